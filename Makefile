@@ -1,0 +1,55 @@
+# Everything runs in .venv, which uv builds from uv.lock; uv itself is fetched if it is missing.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench train figures requirements vendor clean
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 5000
+DATA ?= ../shared/data
+IMAGENET ?=
+
+# An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
+SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+
+help:  ## show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv
+
+run: $(filter .uv/%,$(UV))  ## build what is missing and start the app
+	$(UV) sync --frozen --quiet --no-dev $(SERVE)
+	$(RUN) flask run --host $(HOST) --port $(PORT)
+
+test: $(filter .uv/%,$(UV))  ## build what is missing and run all tests
+	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(RUN) pytest
+
+lint: $(filter .uv/%,$(UV))  ## check style and formatting
+	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format:  ## put imports and layout in order
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+bench: $(filter .uv/%,$(UV))  ## measure speed and memory, rewrite benchmarks/README.md
+	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(RUN) python -m benchmarks.bench
+
+train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks, export and evaluate MobileUNet
+	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(RUN) python -m training.prepare $(DATA) --out runs/data
+	$(RUN) python -m training.train --network mobile_unet --out runs/mobile_unet $(if $(IMAGENET),--imagenet $(IMAGENET),)
+	$(RUN) python -m training.train --network simple_unet --out runs/simple_unet --epochs 8
+	$(RUN) python -m training.report $(DATA)
+
+requirements:  ## export uv.lock for users of pip
+	$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt
+
+clean:  ## remove environments and caches, keep data and runs
+	rm -rf .venv .uv .pytest_cache .ruff_cache .hypothesis static/vendor
