@@ -1,0 +1,119 @@
+"""The model card: all that serving must know about a trained model, and checks of its files.
+
+An artefact is a folder with `card.json`, Keras weights and an OpenVINO export. The card names each
+file's SHA-256; nothing is opened before its checksum is right, and nothing is ever unpickled.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.errors import ModelError
+from model.modalities import MODALITIES
+from model.postprocess import Postprocessing
+from model.preprocess import Preprocessing
+
+CARD = "card.json"
+WEIGHTS = "network.weights.h5"
+OPENVINO = "network.xml"
+OPENVINO_BIN = "network.bin"
+DEFAULT_DIR = Path(__file__).parent / "artefact"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How the network is run.
+
+    shapes : in-plane sizes (X, Y) tried in order; each is compiled once
+    batch : slices per call
+    flip : average with the left-right mirrored prediction
+    """
+
+    shapes: tuple[tuple[int, int], ...] = ((160, 192), (192, 224), (256, 256))
+    batch: int = 8
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The content of `card.json`; see the module's docstring."""
+
+    name: str
+    version: str
+    created: str
+    architecture: str
+    channels: int
+    preprocessing: Preprocessing = Preprocessing()
+    inference: Inference = Inference()
+    postprocessing: Postprocessing = Postprocessing()
+    modalities: tuple[str, ...] = MODALITIES
+    labels: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the weights, hexadecimal: what identifies the model in reports."""
+        return self.files[WEIGHTS]
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and check `card.json`. Raises ModelError."""
+    path = folder / CARD
+    try:
+        fields = json.loads(path.read_text())
+        card = ModelCard(
+            **fields
+            | {
+                "preprocessing": _tuples(Preprocessing, fields["preprocessing"]),
+                "inference": _tuples(Inference, fields["inference"]),
+                "postprocessing": Postprocessing(**fields["postprocessing"]),
+                "modalities": tuple(fields["modalities"]),
+            }
+        )
+    except FileNotFoundError:
+        raise ModelError(
+            f"There is no model in {folder}: {CARD} is missing. "
+            "Train and export one, or point BTS_MODEL_DIR at one."
+        ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path} is damaged or of another version: {error!r}") from error
+    if card.format != FORMAT or card.modalities != MODALITIES:
+        raise ModelError(f"{path} is of another version than this program.")
+    return card
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write `card.json`, with the checksums of the files that are in `folder` now."""
+    files = {name: sha256(folder / name) for name in (WEIGHTS, OPENVINO, OPENVINO_BIN)}
+    fields = asdict(card) | {"files": files}
+    (folder / CARD).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
+
+
+def verified(folder: Path, card: ModelCard, name: str) -> Path:
+    """Return the path of an artefact file whose checksum is right. Raises ModelError."""
+    path = folder / name
+    if not path.is_file():
+        raise ModelError(f"The model in {folder} is incomplete: {name} is missing.")
+    if sha256(path) != card.files.get(name):
+        raise ModelError(f"{path} is damaged: its checksum is not the one in {CARD}.")
+    return path
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tuples(kind: type, fields: dict[str, Any]) -> Any:
+    """Build a dataclass whose sequences JSON has turned into lists."""
+    return kind(**{key: _tuple(value) for key, value in fields.items()})
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value

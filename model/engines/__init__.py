@@ -1,0 +1,67 @@
+"""What runs the network: OpenVINO on CPUs, TensorFlow on GPUs, behind one small interface."""
+
+import importlib.util
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from model.card import ModelCard
+from model.errors import ModelError
+
+EngineName = Literal["auto", "tensorflow", "openvino"]
+DeviceName = Literal["auto", "gpu", "cpu"]
+
+
+class Engine(Protocol):
+    """`name` and `device` say what runs; `device` is text for people."""
+
+    name: str
+    device: str
+
+    def run(
+        self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
+    ) -> None:
+        """Predict batches (B, H, W, C) float32, all of one shape, as they come.
+
+        Calls `receive(index, probabilities)` with (B, H, W, classes) float32 for each, one call at
+        a time, in any order.
+        """
+
+
+def load_engine(
+    folder: Path, card: ModelCard, engine: EngineName = "auto", device: DeviceName = "auto"
+) -> Engine:
+    """Return the engine asked for, its network loaded and run once. Raises ModelError.
+
+    `auto` takes TensorFlow where there are an NVIDIA GPU and TensorFlow, and OpenVINO elsewhere.
+    """
+    if engine == "openvino" and device == "gpu":
+        raise ModelError(
+            "The OpenVINO engine runs on the CPU; use the TensorFlow engine for a GPU."
+        )
+    if engine == "auto":
+        gpu = device != "cpu" and has_nvidia_gpu() and _installed("tensorflow")
+        if device == "gpu" and not gpu:
+            raise ModelError("No NVIDIA GPU with TensorFlow is usable here; set BTS_DEVICE=cpu.")
+        engine = "tensorflow" if gpu else "openvino"
+    # Imported here: a CPU installation needs no TensorFlow, and importing it takes seconds.
+    if engine == "openvino":
+        from model.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(folder, card)
+    if not _installed("tensorflow"):
+        raise ModelError("TensorFlow is not installed: install the `tensorflow` extra.")
+    from model.engines.tensorflow import TensorFlowEngine
+
+    return TensorFlowEngine(folder, card, device)
+
+
+def has_nvidia_gpu() -> bool:
+    """Say whether the NVIDIA driver offers a GPU, without loading any library."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -1,0 +1,49 @@
+"""The network on a CPU through OpenVINO, in bfloat16 where the processor has it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from model.card import OPENVINO, OPENVINO_BIN, ModelCard, verified
+
+
+class OpenVinoEngine:
+    """Asynchronous inference; each input shape is compiled once and kept."""
+
+    name = "openvino"
+
+    def __init__(self, folder: Path, card: ModelCard):
+        self._core = ov.Core()
+        # OpenVINO opens the .bin beside the .xml by itself, so both are verified first.
+        verified(folder, card, OPENVINO_BIN)
+        self._model = self._core.read_model(verified(folder, card, OPENVINO))
+        self._compiled: dict[tuple[int, ...], ov.CompiledModel] = {}
+        shape = (card.inference.batch, *card.inference.shapes[0], card.channels)
+        compiled = self._compile(shape)
+        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        processor = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
+        self.device = f"CPU: {processor}, {precision}"
+        self.run([np.zeros(shape, np.float32)], lambda index, probabilities: None)
+
+    def run(
+        self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
+    ) -> None:
+        queue = None
+        for index, batch in enumerate(batches):
+            if queue is None:
+                queue = ov.AsyncInferQueue(self._compile(batch.shape))
+                queue.set_callback(lambda request, i: receive(i, request.get_output_tensor().data))
+            queue.start_async({0: batch}, userdata=index)
+        if queue is not None:
+            queue.wait_all()
+
+    def _compile(self, shape: tuple[int, ...]) -> ov.CompiledModel:
+        if shape not in self._compiled:
+            model = self._model.clone()
+            model.reshape(shape)
+            self._compiled[shape] = self._core.compile_model(
+                model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}
+            )
+        return self._compiled[shape]

@@ -1,0 +1,68 @@
+"""The network on a GPU through TensorFlow, in mixed precision; on a CPU in float32."""
+
+import os
+
+# Before the import: the start should not be noisy on machines without a GPU.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from model.card import WEIGHTS, ModelCard, verified
+from model.errors import ModelError
+from model.networks import NETWORKS
+
+
+class TensorFlowEngine:
+    """One compiled function for each input shape; the first is warmed up at load."""
+
+    name = "tensorflow"
+
+    def __init__(self, folder: Path, card: ModelCard, device: str = "auto"):
+        gpus = tf.config.list_physical_devices("GPU") if device != "cpu" else []
+        if device == "gpu" and not gpus:
+            raise ModelError("TensorFlow sees no GPU: check the driver and its CUDA libraries.")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        self._where = "/GPU:0" if gpus else "/CPU:0"
+        policy = "mixed_float16" if gpus else "float32"
+        previous = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            with tf.device(self._where):
+                network = NETWORKS[card.architecture](card.channels)
+                network.load_weights(verified(folder, card, WEIGHTS))
+        finally:
+            keras.config.set_dtype_policy(previous)
+        # XLA on a CPU makes this network several times slower.
+        self._predict = tf.function(
+            lambda batch: network(batch, training=False), jit_compile=bool(gpus)
+        )
+        self.device = f"{_describe(gpus)}, {policy}"
+        shape = (card.inference.batch, *card.inference.shapes[0], card.channels)
+        self.run([np.zeros(shape, np.float32)], lambda index, probabilities: None)
+
+    def run(
+        self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
+    ) -> None:
+        # One batch ahead: the GPU computes while the host fetches the last result.
+        pending = None
+        with tf.device(self._where):
+            for index, batch in enumerate(batches):
+                current = index, self._predict(tf.convert_to_tensor(batch))
+                if pending is not None:
+                    receive(pending[0], pending[1].numpy())
+                pending = current
+            if pending is not None:
+                receive(pending[0], pending[1].numpy())
+
+
+def _describe(gpus: list) -> str:
+    if not gpus:
+        return "CPU"
+    return "GPU: " + tf.config.experimental.get_device_details(gpus[0]).get("device_name", "NVIDIA")

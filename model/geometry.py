@@ -1,0 +1,93 @@
+"""Orientation and spacing: stateless functions on arrays and affines.
+
+An affine is (4, 4) and maps voxel indices to RAS+ mm. Canonical means RAS+ axis order and
+direction; an oblique scan keeps its obliqueness.
+"""
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+# A spacing this close to 1 mm is taken as 1 mm: over 200 voxels it adds up to 2 mm, while
+# resampling would blur every voxel.
+SPACING_TOLERANCE_MM = 0.01
+
+
+def spacing_mm(affine: np.ndarray) -> np.ndarray:
+    """Return the voxel edges (3,) in mm."""
+    return np.linalg.norm(affine[:3, :3], axis=0)
+
+
+def to_canonical(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Permute and flip (X, Y, Z, ...) to RAS+ without resampling; return array and affine."""
+    orientation = nib.io_orientation(affine)
+    turned = nib.apply_orientation(array, orientation)
+    return turned, affine @ nib.orientations.inv_ornt_aff(orientation, array.shape[:3])
+
+
+def canonical_grid(
+    shape: tuple[int, ...], affine: np.ndarray
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Return the shape and affine that `to_canonical` gives to a grid."""
+    orientation = nib.io_orientation(affine)
+    turned = tuple(shape[axis] for axis in np.argsort(orientation[:, 0]))
+    return turned, affine @ nib.orientations.inv_ornt_aff(orientation, shape)
+
+
+def from_canonical(array: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Undo `to_canonical`: `affine` is that of the source, `array` (X, Y, Z, ...) is RAS+."""
+    canonical = nib.orientations.axcodes2ornt(("R", "A", "S"))
+    back = nib.orientations.ornt_transform(canonical, nib.io_orientation(affine))
+    return nib.apply_orientation(array, back)
+
+
+def is_isotropic_1mm(affine: np.ndarray) -> bool:
+    """Say whether the voxels are 1 mm cubes within SPACING_TOLERANCE_MM."""
+    return bool((np.abs(spacing_mm(affine) - 1.0) <= SPACING_TOLERANCE_MM).all())
+
+
+def to_1mm(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Resample (X, Y, Z) to 1 mm, linearly; return the array, float32, and its affine.
+
+    The field of view is kept: the outer faces of the volume stay where they are to within half a
+    voxel. Finer scans are smoothed first, so that nothing is aliased.
+    """
+    spacing = spacing_mm(affine)
+    shape = tuple(np.maximum(1, np.round(array.shape * spacing)).astype(int))
+    # Gaussian that turns the source's voxel into the target's: widths add in squares.
+    sigma = np.sqrt(np.maximum(0.0, 1.0 / spacing**2 - 1.0)) / np.sqrt(8 * np.log(2))
+    smooth = ndimage.gaussian_filter(array.astype(np.float32, copy=False), sigma)
+    step = 1.0 / spacing
+    offset = step / 2 - 0.5
+    resampled = ndimage.affine_transform(smooth, step, offset, shape, order=1, mode="nearest")
+    return resampled, affine @ nib.affines.from_matvec(np.diag(step), offset)
+
+
+def labels_to_grid(
+    labels: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
+) -> np.ndarray:
+    """Resample a label volume (X, Y, Z) uint8 to the grid of `shape` and affine `target`.
+
+    Each class is interpolated linearly and the strongest wins, so borders stay smooth and no
+    value is invented.
+    """
+    best = np.zeros(shape, np.float32)
+    result = np.zeros(shape, np.uint8)
+    for value in np.unique(labels):
+        share = to_grid((labels == value).astype(np.float32), affine, shape, target)
+        stronger = share > best
+        result[stronger] = value
+        best = np.maximum(best, share)
+    return result
+
+
+def to_grid(
+    array: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
+) -> np.ndarray:
+    """Interpolate (X, Y, Z) linearly at the voxel centres of another grid; edges are repeated."""
+    to_source = np.linalg.inv(affine) @ target
+    matrix, offset = to_source[:3, :3], to_source[:3, 3]
+    # A diagonal matrix takes SciPy's separable, much faster path.
+    if np.abs(matrix - np.diag(np.diag(matrix))).max() < 1e-6:
+        matrix = np.diag(matrix)
+    return ndimage.affine_transform(array, matrix, offset, shape, order=1, mode="nearest")

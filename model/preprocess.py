@@ -1,0 +1,212 @@
+"""From a case to normalised slices; the one preprocessing that training and serving share.
+
+    case -> canonical, 1 mm -> brain mask and box -> [noise removal] -> [N4] -> z-score -> slices
+
+Every parameter comes from the model card through `Preprocessing`.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from model.case import Case
+from model.errors import CaseError
+from model.geometry import is_isotropic_1mm, to_1mm, to_canonical
+
+# Smallest brain that is looked at: a tenth of the smallest adult brain (about 900 mL).
+MIN_BRAIN_ML = 90.0
+# A skull-stripped scan has at least this share of voxels at exactly its background value.
+STRIPPED_BACKGROUND_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Parameters of the steps, as the model card holds them.
+
+    clip_percentiles : intensities are clipped to these percentiles of the brain before mean and
+        deviation are taken, so that vessels and artefacts do not move them
+    clip_z : z-scores are clipped to plus and minus this
+    neighbours : slices taken on each side of a slice (2.5-D)
+    denoise : curvature flow, which smooths along edges (Sethian 1999; SimpleITK)
+    bias_correction : N4 (Tustison et al., 2010) on a shrunken volume
+    """
+
+    clip_percentiles: tuple[float, float] = (0.5, 99.5)
+    clip_z: float = 5.0
+    neighbours: int = 1
+    denoise: bool = False
+    bias_correction: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the network sees of a case.
+
+    volume : (X, Y, Z, 4) float16, z-scores in the brain and 0 outside, cut to the brain's box
+    brain : (X, Y, Z) bool, same grid
+    box : three slices that cut `volume` out of the canonical 1 mm grid
+    shape, affine : the canonical 1 mm grid
+    stripped : whether the scan came skull-stripped
+    """
+
+    volume: np.ndarray
+    brain: np.ndarray
+    box: tuple[slice, slice, slice]
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    stripped: bool
+
+
+def prepare(case: Case, parameters: Preprocessing) -> Prepared:
+    """Turn a checked case into what the network sees. Raises CaseError `no_brain`."""
+    data, affine = canonical_1mm(case)
+    brain, stripped = brain_mask(data)
+    box = bounding_box(brain)
+    brain = np.ascontiguousarray(brain[box])
+    volume = np.empty((*brain.shape, data.shape[-1]), np.float16)
+
+    def normalise_one(channel: int) -> None:
+        # Outside the brain every sequence is 0, so that no step sees a scanner's background.
+        array = np.where(brain, data[(*box, channel)], np.float32(0))
+        if parameters.denoise:
+            array = denoised(array)
+        if parameters.bias_correction:
+            array = bias_corrected(array, brain)
+        volume[..., channel] = normalised(array, brain, parameters)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(normalise_one, range(data.shape[-1])))
+    return Prepared(volume, brain, box, data.shape[:3], affine, stripped)
+
+
+def canonical_1mm(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Return the case's data (X, Y, Z, 4) and affine in RAS+ order at 1 mm."""
+    data, affine = to_canonical(case.data, case.affine)
+    if is_isotropic_1mm(affine):
+        return data, affine
+    with ThreadPoolExecutor() as pool:
+        resampled = list(pool.map(lambda c: to_1mm(data[..., c], affine), range(data.shape[-1])))
+    return np.stack([array for array, _ in resampled], axis=-1), resampled[0][1]
+
+
+def brain_mask(data: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the foreground (X, Y, Z) of a case (X, Y, Z, 4), and whether it is skull-stripped.
+
+    A skull-stripped volume is recognised by its many voxels at exactly the lowest value; the mask
+    is then every voxel above it in any sequence. Otherwise Otsu's threshold of the summed,
+    range-scaled sequences separates head from air. Raises CaseError `no_brain`.
+    """
+    sequences = [data[..., channel] for channel in range(data.shape[-1])]
+    foreground = [sequence > sequence.min() for sequence in sequences]
+    shares = [1.0 - np.count_nonzero(mask) / mask.size for mask in foreground]
+    stripped = min(shares) >= STRIPPED_BACKGROUND_SHARE
+    mask = np.logical_or.reduce(foreground) if stripped else _head_mask(sequences)
+    if np.count_nonzero(mask) < MIN_BRAIN_ML * 1000:
+        raise CaseError(
+            "no_brain",
+            f"Less than {MIN_BRAIN_ML:g} mL of the volume is brain.",
+            "Upload scans of a whole head, with voxel sizes in mm in their headers.",
+        )
+    return mask, stripped
+
+
+def _head_mask(sequences: list[np.ndarray]) -> np.ndarray:
+    """Return head against air: Otsu's threshold of the mean of range-scaled (X, Y, Z) volumes."""
+    total = np.zeros(sequences[0].shape, np.float32)
+    for sequence in sequences:
+        low, high = np.percentile(sequence, (1, 99))
+        total += np.clip((sequence - low) / max(high - low, np.finfo(np.float32).eps), 0, 1)
+    image = sitk.GetImageFromArray(total)
+    return sitk.GetArrayFromImage(sitk.OtsuThreshold(image, 0, 1)).astype(bool)
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice]:
+    """Return the slices that cut the smallest box around the True voxels of (X, Y, Z)."""
+    box = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        box.append(slice(int(used[0]), int(used[-1]) + 1))
+    return tuple(box)
+
+
+def normalised(array: np.ndarray, brain: np.ndarray, parameters: Preprocessing) -> np.ndarray:
+    """Return z-scores over the brain, (X, Y, Z) float32; 0 outside and for a flat volume."""
+    values = array[brain]
+    low, high = np.percentile(values, parameters.clip_percentiles)
+    clipped = np.clip(values, low, high)
+    deviation = clipped.std()
+    result = np.zeros_like(array)
+    if deviation > 0:
+        scores = (values - clipped.mean()) / deviation
+        result[brain] = np.clip(scores, -parameters.clip_z, parameters.clip_z)
+    return result
+
+
+def denoised(array: np.ndarray) -> np.ndarray:
+    """Smooth (X, Y, Z) float32 along edges, not across them."""
+    image = sitk.GetImageFromArray(array)
+    return sitk.GetArrayFromImage(sitk.CurvatureFlow(image, timeStep=0.0625, numberOfIterations=3))
+
+
+def bias_corrected(array: np.ndarray, brain: np.ndarray, shrink: int = 4) -> np.ndarray:
+    """Divide (X, Y, Z) float32 by its bias field (N4), estimated on every `shrink`-th voxel."""
+    image = sitk.GetImageFromArray(array)
+    mask = sitk.GetImageFromArray((brain & (array > 0)).astype(np.uint8))
+    corrector = sitk.N4BiasFieldCorrectionImageFilter()
+    corrector.SetMaximumNumberOfIterations([25, 25, 25])
+    factors = [shrink] * 3
+    corrector.Execute(sitk.Shrink(image, factors), sitk.Shrink(mask, factors))
+    field = sitk.Exp(corrector.GetLogBiasFieldAsImage(image))
+    return sitk.GetArrayFromImage(image / sitk.Cast(field, image.GetPixelID()))
+
+
+def slice_stack(volume: np.ndarray, neighbours: int) -> np.ndarray:
+    """Return (Z + 2 * neighbours, X, Y, 4), axial slices first, with empty slices at both ends."""
+    x, y, z, channels = volume.shape
+    stack = np.zeros((z + 2 * neighbours, x, y, channels), volume.dtype)
+    stack[neighbours : neighbours + z] = np.moveaxis(volume, 2, 0)
+    return stack
+
+
+def neighbour_slices(stack: np.ndarray, index: int, neighbours: int) -> np.ndarray:
+    """Return one network input (X, Y, 4 * (2 * neighbours + 1)) for axial slice `index`.
+
+    Channels run slice by slice from below to above, sequences in order within each.
+    `stack` comes from `slice_stack`.
+    """
+    window = stack[index : index + 2 * neighbours + 1]
+    return np.moveaxis(window, 0, 2).reshape(*window.shape[1:3], -1)
+
+
+def slice_batches(
+    stack: np.ndarray, neighbours: int, shape: tuple[int, int], batch: int
+) -> Iterator[np.ndarray]:
+    """Yield network inputs (batch, *shape, C) float32, slices centred in `shape`, in order.
+
+    The last batch is filled up with empty slices, so that every batch has one compiled shape.
+    """
+    count = len(stack) - 2 * neighbours
+    rows, columns = centred(stack.shape[1:3], shape)
+    channels = stack.shape[-1] * (2 * neighbours + 1)
+    for start in range(0, count, batch):
+        inputs = np.zeros((batch, *shape, channels), np.float32)
+        for row, index in enumerate(range(start, min(start + batch, count))):
+            inputs[row, rows, columns] = neighbour_slices(stack, index, neighbours)
+        yield inputs
+
+
+def centred(size: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return where an array of `size` lies when centred in a larger `shape`."""
+    starts = [(outer - inner) // 2 for inner, outer in zip(size, shape, strict=True)]
+    return tuple(slice(a, a + inner) for a, inner in zip(starts, size, strict=True))
+
+
+def fitting_shape(size: tuple[int, int], shapes: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return the first of `shapes` that holds `size`, else `size` rounded up to multiples of 32."""
+    for shape in shapes:
+        if size[0] <= shape[0] and size[1] <= shape[1]:
+            return tuple(shape)
+    return tuple(-(-length // 32) * 32 for length in size)

@@ -1,0 +1,179 @@
+"""The serving path: a checked case in, a label volume on the same grid out."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.case import Case
+from model.engines import DeviceName, Engine, EngineName, load_engine
+from model.geometry import (
+    canonical_grid,
+    from_canonical,
+    is_isotropic_1mm,
+    labels_to_grid,
+    to_grid,
+)
+from model.labels import CLASSES
+from model.postprocess import tidied
+from model.preprocess import Prepared, centred, fitting_shape, prepare, slice_batches, slice_stack
+
+# Share of the whole job at which each stage ends, for the progress bar.
+STAGES = {"preprocess": 0.25, "inference": 0.9, "postprocess": 1.0}
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The result on the grid of the scans.
+
+    labels : (X, Y, Z) uint8, network indices
+    confidence : (X, Y, Z) uint8, probability of the chosen class, 255 = certain
+    affine : (4, 4)
+    brain_voxels : voxels of the scans' grid that hold brain
+    """
+
+    labels: np.ndarray
+    confidence: np.ndarray
+    affine: np.ndarray
+    brain_voxels: int
+    timings_s: dict[str, float]
+    warnings: tuple[str, ...]
+
+
+class Segmenter:
+    """A loaded model."""
+
+    def __init__(self, card: ModelCard, engine: Engine):
+        self.card, self._engine = card, engine
+
+    @classmethod
+    def load(
+        cls,
+        model_dir: Path | None = None,
+        *,
+        engine: EngineName = "auto",
+        device: DeviceName = "auto",
+    ) -> "Segmenter":
+        """Verify and load the artefact in `model_dir`. Raises ModelError."""
+        folder = Path(model_dir or DEFAULT_DIR)
+        card = read_card(folder)
+        return cls(card, load_engine(folder, card, engine, device))
+
+    @property
+    def engine_name(self) -> str:
+        return self._engine.name
+
+    @property
+    def device(self) -> str:
+        return self._engine.device
+
+    def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
+        """Segment one case. Raises CaseError `no_brain`."""
+        report = progress or (lambda stage, fraction: None)
+        clock = _Clock()
+        report("preprocess", 0.0)
+        prepared = prepare(case, self.card.preprocessing)
+        clock.lap("preprocess")
+        labels, confidence = self._infer(prepared, report)
+        clock.lap("inference")
+        report("postprocess", STAGES["inference"])
+        labels = tidied(np.where(prepared.brain, labels, 0), self.card.postprocessing)
+        labels, confidence, brain = _to_source(prepared, case, labels, confidence)
+        clock.lap("postprocess")
+        report("postprocess", 1.0)
+        return Segmentation(
+            labels, confidence, case.affine, brain, clock.laps, _warnings(prepared, case, labels)
+        )
+
+    def _infer(self, prepared: Prepared, report: Progress) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and confidence, both (X, Y, Z) uint8, in the brain's box."""
+        card = self.card
+        size, depth = prepared.volume.shape[:2], prepared.volume.shape[2]
+        shape = fitting_shape(size, card.inference.shapes)
+        views = 2 if card.inference.flip else 1
+        batch = card.inference.batch
+        probabilities = np.zeros((depth, *size, CLASSES), np.float32)
+        rows, columns = centred(size, shape)
+        total = -(-depth // batch) * views
+        finished = 0
+
+        def receive(index: int, result: np.ndarray) -> None:
+            nonlocal finished
+            start = index // views * batch
+            result = result[:, ::-1] if index % views else result
+            part = probabilities[start : start + batch]
+            part += result[: len(part), rows, columns]
+            finished += 1
+            low, high = STAGES["preprocess"], STAGES["inference"]
+            report("inference", low + (high - low) * finished / total)
+
+        stack = slice_stack(prepared.volume, card.preprocessing.neighbours)
+        batches = slice_batches(stack, card.preprocessing.neighbours, shape, batch)
+        self._engine.run(_with_mirrors(batches) if views == 2 else batches, receive)
+        labels = probabilities.argmax(axis=-1).astype(np.uint8)
+        confidence = probabilities.max(axis=-1) * np.float32(255 / views)
+        return np.moveaxis(labels, 0, 2), np.moveaxis(np.rint(confidence).astype(np.uint8), 0, 2)
+
+
+class _Clock:
+    """Seconds of wall time by stage."""
+
+    def __init__(self):
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round(now - self._last, 4)
+        self._last = now
+
+
+def _with_mirrors(batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Follow each batch by its left-right mirror image (slices are (X, Y))."""
+    for batch in batches:
+        yield batch
+        yield np.ascontiguousarray(batch[:, ::-1])
+
+
+def _to_source(
+    prepared: Prepared, case: Case, labels: np.ndarray, confidence: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Take labels and confidence from the brain's box back to the grid of the scans."""
+    whole_labels = np.zeros(prepared.shape, np.uint8)
+    whole_labels[prepared.box] = labels
+    # Outside the brain the network was not asked: background, for certain.
+    whole_confidence = np.full(prepared.shape, 255, np.uint8)
+    whole_confidence[prepared.box] = np.where(prepared.brain, confidence, 255)
+    brain = np.count_nonzero(prepared.brain) / float(np.prod(case.spacing_mm))
+    if not is_isotropic_1mm(case.affine):
+        grid = canonical_grid(case.shape, case.affine)
+        whole_labels = labels_to_grid(whole_labels, prepared.affine, *grid)
+        blurred = to_grid(whole_confidence.astype(np.float32), prepared.affine, *grid)
+        whole_confidence = np.rint(blurred).astype(np.uint8)
+    return (
+        from_canonical(whole_labels, case.affine),
+        from_canonical(whole_confidence, case.affine),
+        round(brain),
+    )
+
+
+def _warnings(prepared: Prepared, case: Case, labels: np.ndarray) -> tuple[str, ...]:
+    warnings = []
+    if not prepared.stripped:
+        warnings.append(
+            "The scans do not look skull-stripped. The model was trained on skull-stripped scans; "
+            "expect false marks outside the brain."
+        )
+    if not is_isotropic_1mm(case.affine):
+        spacing = " x ".join(f"{mm:.2g}" for mm in case.spacing_mm)
+        warnings.append(
+            f"The voxels are {spacing} mm; the scans were resampled to 1 mm for the model and the "
+            "mask back to the uploaded grid."
+        )
+    if not labels.any():
+        warnings.append("The model marked no voxels. This is no statement about the patient.")
+    return tuple(warnings)

@@ -1,0 +1,86 @@
+"""The shipped model: its card, its checksums, and both engines on it."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from model.card import CARD, DEFAULT_DIR, OPENVINO_BIN, WEIGHTS, read_card, verified
+from model.engines import load_engine
+from model.errors import ModelError
+from model.segmenter import Segmenter
+from training.scores import quick_dice
+
+
+@pytest.fixture
+def copy(tmp_path):
+    shutil.copytree(DEFAULT_DIR, tmp_path / "artefact")
+    return tmp_path / "artefact"
+
+
+def test_the_card_describes_the_files():
+    card = read_card(DEFAULT_DIR)
+    assert card.modalities == ("flair", "t1", "t1ce", "t2")
+    assert card.channels == 4 * (2 * card.preprocessing.neighbours + 1)
+    for name in card.files:
+        assert verified(DEFAULT_DIR, card, name).is_file()
+    assert sum(file.stat().st_size for file in DEFAULT_DIR.iterdir()) < 25e6
+    assert card.scores["regions"]["WT"]["dice"] > 0.8
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, OPENVINO_BIN])
+def test_a_changed_file_is_never_opened(copy, name):
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(ModelError, match="damaged"):
+        Segmenter.load(copy, engine="tensorflow" if name == WEIGHTS else "openvino", device="cpu")
+
+
+@pytest.mark.parametrize("damage", ["missing", "not json", "field", "version"])
+def test_a_wrong_card_is_a_clear_error(copy, damage):
+    path = copy / CARD
+    fields = json.loads(path.read_text())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "not json":
+        path.write_text("{")
+    else:
+        extra = {"surprise": 1} if damage == "field" else {"format": 99}
+        path.write_text(json.dumps(fields | extra))
+    with pytest.raises(ModelError):
+        Segmenter.load(copy)
+
+
+def test_a_gpu_that_is_not_there_is_a_clear_error():
+    card = read_card(DEFAULT_DIR)
+    with pytest.raises(ModelError, match="CPU"):
+        load_engine(DEFAULT_DIR, card, "openvino", "gpu")
+
+
+def test_serving_on_a_cpu_imports_no_tensorflow():
+    program = (
+        "import sys; from model.segmenter import Segmenter\n"
+        "assert Segmenter.load(engine='openvino').engine_name == 'openvino'\n"
+        "print([name for name in ('tensorflow', 'keras', 'training') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_both_engines_give_the_same_labels(demo_case):
+    case, truth = demo_case
+    results = {
+        name: Segmenter.load(engine=name, device="cpu").segment(case).labels
+        for name in ("openvino", "tensorflow")
+    }
+    a, b = results.values()
+    tumour = (a > 0) | (b > 0)
+    assert np.mean(a[tumour] == b[tumour]) >= 0.999
+    for short, value in quick_dice(truth, a).items():
+        assert abs(value - quick_dice(truth, b)[short]) < 0.002

@@ -1,0 +1,81 @@
+"""Four files that must belong together."""
+
+import numpy as np
+import pytest
+
+from model.case import Case, find_case_files, find_mask_file, load_case
+from model.errors import CaseError
+from model.nifti import write_scan
+from tests.phantoms import small_case, write_case
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return write_case(tmp_path, small_case()[0])
+
+
+def failure(paths, **options) -> CaseError:
+    with pytest.raises(CaseError) as caught:
+        load_case(paths, **options)
+    return caught.value
+
+
+def test_channels_come_in_order(paths):
+    case = load_case(paths)
+    original, _ = small_case()
+    assert case.data.shape == (*original.shape, 4) and case.data.dtype == np.float32
+    np.testing.assert_array_equal(case.data, np.rint(original.data))
+    np.testing.assert_allclose(case.spacing_mm, 1)
+
+
+def test_another_shape_names_the_file(paths):
+    write_scan(paths["t1ce"], np.ones((20, 20, 20), np.int16) * 3, np.eye(4))
+    error = failure(paths, names={"t1ce": "theirs.nii.gz"})
+    assert error.code == "grid_mismatch" and error.file == "theirs.nii.gz"
+    assert "20 x 20 x 20" in error.message
+
+
+def test_another_place_names_the_file_but_rounding_passes(paths):
+    case, _ = small_case()
+    moved = case.affine.copy()
+    moved[0, 3] += 0.01
+    write_scan(paths["t2"], case.data[..., 3].astype(np.int16), moved)
+    load_case(paths)
+    moved[0, 3] += 3
+    write_scan(paths["t2"], case.data[..., 3].astype(np.int16), moved)
+    assert (failure(paths).code, failure(paths).file) == ("grid_mismatch", "patient_t2.nii.gz")
+
+
+def test_constant_and_repeated_scans_are_refused(paths):
+    case, _ = small_case()
+    paths["t2"].write_bytes(paths["t1"].read_bytes())
+    assert (failure(paths).code, failure(paths).file) == ("same_volume", "patient_t2.nii.gz")
+    write_scan(paths["t2"], np.full(case.shape, 7, np.int16), case.affine)
+    assert failure(paths).code == "constant_volume"
+
+
+def test_folders_are_read_by_name(paths, tmp_path):
+    assert find_mask_file(tmp_path) is None
+    (tmp_path / "patient_seg.nii.gz").touch()
+    (tmp_path / "._patient_t1.nii.gz").touch()
+    (tmp_path / "notes.txt").touch()
+    assert find_case_files(tmp_path) == paths
+    assert find_mask_file(tmp_path).name == "patient_seg.nii.gz"
+    paths["t1"].unlink()
+    with pytest.raises(CaseError) as caught:
+        find_case_files(tmp_path)
+    assert caught.value.code == "missing_modality" and "T1." in caught.value.message
+
+
+def test_errors_can_cross_processes():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(CaseError("code", "message", "hint", "file")))
+    assert error.as_dict() == {"code": "code", "message": "message", "hint": "hint", "file": "file"}
+
+
+def test_spacing_comes_from_the_affine():
+    case = Case(
+        np.zeros((2, 2, 2, 4)), np.array([[0, 2, 0, 0], [3, 0, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1]])
+    )
+    np.testing.assert_allclose(case.spacing_mm, [3, 2, 4])

@@ -1,0 +1,41 @@
+"""Names that real files have."""
+
+import pytest
+
+from model.errors import CaseError
+from model.modalities import MODALITIES, find_modalities, guess_modality
+
+NAMES = {
+    "flair": ["BraTS2021_01661_flair.nii.gz", "BraTS-GLI-00000-000-t2f.nii.gz", "AX T2 FLAIR.nii",
+              "sub-01_FLAIR.nii.gz", "3_T2_FLAIR_TRA.nii.gz"],
+    "t1": ["BraTS2021_01661_t1.nii.gz", "BraTS-GLI-00000-000-t1n.nii.gz", "AX_T1.nii",
+           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz"],
+    "t1ce": ["BraTS2021_01661_t1ce.nii.gz", "BraTS-GLI-00000-000-t1c.nii.gz", "AX T1 +C.nii.gz",
+             "t1_gd.nii", "T1_MPRAGE_POST.nii.gz", "sub-01_ce-gadolinium_T1w.nii.gz",
+             "x_T1CE.NII.GZ"],
+    "t2": ["BraTS2021_01661_t2.nii.gz", "BraTS-GLI-00000-000-t2w.nii.gz", "AX_T2_TSE.nii",
+           "folder_t1/patient_t2.nii.gz"],
+    "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii"],
+    None: ["patient12.nii.gz", "scan.nii", "", "dwi.nii.gz", "../../etc/passwd"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "wanted"), [(n, m) for m, names in NAMES.items() for n in names])
+def test_guess(name, wanted):
+    assert guess_modality(name) == wanted
+
+
+def test_four_names_are_assigned_in_order_whatever_theirs():
+    names = ["p_t2.nii", "p_seg.nii", "p_t1ce.nii", "readme.nii", "p_flair.nii", "p_t1.nii"]
+    found = find_modalities(names)
+    assert list(found) == list(MODALITIES)
+    assert found["t1ce"] == "p_t1ce.nii"
+
+
+def test_two_of_a_kind_and_missing_ones_are_errors():
+    with pytest.raises(CaseError) as caught:
+        find_modalities(["a_t1.nii", "b_t1.nii"])
+    assert caught.value.code == "duplicate_modality" and caught.value.file == "b_t1.nii"
+    with pytest.raises(CaseError) as caught:
+        find_modalities(["a_t1.nii", "a_t2.nii"])
+    assert caught.value.code == "missing_modality" and "FLAIR, T1ce" in caught.value.message

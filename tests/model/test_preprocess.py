@@ -1,0 +1,121 @@
+"""Brain, box, z-scores and 2.5-D slices."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from model import preprocess
+from model.case import Case
+from model.errors import CaseError
+from model.preprocess import Preprocessing
+from tests.phantoms import SMALL, orientations, small_case, stretched, turned
+
+PLAIN = Preprocessing()
+
+
+@pytest.fixture(scope="module")
+def case():
+    return small_case()[0]
+
+
+def test_what_the_network_sees(case):
+    prepared = preprocess.prepare(case, PLAIN)
+    assert prepared.stripped and prepared.volume.dtype == np.float16
+    assert prepared.volume.shape == (*prepared.brain.shape, 4)
+    assert np.count_nonzero(prepared.volume[~prepared.brain]) == 0
+    for channel in range(4):
+        scores = prepared.volume[..., channel][prepared.brain].astype(np.float32)
+        assert abs(np.median(scores)) < 0.6 and 0.7 < scores.std() < 1.3
+        assert np.abs(scores).max() <= PLAIN.clip_z
+    # The box is tight: every face touches the brain.
+    for axis in range(3):
+        for side in (0, -1):
+            assert prepared.brain.take(side, axis).any()
+
+
+@pytest.mark.parametrize("axes", list(orientations())[::7], ids="".join)
+def test_orientation_does_not_matter(case, axes):
+    data, affine = turned(case.data, case.affine, axes)
+    again = preprocess.prepare(Case(data, affine), PLAIN)
+    np.testing.assert_array_equal(again.volume, preprocess.prepare(case, PLAIN).volume)
+
+
+def test_scanner_units_do_not_matter_and_outliers_hardly(case):
+    reference = preprocess.prepare(case, PLAIN).volume.astype(np.float32)
+    scaled = preprocess.prepare(Case(case.data * 7.5, case.affine), PLAIN).volume
+    np.testing.assert_allclose(scaled, reference, atol=0.01)
+    vessels = case.data.copy()
+    inside = np.argwhere(case.data[..., 0] > 0)[:: 10**3]
+    vessels[tuple(inside.T)] = 10**5
+    change = np.abs(preprocess.prepare(Case(vessels, case.affine), PLAIN).volume - reference)
+    assert np.median(change) < 0.02
+
+
+def test_coarse_scans_are_resampled_to_1_mm(case):
+    prepared = preprocess.prepare(stretched(case, (1.0, 1.0, 3.0)), PLAIN)
+    assert np.abs(np.subtract(prepared.shape, SMALL)).max() <= 2
+
+
+def test_a_head_with_skull_is_told_apart(case):
+    rng = np.random.default_rng(0)
+    data = case.data + rng.uniform(1, 20, case.data.shape).astype(np.float32)
+    mask, stripped = preprocess.brain_mask(data)
+    assert not stripped
+    truth = case.data.any(axis=-1)
+    assert np.count_nonzero(mask & truth) / np.count_nonzero(mask | truth) > 0.9
+
+
+def test_no_brain_is_an_error(case):
+    data = np.zeros_like(case.data)
+    data[30:40, 30:40, 30:40] = 5
+    with pytest.raises(CaseError) as caught:
+        preprocess.prepare(Case(data, case.affine), PLAIN)
+    assert caught.value.code == "no_brain"
+
+
+def test_noise_removal_smooths_and_keeps_edges(case):
+    brain = case.data[..., 0] > 0
+    smooth = preprocess.denoised(case.data[..., 2].copy())
+    core = (slice(30, 50),) * 3
+    assert smooth[core].std() <= case.data[..., 2][core].std()
+    assert np.corrcoef(smooth[brain], case.data[..., 2][brain])[0, 1] > 0.98
+
+
+def test_bias_correction_flattens_a_ramp():
+    shape = (64, 64, 48)
+    ramp = np.linspace(0.6, 1.4, shape[0], dtype=np.float32)[:, None, None]
+    noise = np.random.default_rng(0).normal(1, 0.02, shape).astype(np.float32)
+    flat = preprocess.bias_corrected(500 * ramp * noise, np.ones(shape, bool))
+    means = flat[4:-4].mean(axis=(1, 2))
+    assert means.max() / means.min() < 1.15
+
+
+@pytest.mark.parametrize("step", ["denoise", "bias_correction"])
+def test_the_card_switches_steps_on(case, step):
+    changed = preprocess.prepare(case, dataclasses.replace(PLAIN, **{step: True}))
+    assert not np.array_equal(changed.volume, preprocess.prepare(case, PLAIN).volume)
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 2])
+def test_slices_hold_their_neighbours(neighbours):
+    volume = np.arange(4 * 6 * 5 * 2, dtype=np.float32).reshape(4, 6, 5, 2) + 1
+    stack = preprocess.slice_stack(volume, neighbours)
+    batches = list(preprocess.slice_batches(stack, neighbours, (6, 8), 2))
+    assert {batch.shape for batch in batches} == {(2, 6, 8, 2 * (2 * neighbours + 1))}
+    slices = np.concatenate(batches)
+    for z in range(5):
+        for offset in range(-neighbours, neighbours + 1):
+            channel = 2 * (offset + neighbours)
+            got = slices[z, 1:5, 1:7, channel : channel + 2]
+            inside = 0 <= z + offset < 5
+            np.testing.assert_array_equal(got, volume[:, :, z + offset] if inside else 0 * got)
+    # Filled up to whole batches with empty slices, and empty around the box.
+    assert not slices[5:].any() and not slices[:, 0].any() and not slices[:, :, 0].any()
+
+
+def test_shapes_are_few_and_fit():
+    shapes = ((160, 192), (192, 224))
+    assert preprocess.fitting_shape((140, 180), shapes) == (160, 192)
+    assert preprocess.fitting_shape((161, 180), shapes) == (192, 224)
+    assert preprocess.fitting_shape((300, 180), shapes) == (320, 192)
