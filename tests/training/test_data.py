@@ -1,0 +1,113 @@
+"""Preparation, patient split, and the same input for training and serving."""
+
+import json
+
+import numpy as np
+
+from model.case import find_case_files, load_case
+from model.labels import REGIONS
+from model.preprocess import Preprocessing, prepare, slice_batches, slice_stack
+from tests.phantoms import small_case
+from training.augment import Augmentation, change_intensity, random_sampling, sample
+from training.dataset import Patches, Sampling, load_cases, load_preprocessing, load_split
+from training.prepare import group_same_patients, split_patients
+
+
+def test_cases_are_found_and_incomplete_ones_named(prepared):
+    index = json.loads((prepared / "index.json").read_text())
+    assert len(index["cases"]) == 5
+    assert "T2" in index["left_out"]["BraTS2021_5"]
+
+
+def test_labels_follow_their_scans(prepared):
+    case = load_cases(prepared, ["BraTS2021_1"])[0]
+    _, truth = small_case(0)
+    for region in REGIONS:
+        assert np.count_nonzero(case.labels == region.index) == np.count_nonzero(
+            truth == region.index
+        )
+
+
+def test_visits_of_one_patient_stay_together():
+    entries = [{"case": f"c{i}", "patient": f"p{i // 2}"} for i in range(40)]
+    split = split_patients(entries, 0.2, 0.2, seed=3)
+    assert sorted(sum(split.values(), [])) == sorted(entry["case"] for entry in entries)
+    parts = [{name[1:] and int(name[1:]) // 2 for name in names} for names in split.values()]
+    assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+    assert [len(part) for part in parts] == [12, 4, 4]
+    assert split == split_patients(entries, 0.2, 0.2, seed=3)
+    assert split != split_patients(entries, 0.2, 0.2, seed=4)
+
+
+def test_a_case_published_twice_is_one_patient():
+    rng = np.random.default_rng(0)
+    scan = rng.normal(size=500)
+    prints = [scan, rng.normal(size=500), scan + rng.normal(0, 0.05, 500)]
+    entries = [
+        {"case": name, "patient": name, "fingerprint": values.tolist()}
+        for name, values in zip("abc", prints, strict=True)
+    ]
+    group_same_patients(entries)
+    assert [entry["patient"] for entry in entries] == ["a", "b", "a"]
+
+
+def test_training_and_serving_see_the_same_bits(labelled, prepared):
+    name = "BraTS-GLI-7-001"
+    parameters = load_preprocessing(prepared)
+    assert parameters == Preprocessing()
+    served = prepare(load_case(find_case_files(labelled / name)), parameters)
+    stack = slice_stack(served.volume, parameters.neighbours)
+    shape = stack.shape[1:3]
+    batches = np.concatenate(list(slice_batches(stack, parameters.neighbours, shape, 8)))
+    case = load_cases(prepared, [name])[0]
+    for index in range(len(case.stack)):
+        trained = case.slice(index, parameters.neighbours)
+        assert trained.dtype == batches.dtype
+        np.testing.assert_array_equal(trained, batches[index])
+
+
+def patches(prepared, **options) -> Patches:
+    cases = load_cases(prepared, sum(load_split(prepared).values(), []))
+    settings = {"batch": 4, "steps": 3, "seed": 5} | options
+    return Patches(cases, Preprocessing(), **settings)
+
+
+def test_batches_are_replayed_from_seed_and_step(prepared):
+    images, labels = patches(prepared)[2]
+    again = patches(prepared, first_step=2)[0]
+    np.testing.assert_array_equal(images, again[0])
+    np.testing.assert_array_equal(labels, again[1])
+    assert not np.array_equal(images, patches(prepared, seed=6)[2][0])
+
+
+def test_patches_show_tumour_as_often_as_asked(prepared):
+    batch = patches(prepared, batch=40, sampling=Sampling(tumour_share=1.0))[0]
+    assert (batch[1] > 0).any(axis=(1, 2)).mean() > 0.9
+    assert batch[0].shape == (40, 128, 128, 12) and batch[0].dtype == np.float32
+
+
+def test_geometry_moves_scans_and_labels_together():
+    rng = np.random.default_rng(1)
+    labels = np.zeros((90, 100), np.uint8)
+    labels[30:60, 40:80] = 2
+    image = np.repeat(labels[..., None], 12, -1).astype(np.float32)
+    for _ in range(10):
+        where = random_sampling(rng, Augmentation(elastic=1.0), (45, 60), (64, 64))
+        moved, target = sample(image, labels, where)
+        agree = (moved[..., 5] > 1) == (target == 2)
+        assert agree.mean() > 0.98 and target.any()
+
+
+def test_intensity_keeps_background_and_drops_whole_sequences():
+    rng = np.random.default_rng(2)
+    image = rng.normal(size=(32, 32, 12)).astype(np.float32)
+    image[:8] = 0
+    dropped = set()
+    for _ in range(60):
+        changed = change_intensity(rng, Augmentation(sequence_dropout=0.5), image, 4)
+        assert not changed[:8].any()
+        by_sequence = changed.reshape(32, 32, 3, 4)
+        missing = [s for s in range(4) if not by_sequence[..., s].any()]
+        assert len(missing) <= 1
+        dropped |= set(missing)
+    assert dropped == {0, 1, 2, 3}

@@ -1,0 +1,127 @@
+"""Train, interrupt, resume, export and evaluate: the whole way on small phantoms."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from model.card import read_card
+from model.networks import mobile_unet, simple_unet
+from training import evaluate, export, train
+from training.callbacks import Checkpoint
+from training.fused import FusedBatchNormalization, with_fused_batch_norm
+from training.pretrained import estimate_batch_norm, load_imagenet, match_batch_norm
+
+pytestmark = pytest.mark.slow
+
+
+def arguments(prepared, out, *more: str) -> list[str]:
+    # The small network: it is the loop that is tested.
+    small = ["--network", "simple_unet", "--epochs", "2", "--steps-per-epoch", "2", "--batch", "2"]
+    steps = ["--batch-norm-batches", "2", "--warmup-steps", "1", "--validate-every", "1"]
+    return ["--data", str(prepared), "--out", str(out), *small, *steps, *more]
+
+
+@pytest.fixture(scope="module")
+def run(prepared, tmp_path_factory):
+    """A finished run."""
+    out = tmp_path_factory.mktemp("run")
+    assert train.main(arguments(prepared, out)) == 0
+    return out
+
+
+def test_a_run_leaves_logs_and_weights(run):
+    header, first, *_ = (run / "log.csv").read_text().splitlines()
+    assert {"loss", "region_dice", "val_dice_WT"} <= set(header.split(","))
+    assert "nan" not in first
+    assert list((run / "tensorboard").rglob("events*"))
+
+
+# What the interrupt cuts off in TensorFlow's threads is closed by the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(run, prepared, tmp_path, monkeypatch):
+    save = Checkpoint.on_epoch_end
+
+    def save_and_stop(self, epoch, logs=None):
+        save(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Checkpoint, "on_epoch_end", save_and_stop)
+        train.main(arguments(prepared, tmp_path))
+    assert not (tmp_path / "final.weights.h5").exists()
+    assert train.main(arguments(prepared, tmp_path)) == 0
+    whole, resumed = simple_unet(12), simple_unet(12)
+    whole.load_weights(run / "final.weights.h5")
+    resumed.load_weights(tmp_path / "final.weights.h5")
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        # One step changes weights by 1e-3; sums in another order by far less.
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-4)
+
+
+def test_other_settings_do_not_continue_a_run(run, prepared):
+    with pytest.raises(SystemExit, match="other settings"):
+        train.main(arguments(prepared, run, "--seed", "9"))
+
+
+def test_export_and_evaluation(run, prepared, labelled, tmp_path):
+    out = tmp_path / "artefact"
+    assert export.main(["--run", str(run), "--data", str(prepared), "--out", str(out)]) == 0
+    assert read_card(out).training["settings"]["epochs"] == 2
+    scores = tmp_path / "scores.json"
+    options = ["--json", str(scores), "--model-dir", str(out), "--engine", "openvino"]
+    assert evaluate.main([str(labelled), *options]) == 0
+    result = json.loads(scores.read_text())
+    assert len(result["cases"]) == 5 and list(result["left_out"]) == ["BraTS2021_5"]
+    for region in ("NCR", "ED", "ET", "TC", "WT"):
+        assert set(result["mean"]["regions"][region]) == {
+            "dice", "hd95_mm", "volume_error_ml", "precision", "recall",
+        }  # fmt: skip
+    assert 0 <= result["mean"]["accuracy"] <= 1
+
+
+def images(count: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, 64, 64, 12)).astype(np.float32)
+
+
+def test_fused_batch_norm_trains_as_keras_does():
+    model = mobile_unet(12, dropout=0)
+    fused = with_fused_batch_norm(model)
+    kinds = [type(layer) for layer in fused.layers]
+    assert FusedBatchNormalization in kinds and keras.layers.BatchNormalization not in kinds
+    for training in (True, False):
+        a, b = model(images(), training=training), fused(images(), training=training)
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    for a, b in zip(model.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+def test_matched_statistics_change_nothing_but_the_statistics():
+    model = mobile_unet(12, dropout=0)
+    before = model(images(), training=False)
+    match_batch_norm(model, images())
+    np.testing.assert_allclose(before, model(images(), training=False), atol=1e-4)
+    # Batch statistics are now the moving ones: training mode gives the same answer.
+    np.testing.assert_allclose(before, model(images(), training=True), atol=0.02)
+
+
+def test_statistics_are_re_estimated_from_scratch():
+    model = mobile_unet(12, dropout=0)
+    norm = model.get_layer("bn_Conv1")
+    norm.moving_mean.assign(norm.moving_mean * 0 + 100.0)
+    estimate_batch_norm(model, 3, [(images(), None)] * 3)
+    values = keras.Model(model.input, norm.input)(images())
+    np.testing.assert_allclose(norm.moving_mean, np.mean(values, axis=(0, 1, 2)), atol=1e-3)
+
+
+def test_imagenet_weights_answer_grey_pictures_as_the_original(tmp_path):
+    source = keras.applications.MobileNetV2((64, 64, 3), include_top=False, weights=None)
+    source.save_weights(tmp_path / "imagenet.weights.h5")
+    model = mobile_unet(12)
+    load_imagenet(model, tmp_path / "imagenet.weights.h5")
+    grey = np.random.default_rng(0).normal(size=(1, 64, 64, 1)).astype(np.float32)
+    name = "block_13_expand_relu"
+    theirs = keras.Model(source.input, source.get_layer(name).output)(np.repeat(grey, 3, -1))
+    ours = keras.Model(model.input, model.get_layer(name).output)(np.repeat(grey, 12, -1))
+    np.testing.assert_allclose(theirs, ours, atol=1e-3)

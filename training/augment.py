@@ -1,0 +1,134 @@
+"""Random changes to training slices: geometry once per sample, intensity once per sequence.
+
+Every hyper-parameter stands in `Augmentation`. Functions take a NumPy generator, so that a sample
+can be replayed from its seed.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# One process has many samples in flight; OpenCV's own threads would only fight for the cores.
+cv2.setNumThreads(1)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges are uniform; probabilities are per sample or, for intensity, per sequence."""
+
+    rotation_degrees: float = 25.0
+    scale: tuple[float, float] = (0.8, 1.25)
+    flip_left_right: float = 0.5
+    flip_front_back: float = 0.25
+    elastic: float = 0.3
+    elastic_amplitude_px: float = 8.0
+    elastic_grid: int = 6
+    gain: tuple[float, float] = (0.75, 1.3)
+    shift: float = 0.3
+    gamma: tuple[float, float] = (0.7, 1.5)
+    gamma_share: float = 0.3
+    bias_field: float = 0.3
+    bias_amplitude: float = 0.25
+    noise_share: float = 0.3
+    noise: float = 0.2
+    blur: float = 0.15
+    blur_sigma_px: tuple[float, float] = (0.5, 1.2)
+    low_resolution: float = 0.1
+    low_resolution_factor: tuple[float, float] = (1.5, 2.5)
+    sequence_dropout: float = 0.12
+
+
+def random_sampling(
+    rng: np.random.Generator,
+    parameters: Augmentation,
+    centre: tuple[float, float],
+    size: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and columns, float32, where a patch of `size` samples its slice."""
+    rows, columns = np.meshgrid(
+        *[np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in size], indexing="ij"
+    )
+    if rng.random() < parameters.elastic:
+        rows, columns = rows + _bend(rng, parameters, size), columns + _bend(rng, parameters, size)
+    angle = np.deg2rad(rng.uniform(-1, 1) * parameters.rotation_degrees)
+    zoom = 1 / np.exp(rng.uniform(*np.log(parameters.scale)))
+    flips = [
+        -1 if rng.random() < share else 1
+        for share in (parameters.flip_left_right, parameters.flip_front_back)
+    ]
+    cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
+    return (
+        (centre[0] + flips[0] * (cos * rows - sin * columns)).astype(np.float32),
+        (centre[1] + flips[1] * (sin * rows + cos * columns)).astype(np.float32),
+    )
+
+
+def sample(
+    image: np.ndarray, labels: np.ndarray, where: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read (H, W, C) linearly and labels (H, W) by nearest neighbour at `where`; 0 outside."""
+    rows, columns = where
+    channels = [
+        cv2.remap(image[..., start : start + 4], columns, rows, cv2.INTER_LINEAR)
+        for start in range(0, image.shape[-1], 4)
+    ]
+    return np.concatenate(channels, -1), cv2.remap(labels, columns, rows, cv2.INTER_NEAREST)
+
+
+def change_intensity(
+    rng: np.random.Generator, parameters: Augmentation, image: np.ndarray, sequences: int
+) -> np.ndarray:
+    """Change (H, W, C) z-scores, each sequence alike in all its neighbour slices; 0 stays 0."""
+    brain = (image != 0).any(axis=-1, keepdims=True)
+    image = image.reshape(*image.shape[:2], -1, sequences).copy()
+    dropped = rng.integers(sequences) if rng.random() < parameters.sequence_dropout else None
+    for sequence in range(sequences):
+        if sequence == dropped:
+            image[..., sequence] = 0
+        else:
+            image[..., sequence] = _changed(rng, parameters, image[..., sequence])
+    return image.reshape(*image.shape[:2], -1) * brain
+
+
+def _changed(rng: np.random.Generator, parameters: Augmentation, image: np.ndarray) -> np.ndarray:
+    """Change one sequence (H, W, slices)."""
+    image = np.ascontiguousarray(image)
+    if rng.random() < parameters.blur:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(*parameters.blur_sigma_px))
+    if rng.random() < parameters.low_resolution:
+        image = _low_resolution(rng, parameters, image)
+    if rng.random() < parameters.gamma_share:
+        low, high = image.min(), image.max()
+        power = np.exp(rng.uniform(*np.log(parameters.gamma)))
+        image = low + (high - low) * ((image - low) / (high - low + 1e-6)) ** power
+    if rng.random() < parameters.bias_field:
+        field = parameters.bias_amplitude * _smooth(rng, 3, image.shape[:2])
+        # z-scores are relative to the mean: the field acts on intensity, so on z plus an offset.
+        image = image + field[..., None] * (image + 2.0)
+    if rng.random() < parameters.noise_share:
+        amplitude = rng.uniform(0, parameters.noise)
+        image = image + amplitude * rng.standard_normal(image.shape, np.float32)
+    gain = rng.uniform(*parameters.gain)
+    return image * gain + rng.uniform(-parameters.shift, parameters.shift)
+
+
+def _low_resolution(rng, parameters: Augmentation, image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    factor = rng.uniform(*parameters.low_resolution_factor)
+    small = cv2.resize(
+        image, (int(width / factor), int(height / factor)), interpolation=cv2.INTER_AREA
+    )
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
+
+
+def _bend(rng, parameters: Augmentation, size: tuple[int, int]) -> np.ndarray:
+    """Return a smooth displacement, in pixels, of shape `size`."""
+    amplitude = rng.uniform(0, parameters.elastic_amplitude_px)
+    return amplitude * _smooth(rng, parameters.elastic_grid, size)
+
+
+def _smooth(rng: np.random.Generator, grid: int, size: tuple[int, int]) -> np.ndarray:
+    """Return random values from -1 to 1 on a coarse grid, interpolated to `size`."""
+    coarse = rng.uniform(-1, 1, (grid, grid)).astype(np.float32)
+    return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)

@@ -1,0 +1,76 @@
+"""What happens between epochs: checkpoints and Dice on whole validation volumes."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from model.preprocess import Preprocessing, centred, fitting_shape, slice_batches
+from training.dataset import PreparedCase
+from training.scores import SHORT, quick_dice
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Weights, optimiser (with its averages and step count) and epoch in one file, no pickle."""
+
+    def __init__(self, model: keras.Model, path: Path):
+        super().__init__()
+        self.path = path
+        model.optimizer.build(model.trainable_variables)
+        self._variables = [*model.variables, *model.optimizer.variables]
+
+    def restore(self) -> int:
+        """Load the checkpoint if there is one; return the number of epochs done."""
+        if not self.path.exists():
+            return 0
+        with np.load(self.path, allow_pickle=False) as saved:
+            for index, variable in enumerate(self._variables):
+                variable.assign(saved[f"v{index}"])
+            return int(saved["epochs"])
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        values = {
+            f"v{index}": keras.ops.convert_to_numpy(variable)
+            for index, variable in enumerate(self._variables)
+        }
+        partial = self.path.with_suffix(".partial.npz")
+        np.savez(partial, epochs=epoch + 1, **values)
+        os.replace(partial, self.path)
+
+
+class ValidationDice(keras.callbacks.Callback):
+    """Mean 3-D Dice per region over validation cases, of the averaged weights, into the logs."""
+
+    def __init__(self, cases: list[PreparedCase], preprocessing: Preprocessing, every: int):
+        super().__init__()
+        self.cases, self.preprocessing, self.every = cases, preprocessing, every
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        # The key must exist from the first epoch on: the CSV's columns are set by it.
+        scores = {short: float("nan") for short in SHORT}
+        if self.cases and (epoch + 1) % self.every == 0:
+            own = [keras.ops.convert_to_numpy(v) for v in self.model.trainable_variables]
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            per_case = [
+                quick_dice(case.labels, predict(self.model, case, self.preprocessing))
+                for case in self.cases
+            ]
+            for variable, value in zip(self.model.trainable_variables, own, strict=True):
+                variable.assign(value)
+            scores = {short: float(np.mean([s[short] for s in per_case])) for short in SHORT}
+        logs.update({f"val_dice_{short}": value for short, value in scores.items()})
+
+
+def predict(model: keras.Model, case: PreparedCase, preprocessing: Preprocessing) -> np.ndarray:
+    """Return label indices (Z, X, Y) uint8 of a prepared case."""
+    n = preprocessing.neighbours
+    stack = np.pad(case.stack, ((n, n), (0, 0), (0, 0), (0, 0)))
+    size = stack.shape[1:3]
+    shape = fitting_shape(size, [(160, 192)])
+    rows, columns = centred(size, shape)
+    labels = [
+        np.argmax(model.predict_on_batch(batch), axis=-1)[:, rows, columns]
+        for batch in slice_batches(stack, n, shape, 16)
+    ]
+    return np.concatenate(labels)[: len(case.stack)].astype(np.uint8)

@@ -1,0 +1,145 @@
+"""Turn a finished run into the artefact that serving loads.
+
+    python -m training.export --run runs/mobile_unet --out model/artefact
+
+Writes the Keras weights, the OpenVINO export (float16 weights) and `card.json`, and checks that
+both engines agree before anything replaces what is there.
+"""
+
+import argparse
+import datetime
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from model.card import DEFAULT_DIR, OPENVINO, WEIGHTS, Inference, ModelCard, write_card
+from model.engines import load_engine
+from model.labels import REGIONS
+from model.modalities import MODALITIES
+from model.networks import NETWORKS
+from model.postprocess import Postprocessing
+from training.dataset import load_preprocessing, load_split
+
+VERSION = "0.1.0"
+# Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
+ENGINE_TOLERANCE = 0.01
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.export", description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=Path("runs/data"))
+    parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
+    parser.add_argument("--weights", default="final.weights.h5", help="file in the run's folder")
+    parser.add_argument("--flip", action="store_true", help="average with the mirrored prediction")
+    parser.add_argument("--min-component-ml", type=float, default=0.0)
+    parser.add_argument("--min-enhancing-ml", type=float, default=0.0)
+    parser.add_argument("--scores", type=Path, help="what training.evaluate wrote on the test part")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        card = make_card(options)
+        write_network(card, options.run / options.weights, folder)
+        write_card(folder, card)
+        difference = engines_differ_by(folder)
+        print(f"engines differ by {difference:.5f} in probability on average")
+        if difference > ENGINE_TOLERANCE:
+            print("The export does not reproduce the trained network.", file=sys.stderr)
+            return 1
+        options.out.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            shutil.copy(file, options.out / file.name)
+    size = sum(file.stat().st_size for file in options.out.iterdir()) / 1e6
+    print(f"{card.name} {card.version} in {options.out}, {size:.1f} MB")
+    return 0
+
+
+def make_card(options: argparse.Namespace) -> ModelCard:
+    """Return the card of a run, with its settings, data and held-out scores."""
+    settings = json.loads((options.run / "settings.json").read_text())
+    preprocessing = load_preprocessing(options.data)
+    split = load_split(options.data)
+    return ModelCard(
+        name="BraTS MobileUNet",
+        version=VERSION,
+        created=datetime.date.today().isoformat(),
+        architecture=settings["network"],
+        channels=len(MODALITIES) * (2 * preprocessing.neighbours + 1),
+        preprocessing=preprocessing,
+        inference=Inference(flip=options.flip),
+        postprocessing=Postprocessing(options.min_component_ml, options.min_enhancing_ml),
+        labels={region.key: asdict(region) for region in REGIONS},
+        training={
+            "data": "BraTS 2017-2025 training cases, research use",
+            "cases": {part: len(names) for part, names in split.items()},
+            "settings": settings,
+        },
+        scores=held_out(options.scores) if options.scores else {},
+    )
+
+
+def held_out(path: Path) -> dict:
+    """Return the means of an evaluation, with the number of patients they are over."""
+    result = json.loads(path.read_text())
+    return {"patients": len(result["cases"]), **result["mean"]}
+
+
+def write_network(card: ModelCard, weights: Path, folder: Path) -> None:
+    """Write Keras weights and the OpenVINO export of the network that `weights` belongs to."""
+    import openvino as ov
+    import tensorflow as tf
+
+    network = NETWORKS[card.architecture](card.channels)
+    network.load_weights(weights)
+    network.save_weights(folder / WEIGHTS)
+    any_size = _with_any_size(network)
+    signature = tf.TensorSpec((None, None, None, card.channels), tf.float32)
+    function = tf.function(lambda slices: any_size(slices, training=False))
+    converted = ov.convert_model(function.get_concrete_function(signature))
+    ov.save_model(converted, folder / OPENVINO, compress_to_fp16=True)
+
+
+def _with_any_size(network: keras.Model) -> keras.Model:
+    """Return a copy whose upsampling can be traced without knowing height and width.
+
+    Keras' own asks in Python whether symbolic sizes are equal, which TensorFlow refuses.
+    """
+    import tensorflow as tf
+
+    class AnySizeUpSampling2D(keras.layers.UpSampling2D):
+        def call(self, inputs):
+            size = tf.shape(inputs)[1:3] * self.size[0]
+            return tf.image.resize(inputs, size, method=self.interpolation)
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = type(layer)
+        kind = AnySizeUpSampling2D if kind is keras.layers.UpSampling2D else kind
+        return kind.from_config(layer.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def engines_differ_by(folder: Path) -> float:
+    """Return the mean absolute difference of class probabilities between the two engines."""
+    from model.card import read_card
+
+    card = read_card(folder)
+    shape = (card.inference.batch, *card.inference.shapes[0], card.channels)
+    batch = np.random.default_rng(0).standard_normal(shape, np.float32)
+    results = {}
+    for name in ("openvino", "tensorflow"):
+        engine = load_engine(folder, card, name, "cpu")
+        engine.run([batch], lambda index, result, name=name: results.update({name: result.copy()}))
+    return float(np.abs(results["openvino"] - results["tensorflow"]).mean())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""Turn folders of labelled cases into arrays that training can map into memory.
+
+    python -m training.prepare DATA_DIR [DATA_DIR ...] --out runs/data
+
+Each case becomes a folder with `slices.npy` (Z, X, Y, 4) float16 and `labels.npy` (Z, X, Y) uint8,
+exactly what serving would give the network. `index.json` lists the cases; `split.json` assigns
+whole patients to train, validation and test.
+"""
+
+import argparse
+import json
+import random
+import re
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from model import phantom
+from model.case import Case, find_case_files, find_mask_file, grid_distance_mm, load_case
+from model.errors import CaseError
+from model.geometry import to_canonical
+from model.labels import REGIONS, from_file_values
+from model.nifti import Volume, read_volume
+from model.preprocess import Preprocessing, prepare, slice_stack
+
+# Cases of one patient at several times (BraTS 2023 on) end in a three-digit visit number.
+VISIT = re.compile(r"(BraTS-[A-Z]+-\d+)-\d{3}$")
+# Edge, in voxels, of the blocks whose means form a case's fingerprint, and the correlation from
+# which two cases are taken for one patient (different BraTS patients: 0.66 at most among 35).
+FINGERPRINT_BLOCK = 8
+SAME_PATIENT_CORRELATION = 0.9
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.prepare", description=__doc__.split("\n")[0])
+    parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
+    parser.add_argument("--out", type=Path, default=Path("runs/data"))
+    parser.add_argument("--validation", type=float, default=0.1, help="share of patients")
+    parser.add_argument("--test", type=float, default=0.2, help="share of patients")
+    parser.add_argument("--phantoms", type=int, default=2, help="synthetic training cases added")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--denoise", action="store_true")
+    parser.add_argument("--bias-correction", action="store_true")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args(arguments)
+    parameters = Preprocessing(denoise=options.denoise, bias_correction=options.bias_correction)
+    folders = find_labelled_cases(options.data_dirs)
+    if not folders:
+        print("No folder with scans and a *seg.nii* was found.", file=sys.stderr)
+        return 1
+    options.out.mkdir(parents=True, exist_ok=True)
+    entries, left_out = prepare_cases(folders, options.out, parameters, options.workers)
+    split = split_patients(entries, options.validation, options.test, options.seed)
+    synthetic = prepare_phantoms(options.phantoms, options.out, parameters)
+    split["train"] += [entry["case"] for entry in synthetic]
+    index = {
+        "preprocessing": asdict(parameters),
+        "cases": entries + synthetic,
+        "left_out": left_out,
+    }
+    (options.out / "index.json").write_text(json.dumps(index, indent=1))
+    (options.out / "split.json").write_text(json.dumps(split, indent=1))
+    for name, reason in left_out.items():
+        print(f"left out {name}: {reason}")
+    sizes = ", ".join(f"{len(cases)} {part}" for part, cases in split.items())
+    print(f"{len(entries)} labelled cases and {len(synthetic)} phantoms in {options.out}: {sizes}")
+    return 0
+
+
+def find_labelled_cases(roots: list[Path]) -> list[Path]:
+    """Return every folder below `roots`, or a root itself, that holds a segmentation."""
+    folders = {mask.parent for root in roots for mask in root.rglob("*seg.nii*")}
+    return sorted(folders, key=lambda folder: folder.name)
+
+
+def prepare_cases(
+    folders: list[Path], out: Path, parameters: Preprocessing, workers: int
+) -> tuple[list[dict], dict[str, str]]:
+    """Prepare `folders` on several processes; return index entries and what was left out, why."""
+    entries, left_out = [], {}
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = {folder: pool.submit(prepare_folder, folder, out, parameters) for folder in folders}
+        for folder, job in track(jobs.items(), "Preparing"):
+            try:
+                entries.append(job.result())
+            except (CaseError, ValueError) as error:
+                left_out[folder.name] = str(error)
+    group_same_patients(entries)
+    return entries, left_out
+
+
+def prepare_folder(folder: Path, out: Path, parameters: Preprocessing) -> dict:
+    """Prepare one case folder; return its index entry."""
+    case = load_case(find_case_files(folder))
+    labels = from_file_values(read_labels(find_mask_file(folder), case))
+    return write_case(folder.name, case, labels, out, parameters)
+
+
+def read_labels(path: Path, case: Case) -> np.ndarray:
+    """Return the label values (X, Y, Z) of an expert mask in the voxel order of its scans.
+
+    Published cases exist whose mask says another affine than their scans; where orientation agrees
+    but origin does not, the voxel order is what is right. Raises CaseError `grid_mismatch`.
+    """
+    mask: Volume = read_volume(path)
+    if mask.data.shape != case.shape:
+        raise CaseError("grid_mismatch", "The mask has other dimensions than the scans.")
+    apart = grid_distance_mm(case.shape, mask.affine, case.affine)
+    if apart > 1.0:
+        print(f"{path.name}: affine {apart:.0f} mm off its scans, voxel order trusted")
+    return mask.data
+
+
+def write_case(
+    name: str, case: Case, labels: np.ndarray, out: Path, parameters: Preprocessing
+) -> dict:
+    """Write the arrays of one case and return its index entry; `labels` on the source grid."""
+    prepared = prepare(case, parameters)
+    canonical, _ = to_canonical(labels, case.affine)
+    if canonical.shape != prepared.shape:
+        raise ValueError("training cases need 1 mm voxels")
+    target = canonical[prepared.box]
+    folder = out / name
+    folder.mkdir(exist_ok=True)
+    # Slice-major, so that one slice is one contiguous read.
+    np.save(folder / "slices.npy", slice_stack(prepared.volume, 0))
+    np.save(folder / "labels.npy", np.ascontiguousarray(np.moveaxis(target, 2, 0)))
+    visit = VISIT.match(name)
+    return {
+        "case": name,
+        "patient": visit[1] if visit else name,
+        "shape": list(target.shape),
+        "voxels": {region.key: int((target == region.index).sum()) for region in REGIONS},
+        "fingerprint": fingerprint(prepared.volume[..., 0]),
+    }
+
+
+def fingerprint(volume: np.ndarray) -> list[float]:
+    """Return block means of (X, Y, Z), cut or filled to 160 x 192 x 152 from one corner."""
+    fixed = np.zeros((160, 192, 152), np.float32)
+    cut = tuple(slice(0, min(a, b)) for a, b in zip(volume.shape, fixed.shape, strict=True))
+    fixed[cut] = volume[cut]
+    n = FINGERPRINT_BLOCK
+    blocks = fixed.reshape(160 // n, n, 192 // n, n, 152 // n, n).mean(axis=(1, 3, 5))
+    return np.round(blocks.ravel(), 2).tolist()
+
+
+def group_same_patients(entries: list[dict]) -> None:
+    """Give cases with nearly the same images one patient: BraTS has published some twice."""
+    prints = np.array([entry.pop("fingerprint") for entry in entries])
+    if len(entries) < 2:
+        return
+    correlation = np.corrcoef(prints)
+    for later in range(len(entries)):
+        for earlier in range(later):
+            if correlation[earlier, later] > SAME_PATIENT_CORRELATION:
+                one, two = entries[earlier], entries[later]
+                print(f"{two['case']} and {one['case']} are taken for one patient")
+                two["patient"] = one["patient"]
+
+
+def split_patients(
+    entries: list[dict], validation: float, test: float, seed: int
+) -> dict[str, list[str]]:
+    """Assign whole patients at random to train, validation and test; return case names."""
+    patients = sorted({entry["patient"] for entry in entries})
+    random.Random(seed).shuffle(patients)
+    tests = round(len(patients) * test)
+    validations = round(len(patients) * validation)
+    part = {
+        patient: "test" if i < tests else "validation" if i < tests + validations else "train"
+        for i, patient in enumerate(patients)
+    }
+    split: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for entry in entries:
+        split[part[entry["patient"]]].append(entry["case"])
+    return split
+
+
+def prepare_phantoms(count: int, out: Path, parameters: Preprocessing) -> list[dict]:
+    """Add synthetic cases, with seeds that the demo case never uses."""
+    entries = []
+    for seed in range(1000, 1000 + count):
+        case, labels = phantom.make_case(seed)
+        entry = write_case(f"phantom_{seed}", case, labels, out, parameters)
+        entry.pop("fingerprint")
+        entries.append(entry | {"synthetic": True})
+    return entries
+
+
+if __name__ == "__main__":
+    sys.exit(main())
