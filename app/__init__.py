@@ -1,0 +1,65 @@
+"""The Flask app: upload, queue, viewer, report, REST service and commands."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import is_running_from_reloader
+from flask.helpers import get_debug_flag
+
+from app import api, cases, cli, config, errors, health, jobs, metrics, security, upload, views
+from app.engine import ModelHolder
+
+
+def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None = None) -> Flask:
+    """Build the app.
+
+    overrides : settings by field name (`data_dir`, ...), which win over the environment; names in
+        capitals go to Flask's own configuration
+    serve : whether to load the model now and to work through the queue. By default that is so
+        for servers, and not for commands such as `flask demo-case`, which load the model when
+        they need it.
+
+    Raises StartupError when a setting is wrong or the model cannot be used.
+    """
+    overrides = dict(overrides or {})
+    flask_config = {key: overrides.pop(key) for key in list(overrides) if key.isupper()}
+    settings = config.load_settings(overrides)
+    config.configure_logging(settings.log_level)
+
+    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app.config.update(
+        SETTINGS=settings,
+        MAX_CONTENT_LENGTH=settings.max_upload_mb * 2**20,
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        **flask_config,
+    )
+    app.json.sort_keys = False
+    # Blueprints and handlers first: each module registers what it offers.
+    for module in (errors, security, metrics, upload, cases, jobs, views, api, health, cli):
+        module.init_app(app)
+
+    app.extensions["model"] = ModelHolder(settings)
+    is_server = not _is_command()
+    # A command leaves no data folder behind where it happens to be called.
+    if is_server:
+        cases.make_storage(app)
+    if is_server if serve is None else serve:
+        app.extensions["model"].get()
+        if not _is_reloader_parent():
+            jobs.worker(app).start()
+    return app
+
+
+def _is_command() -> bool:
+    """Say whether this is a `flask` command other than `run`, and so no server."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.info_name != "run"
+
+
+def _is_reloader_parent() -> bool:
+    """Say whether `flask run --debug` will start a second process that does the work."""
+    from_cli = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+    return from_cli and get_debug_flag() and not is_running_from_reloader()

@@ -1,0 +1,267 @@
+"""REST: cases and their results. Every error is `{"error": {"code", "message", "hint"}}`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_file, url_for
+
+from app import cases, jobs, metrics, openapi, overlay, report, schemas, upload
+from app.cases import StoredCase
+from app.errors import BadRequest, NotFound, RequestError
+from app.openapi import describe
+from model.errors import CaseError
+from model.modalities import MODALITIES
+
+PER_PAGE = 20
+# A rendered slice never changes; it may stay in the browser of whoever was let in, for a day.
+SLICE_CACHE = "private, max-age=86400, immutable"
+FILE_SCHEMA = {"type": "string", "contentMediaType": "application/octet-stream"}
+UPLOAD_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": dict.fromkeys(MODALITIES, FILE_SCHEMA)
+                | {
+                    "files": {"type": "array", "items": FILE_SCHEMA},
+                    "name": {"type": "string", "description": "Shown in the worklist."},
+                },
+            }
+        }
+    },
+}
+PAGE_QUERY = [
+    {"name": "page", "schema": {"type": "integer", "minimum": 1, "default": 1}},
+    {"name": "per_page", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
+    {"name": "q", "schema": {"type": "string"}, "description": "Part of the name."},
+]
+LOOK_QUERY = [
+    {"name": "modality", "schema": {"type": "string", "enum": list(MODALITIES)}},
+    {"name": "regions", "schema": {"type": "string"}, "description": "Keys, comma-separated."},
+    {"name": "opacity", "schema": {"type": "number", "minimum": 0, "maximum": 1}},
+    {"name": "outline", "schema": {"type": "integer", "enum": [0, 1]}},
+]
+
+blueprint = Blueprint("api", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+def summary(case: StoredCase) -> dict[str, Any]:
+    """Return what the worklist shows of a case, as JSON can hold it."""
+    return schemas.CaseSummary(**_summary_fields(case)).model_dump(mode="json")
+
+
+def details(case: StoredCase) -> dict[str, Any]:
+    """Return all that is known of a case, as JSON can hold it."""
+    found = case.report or {}
+    return schemas.CaseAnswer(
+        **_summary_fields(case),
+        started_at=case.started_at,
+        finished_at=case.finished_at,
+        attempts=case.attempts,
+        modalities=case.modalities,
+        measurements=found.get("measurements"),
+        model=found.get("model"),
+        engine=found.get("engine"),
+        device=found.get("device"),
+        timings_s=found.get("timings_s", {}),
+        warnings=found.get("warnings", []),
+        message=found.get("message", ""),
+    ).model_dump(mode="json")
+
+
+def queue(accept: Callable[[], StoredCase]) -> StoredCase:
+    """Take in a case by `accept` and wake the worker; refusals are counted."""
+    try:
+        case = accept()
+    except (CaseError, RequestError) as error:
+        metrics.upload_refused(current_app, error.code)
+        raise
+    jobs.worker(current_app).notify()
+    return case
+
+
+@blueprint.post("/api/cases")
+@describe({202: schemas.Accepted}, errors=(400, 401, 403, 413, 415, 422), body=UPLOAD_BODY)
+def create_case():
+    """Upload one patient's four scans.
+
+    Four parts named by their sequence, or any number named `files` (a zip is unpacked), whose
+    sequences are found from their names. Everything is checked before anything is kept.
+    """
+    case = queue(upload.accept)
+    address = url_for("api.get_case", case_id=case.id)
+    answer = schemas.Accepted(id=case.id, state=case.state, url=address)
+    return jsonify(answer.model_dump()), 202, {"Location": address}
+
+
+@blueprint.get("/api/cases")
+@describe({200: schemas.Worklist}, errors=(400, 401), query=PAGE_QUERY)
+def list_cases():
+    """List the cases, newest first."""
+    page = _number("page", 1)
+    found = cases.listing(page, min(_number("per_page", PER_PAGE), 100), request.args.get("q", ""))
+    return jsonify(
+        schemas.Worklist(
+            cases=[_summary_fields(case) for case in found.items],
+            page=page,
+            pages=found.pages,
+            total=found.total,
+        ).model_dump(mode="json")
+    )
+
+
+@blueprint.get("/api/cases/<case_id>")
+@describe({200: schemas.CaseAnswer}, errors=(401, 404))
+def get_case(case_id: str):
+    """Tell state, progress and, once it is done, the measurements of a case."""
+    return jsonify(details(cases.find(case_id)))
+
+
+@blueprint.delete("/api/cases/<case_id>")
+@describe({204: None}, errors=(401, 403, 404))
+def delete_case(case_id: str):
+    """Delete a case: scans, results and row."""
+    cases.remove(cases.find(case_id))
+    return "", 204
+
+
+@blueprint.get("/api/cases/<case_id>/segmentation.nii.gz")
+@describe({200: "application/gzip"}, errors=(401, 404, 409))
+def get_segmentation(case_id: str):
+    """Download the mask on the grid of the uploaded scans."""
+    case = cases.find(case_id)
+    response = send_file(
+        case.results() / "segmentation.nii.gz",
+        mimetype="application/gzip",
+        as_attachment=True,
+        download_name=f"{_file_stem(case)}_seg.nii.gz",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/api/cases/<case_id>/overlay/<any(axial,coronal,sagittal):plane>/<int:index>.png")
+@describe({200: "image/png"}, errors=(400, 401, 404, 409), query=LOOK_QUERY)
+def get_overlay(case_id: str, plane: str, index: int):
+    """Render one slice with its regions, in radiological convention.
+
+    Slices are counted from 0 towards superior (axial), anterior (coronal) and right (sagittal).
+    """
+    case, look = cases.find(case_id), _strict_look()
+    results = case.results()
+    response = Response(mimetype="image/png")
+    response.headers["Cache-Control"] = SLICE_CACHE
+    response.set_etag(f"{plane}-{index}-{hash_of(case, look)}")
+    if request.if_none_match.contains(response.get_etag()[0]):
+        response.status_code = 304
+        return response
+    try:
+        response.data = overlay.render_png(results, plane, index, look)
+    except IndexError as error:
+        count = overlay.slice_count(results, plane)
+        raise NotFound(f"There is no such slice; {plane} slices are 0 to {count - 1}.") from error
+    return response
+
+
+@blueprint.get("/api/cases/<case_id>/report.json")
+@describe({200: schemas.Report}, errors=(401, 404, 409))
+def get_report_json(case_id: str):
+    """Return measurements and provenance."""
+    return jsonify(_finished(case_id).report)
+
+
+@blueprint.get("/api/cases/<case_id>/report.csv")
+@describe({200: "text/csv"}, errors=(401, 404, 409))
+def get_report_csv(case_id: str):
+    """Return measurements and provenance as a table."""
+    case = _finished(case_id)
+    return _attachment(report.to_csv(case.report), "text/csv", f"{_file_stem(case)}_report.csv")
+
+
+@blueprint.get("/api/cases/<case_id>/report.pdf")
+@describe({200: "application/pdf"}, errors=(401, 404, 409))
+def get_report_pdf(case_id: str):
+    """Return measurements, key images and provenance on one page."""
+    case = _finished(case_id)
+    pdf = report.to_pdf(case.report, case.results())
+    return _attachment(pdf, "application/pdf", f"{_file_stem(case)}_report.pdf")
+
+
+@blueprint.get("/api/openapi.json")
+def get_openapi():
+    """Return this description."""
+    return jsonify(openapi.build(current_app))
+
+
+def parse_regions(values: list[str]) -> tuple[str, ...]:
+    """Return the region keys of repeated or comma-separated values, in the order of the table."""
+    wanted = {key for value in values for key in value.split(",") if key}
+    if unknown := wanted - set(overlay.REGION_KEYS):
+        raise BadRequest(
+            f"There is no region {min(unknown)!r}.",
+            f"Regions are {', '.join(overlay.REGION_KEYS)}.",
+            "bad_parameter",
+        )
+    return tuple(key for key in overlay.REGION_KEYS if key in wanted)
+
+
+def hash_of(case: StoredCase, look: overlay.Look) -> str:
+    """Return a text that differs whenever a rendered slice of the case would."""
+    finished = case.finished_at.timestamp() if case.finished_at else 0
+    shown = "".join(key[0] for key in look.regions)
+    return f"{finished}-{look.modality}-{shown}-{look.opacity:g}-{int(look.outline)}"
+
+
+def _summary_fields(case: StoredCase) -> dict[str, Any]:
+    names = ("id", "name", "state", "stage", "progress", "error", "created_at", "whole_tumor_ml")
+    fields = {name: getattr(case, name) for name in names}
+    return fields | {"url": url_for("api.get_case", case_id=case.id)}
+
+
+def _strict_look() -> overlay.Look:
+    """Return how a slice is to be drawn. Raises BadRequest for what makes no sense."""
+    default, args = overlay.Look(), request.args
+    modality, outline = args.get("modality", default.modality), args.get("outline", "0")
+    try:
+        opacity = float(args.get("opacity", default.opacity))
+    except ValueError:
+        opacity = -1.0
+    regions = parse_regions(args.getlist("regions")) if "regions" in args else default.regions
+    if modality not in MODALITIES:
+        raise BadRequest("There is no such modality.", ", ".join(MODALITIES), "bad_parameter")
+    if not 0 <= opacity <= 1:
+        raise BadRequest("The opacity is a number from 0 to 1.", code="bad_parameter")
+    if outline not in ("0", "1"):
+        raise BadRequest("The outline is 0 or 1.", code="bad_parameter")
+    return overlay.Look(modality, regions, opacity, outline == "1")
+
+
+def _number(name: str, default: int) -> int:
+    """Return a query parameter that counts from 1. Raises BadRequest."""
+    text = request.args.get(name, str(default))
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise BadRequest(f"{name} is a number from 1.", code="bad_parameter")
+    return int(text)
+
+
+def _finished(case_id: str) -> StoredCase:
+    case = cases.find(case_id)
+    case.results()
+    return case
+
+
+def _file_stem(case: StoredCase) -> str:
+    """Return the case's name as a part of a file name."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in case.name).strip("_")
+    return kept[:80] or case.id
+
+
+def _attachment(body: str | bytes, mimetype: str, name: str) -> Response:
+    response = Response(body, mimetype=mimetype)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response

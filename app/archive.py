@@ -1,0 +1,118 @@
+"""Unpacking an uploaded zip: names never become paths, sizes are counted and not believed."""
+
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from model.errors import CaseError
+
+MAGIC = b"PK\x03\x04"
+MAX_ENTRIES = 2000
+MAX_DIRECTORY_BYTES = 2**20
+SCAN_SUFFIXES = (".nii", ".nii.gz")
+_CHUNK = 2**20
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Sizes of the records that end a zip (APPNOTE 4.3.15 and 4.3.16); a comment has at most 64 KiB.
+_END, _LOCATOR, _COMMENT = 22, 20, 2**16
+
+
+def is_zip(path: Path) -> bool:
+    """Say whether a file begins as a zip does."""
+    with path.open("rb") as file:
+        return file.read(4) == MAGIC
+
+
+def unpack(path: Path, name: str, folder: Path, max_bytes: int) -> list[tuple[str, Path]]:
+    """Unpack the scans of a zip into a new `folder`; return (name in the zip, path) for each.
+
+    The files get names of their own. Anything that is not `.nii` or `.nii.gz` stays packed.
+    Raises CaseError `zip_damaged`, `zip_encrypted`, `zip_link`, `zip_nested` or `zip_too_large`,
+    whose `file` is `name`; what has been unpacked by then stays for the caller to remove.
+    """
+    try:
+        _check_directory(path)
+        with zipfile.ZipFile(path) as archive:
+            return _unpack_scans(archive, folder, max_bytes)
+    except CaseError as error:
+        error.file = name
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+        raise CaseError(
+            "zip_damaged",
+            "The zip is cut off, damaged or of an unusual kind.",
+            "Pack the files again, or upload them without packing.",
+            name,
+        ) from error
+
+
+def _unpack_scans(archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> list[tuple[str, Path]]:
+    scans = [info for info in archive.infolist() if _is_scan(info)]
+    folder.mkdir()
+    if sum(info.file_size for info in scans) > max_bytes:
+        raise _too_large(f"Unpacked, the zip has more than {max_bytes // 2**20} MB.")
+    unpacked, left = [], max_bytes
+    for number, info in enumerate(scans):
+        target = folder / str(number)
+        left -= _write_entry(archive, info, target, left)
+        unpacked.append((info.filename, target))
+    return unpacked
+
+
+def _is_scan(info: zipfile.ZipInfo) -> bool:
+    """Say whether an entry is to be unpacked; refuse what has no place in a case."""
+    name = PurePosixPath(info.filename.replace("\\", "/"))
+    # macOS adds files that carry the names of the scans but hold only Finder's notes.
+    if info.is_dir() or name.name.startswith(".") or "__MACOSX" in name.parts:
+        return False
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise CaseError("zip_link", "The zip holds links.", "Pack the files themselves.")
+    if name.suffix.lower() == ".zip":
+        raise CaseError(
+            "zip_nested", "The zip holds another zip.", "Upload the zip of one patient itself."
+        )
+    if not name.name.lower().endswith(SCAN_SUFFIXES):
+        return False
+    if info.flag_bits & 0x1:
+        raise CaseError(
+            "zip_encrypted", "The zip is protected by a password.", "Pack it without one."
+        )
+    if info.compress_type not in _METHODS:
+        raise NotImplementedError
+    return True
+
+
+def _write_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, left: int) -> int:
+    """Inflate one entry, at most `left` bytes; return its size."""
+    size = 0
+    with archive.open(info) as source, target.open("wb") as file:
+        while chunk := source.read(_CHUNK):
+            size += len(chunk)
+            if size > left:
+                raise _too_large("Unpacked, the zip has more bytes than it says.")
+            file.write(chunk)
+    return size
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse a table of contents that would take much memory, before it is read.
+
+    `zipfile` reads all of it at once. Its size stands in the record at the end of the file;
+    the 64-bit variant of that record serves only archives beyond 4 GiB or 65,535 entries.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _END - _COMMENT - _LOCATOR))
+        tail = file.read()
+    position = tail.rfind(b"PK\x05\x06")
+    if position < 0 or len(tail) < position + _END:
+        raise zipfile.BadZipFile
+    entries = int.from_bytes(tail[position + 10 : position + 12], "little")
+    directory_bytes = int.from_bytes(tail[position + 12 : position + 16], "little")
+    has_64_bit = tail[max(0, position - _LOCATOR) :].startswith(b"PK\x06\x07")
+    if has_64_bit or entries > MAX_ENTRIES or directory_bytes > MAX_DIRECTORY_BYTES:
+        raise _too_large(f"The zip has more than {MAX_ENTRIES:,} entries.")
+
+
+def _too_large(message: str) -> CaseError:
+    return CaseError("zip_too_large", message, "Pack only the four scans of one patient.")

@@ -1,0 +1,170 @@
+"""Settings: environment variables with the prefix BTS_, checked once at start."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from flask import current_app
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.errors import StartupError
+from model.nifti import Limits
+
+PREFIX = "BTS_"
+VERSION = "0.1.0"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; the descriptions are the documentation."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder for cases, results and the database.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the database; empty means SQLite in the data folder."
+    )
+    broker_url: str = Field(
+        "", description="Reserved for several workers; refused at start in this version."
+    )
+    model_dir: Path | None = Field(
+        None, description="Folder of the trained model; empty means the one that comes along."
+    )
+    engine: Literal["auto", "tensorflow", "openvino"] = Field(
+        "auto", description="What runs the network: `auto`, `tensorflow` or `openvino`."
+    )
+    device: Literal["auto", "gpu", "cpu"] = Field(
+        "auto", description="Where the network runs: `auto`, `gpu` or `cpu`."
+    )
+    label_convention: Literal["brats2021", "brats2023"] = Field(
+        "brats2021",
+        description="Label values in masks: `brats2021` (enhancing tumour = 4) or `brats2023` (3).",
+    )
+    access_token: SecretStr = Field(
+        SecretStr(""), description="If set, every page and call but `/healthz` asks for it."
+    )
+    max_upload_mb: int = Field(512, ge=1, description="Largest upload, all files together, in MB.")
+    max_unpacked_mb: int = Field(
+        2048, ge=1, description="Largest content of an uploaded zip, unpacked, in MB."
+    )
+    max_voxels: int = Field(
+        512 * 512 * 256, ge=1, description="Most voxels that one scan may have."
+    )
+    retention_hours: float = Field(
+        0, ge=0, description="Cases are deleted this long after their upload; 0 keeps them."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severity that is logged."
+    )
+
+    @field_validator("broker_url")
+    @classmethod
+    def _no_broker(cls, value: str) -> str:
+        if value:
+            raise ValueError("not supported in this version; remove it to run in one process")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _valid_url(cls, value: str) -> str:
+        try:
+            if value:
+                make_url(value)
+        except ArgumentError as error:
+            raise ValueError("is not a database URL such as postgresql://host/name") from error
+        return value
+
+    @field_validator("access_token")
+    @classmethod
+    def _long_token(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @property
+    def limits(self) -> Limits:
+        """What one uploaded scan may cost."""
+        return Limits(max_voxels=self.max_voxels)
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """The database's URL, with the default filled in."""
+        if self.database_url:
+            return make_url(self.database_url)
+        return URL.create("sqlite", database=str(self.data_dir.resolve() / "cases.sqlite"))
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the environment; `overrides` (field name -> value) win.
+
+    Raises StartupError that lists every unknown name and every value that does not fit.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted({n for n in os.environ if n.upper().startswith(PREFIX)} - known)
+    problems = [f"{name}: no such setting" for name in unknown]
+    try:
+        settings = Settings(**(overrides or {}))
+    except ValidationError as error:
+        # Values are left out: one of them may be the access token.
+        problems += [f"{_setting_name(e['loc'])}: {e['msg']}" for e in error.errors()]
+    if problems:
+        raise StartupError(
+            "Settings are wrong:\n  "
+            + "\n  ".join(problems)
+            + f"\nKnown: {', '.join(sorted(known))}"
+        )
+    return settings
+
+
+def settings() -> Settings:
+    """Return the settings of the current app."""
+    return current_app.config["SETTINGS"]
+
+
+def settings_table() -> str:
+    """Return the settings as a Markdown table: name, default, meaning."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default.get_secret_value() if name == "access_token" else field.default
+        shown = "" if default in ("", None) else f"`{default}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
+class _QueryRemover(logging.Filter):
+    """Cuts query strings out of request lines: they can hold the token or a search for a name."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_without_query(arg) for arg in record.args)
+        return True
+
+
+def configure_logging(level: str) -> None:
+    """Send the app's log to stderr, unless the embedding program has set up logging already."""
+    logging.getLogger("app").setLevel(level)
+    werkzeug = logging.getLogger("werkzeug")
+    if not any(isinstance(item, _QueryRemover) for item in werkzeug.filters):
+        werkzeug.addFilter(_QueryRemover())
+    if not logging.getLogger().handlers:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _without_query(value: Any) -> Any:
+    if not isinstance(value, str) or "?" not in value:
+        return value
+    line, _, rest = value.partition("?")
+    return line + " " + rest.partition(" ")[2] if " " in rest else line
+
+
+def _setting_name(location: tuple) -> str:
+    return PREFIX + str(location[0]).upper() if location else "settings"

@@ -1,0 +1,43 @@
+"""The one Segmenter of the process, loaded once."""
+
+import logging
+import threading
+
+from app.config import Settings
+from app.errors import StartupError
+from model.errors import ModelError
+from model.segmenter import Segmenter
+
+log = logging.getLogger(__name__)
+
+
+class ModelHolder:
+    """Loads the model at the first `get()` and keeps it; safe to call from several threads."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._segmenter: Segmenter | None = None
+
+    @property
+    def loaded(self) -> Segmenter | None:
+        """The segmenter if it has been loaded."""
+        return self._segmenter
+
+    def get(self) -> Segmenter:
+        """Return the segmenter. Raises StartupError when the model cannot be used."""
+        with self._lock:
+            if self._segmenter is None:
+                self._segmenter = self._load()
+            return self._segmenter
+
+    def _load(self) -> Segmenter:
+        settings = self._settings
+        try:
+            segmenter = Segmenter.load(
+                settings.model_dir, engine=settings.engine, device=settings.device
+            )
+        except ModelError as error:
+            raise StartupError(f"The model cannot be used: {error}") from error
+        log.info("model loaded: %s on %s", segmenter.engine_name, segmenter.device)
+        return segmenter

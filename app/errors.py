@@ -1,0 +1,145 @@
+"""Errors of the app and the one JSON shape in which they leave it.
+
+Exception
+├── model.errors.CaseError      what the owner of the scans can mend
+├── click.ClickException
+│   └── StartupError            the app cannot start; the message says why
+└── RequestError                a request that cannot be answered
+    ├── BadRequest              400
+    ├── AccessDenied            401
+    ├── CrossSiteRequest        403
+    ├── NotFound                404
+    ├── NotReady                409
+    ├── TooLarge                413
+    └── UnsupportedType         415
+"""
+
+import logging
+
+import click
+from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from model.errors import CaseError
+
+log = logging.getLogger(__name__)
+
+JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
+
+# Codes of CaseError that have a more telling status than 422.
+STATUS_BY_CODE = {
+    "too_large": 413,
+    "zip_too_large": 413,
+    "not_nifti": 415,
+    "bad_data_type": 415,
+}
+
+
+class StartupError(click.ClickException):
+    """The app cannot start; shown as one message, without a traceback, by `flask`."""
+
+
+class RequestError(Exception):
+    """A request that cannot be answered; `code` is stable and documented."""
+
+    status = 400
+    code = "bad_request"
+
+    def __init__(self, message: str, hint: str = "", code: str | None = None):
+        super().__init__(message)
+        self.message, self.hint = message, hint
+        self.code = code or self.code
+
+    def as_dict(self) -> dict[str, str]:
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+class BadRequest(RequestError):
+    """A parameter is missing or makes no sense."""
+
+
+class AccessDenied(RequestError):
+    """The access token is missing or wrong."""
+
+    status = 401
+    code = "access_denied"
+
+
+class CrossSiteRequest(RequestError):
+    """Another site tries to act through the user's browser."""
+
+    status = 403
+    code = "cross_site"
+
+
+class NotFound(RequestError):
+    """There is nothing under this address."""
+
+    status = 404
+    code = "not_found"
+
+
+class NotReady(RequestError):
+    """The case has no results yet, or never will."""
+
+    status = 409
+    code = "not_ready"
+
+
+class TooLarge(RequestError):
+    """The body of the request is over the limit."""
+
+    status = 413
+    code = "upload_too_large"
+
+
+class UnsupportedType(RequestError):
+    """The body of the request is of a kind that is not accepted."""
+
+    status = 415
+    code = "unsupported_type"
+
+
+def status_of(error: CaseError | RequestError) -> int:
+    """Return the HTTP status with which an error is answered."""
+    return STATUS_BY_CODE.get(error.code, 422) if isinstance(error, CaseError) else error.status
+
+
+def error_response(error: dict[str, str], status: int) -> tuple[Response, int] | tuple[str, int]:
+    """Return an error as JSON for the API and as a page for people."""
+    if request.path.startswith(JSON_PATHS):
+        return jsonify(error=error), status
+    return render_template("error.html", error=error, status=status), status
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error in one shape; what is not foreseen is logged and shown as a plain 500."""
+
+    @app.errorhandler(CaseError)
+    @app.errorhandler(RequestError)
+    def foreseen(error: CaseError | RequestError):
+        return error_response(error.as_dict(), status_of(error))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException):
+        if error.code is None or error.code < 400:
+            return error
+        code = error.name.lower().replace(" ", "_").replace("'", "")
+        fields = {"code": code, "message": error.description or error.name, "hint": ""}
+        body, status = error_response(fields, error.code)
+        response = app.make_response((body, status))
+        # Allow, Retry-After and the like belong to the answer; its type is that of the new body.
+        for name, value in error.get_headers():
+            if name.lower() not in ("content-type", "content-length"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def unforeseen(error: Exception):
+        log.exception("unforeseen error in %s", request.endpoint)
+        fields = {
+            "code": "internal_error",
+            "message": "Something went wrong here.",
+            "hint": "Try again; if it happens again, the server's log says more.",
+        }
+        return error_response(fields, 500)

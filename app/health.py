@@ -1,0 +1,59 @@
+"""What whoever runs the server asks: is it up, can it serve, how is it doing."""
+
+import os
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from flask import Blueprint, Flask, Response, current_app, jsonify
+
+from app import jobs, metrics, schemas
+from app.cases import db
+from app.config import settings
+from app.openapi import describe
+
+blueprint = Blueprint("health", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/healthz")
+@describe({200: schemas.Health})
+def healthz():
+    """Say that the process is up."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+@describe({200: schemas.Readiness, 503: schemas.Readiness}, errors=(401,))
+def readyz():
+    """Say whether cases can be taken and segmented, and if not, why."""
+    reasons = list(_obstacles())
+    return jsonify(ready=not reasons, reasons=reasons), 503 if reasons else 200
+
+
+@blueprint.get("/metrics")
+@describe({200: "text/plain"}, errors=(401,))
+def get_metrics():
+    """Return counters for Prometheus."""
+    return Response(metrics.as_text(current_app), content_type="text/plain; version=0.0.4")
+
+
+def _obstacles() -> Iterator[str]:
+    """Yield what keeps this server from taking and segmenting cases."""
+    worker = jobs.worker(current_app)
+    if current_app.extensions["model"].loaded is None:
+        yield "The model is not loaded."
+    if not worker.alive:
+        yield "The queue is not running."
+    elif worker.state == "waiting":
+        yield "Another process works on this data folder."
+    elif worker.state == "starting":
+        yield "The queue is starting."
+    if not os.access(settings().data_dir, os.W_OK):
+        yield "The data folder cannot be written."
+    try:
+        db.session.execute(sa.text("SELECT 1"))
+    except sa.exc.SQLAlchemyError:
+        yield "The database cannot be reached."

@@ -1,0 +1,158 @@
+"""Rendered slices: greyscale scan, regions in colour on top. Radiological convention.
+
+A finished case keeps its volumes in canonical (RAS+) order as uint8 `.npy` files. They are mapped
+into memory, so that a slice costs only the pages that it lies on.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from app.measure import PLANE_AXES
+from model.geometry import spacing_mm, to_canonical
+from model.labels import CLASSES, REGIONS
+from model.modalities import MODALITIES
+
+PLANES = tuple(PLANE_AXES)
+REGION_KEYS = tuple(region.key for region in REGIONS)
+LABELS = "labels"
+# Percentiles of the head's intensities that become black and white.
+WINDOW_PERCENTILES = (0.5, 99.7)
+# Longest edge of a rendered slice, in pixels.
+MAX_EDGE = 1024
+# What stands at the edges of a rendered slice; the patient's right is on the left.
+EDGE_LETTERS = {
+    "axial": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
+    "coronal": {"left": "R", "right": "L", "top": "S", "bottom": "I"},
+    "sagittal": {"left": "A", "right": "P", "top": "S", "bottom": "I"},
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is drawn: the sequence, which regions, how strongly, as fill or outline."""
+
+    modality: str = "flair"
+    regions: tuple[str, ...] = REGION_KEYS
+    opacity: float = 0.5
+    outline: bool = False
+
+
+def save_volumes(folder: Path, data: np.ndarray, labels: np.ndarray, affine: np.ndarray) -> None:
+    """Write what `render` needs: `data` (X, Y, Z, 4), `labels` (X, Y, Z), `affine` (4, 4)."""
+    for channel, modality in enumerate(MODALITIES):
+        canonical, _ = to_canonical(windowed(data[..., channel]), affine)
+        # Axial slices are looked at most, so each of them lies in one piece.
+        np.save(folder / f"{modality}.npy", np.asfortranarray(canonical))
+    canonical, canonical_affine = to_canonical(labels, affine)
+    np.save(folder / f"{LABELS}.npy", np.asfortranarray(canonical))
+    np.save(folder / "spacing_mm.npy", spacing_mm(canonical_affine))
+
+
+def windowed(volume: np.ndarray) -> np.ndarray:
+    """Return (X, Y, Z) as uint8, from the darkest to the brightest that matters in the head."""
+    background = volume.min()
+    head = volume[volume > background]
+    low, high = np.percentile(head, WINDOW_PERCENTILES) if head.size else (0.0, 1.0)
+    # The background stays black also where the darkest tissue is far brighter.
+    low = min(low, max(background, 0.0)) if low > 0 else low
+    scale = 255.0 / max(high - low, 1e-6)
+    return np.clip((volume - low) * scale, 0, 255).astype(np.uint8)
+
+
+def slice_count(folder: Path, plane: str) -> int:
+    """Return how many slices a finished case has in `plane`."""
+    return _mapped(folder, LABELS).shape[PLANE_AXES[plane]]
+
+
+def size_mm(folder: Path, plane: str) -> tuple[float, float]:
+    """Return width and height of the slices of `plane` in mm."""
+    columns, rows = _in_plane(plane)
+    shape, spacing = _mapped(folder, LABELS).shape, np.load(folder / "spacing_mm.npy")
+    return float(shape[columns] * spacing[columns]), float(shape[rows] * spacing[rows])
+
+
+def render_png(folder: Path, plane: str, index: int, look: Look) -> bytes:
+    """Return one slice of a finished case as PNG. Raises IndexError outside the volume."""
+    if not 0 <= index < slice_count(folder, plane):
+        raise IndexError(index)
+    columns, rows = _in_plane(plane)
+    spacing = np.load(folder / "spacing_mm.npy")
+    scan = picture_slice(_mapped(folder, look.modality), plane, index)
+    labels = picture_slice(_mapped(folder, LABELS), plane, index)
+    image = draw(scan, labels, (float(spacing[columns]), float(spacing[rows])), look)
+    buffer = io.BytesIO()
+    # Level 1 is four times as fast as the default and a tenth larger.
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def picture_slice(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
+    """Return (rows, columns) of a canonical (X, Y, Z) volume as it is shown.
+
+    Up is anterior or superior; left is the patient's right, or anterior in sagittal slices.
+    """
+    # A view, not np.take, which would copy a mapped volume whole.
+    return np.moveaxis(volume, PLANE_AXES[plane], 0)[index][::-1, ::-1].T
+
+
+def draw(
+    scan: np.ndarray, labels: np.ndarray, pixel_mm: tuple[float, float], look: Look
+) -> Image.Image:
+    """Return an RGB image with square pixels.
+
+    scan, labels : (rows, columns) uint8; pixel_mm : width and height of one of their pixels
+    """
+    size = _square_pixel_size(scan.shape, pixel_mm)
+    grey = Image.fromarray(np.ascontiguousarray(scan))
+    mask = Image.fromarray(np.ascontiguousarray(labels))
+    if grey.size != size:
+        grey = grey.resize(size, Image.Resampling.BILINEAR)
+        mask = mask.resize(size, Image.Resampling.NEAREST)
+    colours, alphas = _tables(look)
+    indices = np.asarray(mask)
+    alpha = alphas[indices]
+    if look.outline:
+        alpha = alpha * border(np.where(alpha > 0, indices, 0))
+    picture = np.repeat(np.asarray(grey, np.float32)[..., None], 3, axis=2)
+    painted = alpha > 0
+    share = alpha[painted][:, None]
+    picture[painted] = picture[painted] * (1 - share) + colours[indices[painted]] * share
+    return Image.fromarray(np.rint(picture).astype(np.uint8))
+
+
+def border(labels: np.ndarray) -> np.ndarray:
+    """Return where a labelled pixel of (rows, columns) has a neighbour of another label."""
+    padded = np.pad(labels, 1, mode="edge")
+    inner = padded[1:-1, 1:-1]
+    neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    different = np.logical_or.reduce([inner != neighbour for neighbour in neighbours])
+    return different & (inner > 0)
+
+
+def _in_plane(plane: str) -> tuple[int, int]:
+    """Return the canonical axes that run along the columns and the rows of a picture."""
+    columns, rows = (axis for axis in range(3) if axis != PLANE_AXES[plane])
+    return columns, rows
+
+
+def _square_pixel_size(shape: tuple[int, int], pixel_mm: tuple[float, float]) -> tuple[int, int]:
+    width_mm, height_mm = shape[1] * pixel_mm[0], shape[0] * pixel_mm[1]
+    edge_mm = max(min(pixel_mm), max(width_mm, height_mm) / MAX_EDGE)
+    return max(1, round(width_mm / edge_mm)), max(1, round(height_mm / edge_mm))
+
+
+def _tables(look: Look) -> tuple[np.ndarray, np.ndarray]:
+    """Return colour (classes, 3) and opacity (classes,) by network index."""
+    colours, alphas = np.zeros((CLASSES, 3), np.float32), np.zeros(CLASSES, np.float32)
+    for region in REGIONS:
+        colours[region.index] = list(bytes.fromhex(region.colour.removeprefix("#")))
+        alphas[region.index] = look.opacity if region.key in look.regions else 0.0
+    return colours, alphas
+
+
+def _mapped(folder: Path, name: str) -> np.ndarray:
+    return np.load(folder / f"{name}.npy", mmap_mode="r")

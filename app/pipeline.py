@@ -1,0 +1,55 @@
+"""The main job, as one sentence: upload -> checked volumes -> labels -> measurements."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.measure import measure
+from model.case import Case, load_case
+from model.nifti import Limits
+from model.segmenter import Segmentation, Segmenter
+
+Progress = Callable[[str, float], None]
+
+# Reading the files takes about this share of the time to the result.
+LOAD_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that is known of a case once it has been segmented."""
+
+    case: Case
+    segmentation: Segmentation
+    measurements: dict[str, Any]
+    timings_s: dict[str, float]
+
+
+def analyse(
+    segmenter: Segmenter,
+    scans: Mapping[str, Path],
+    *,
+    names: Mapping[str, str],
+    limits: Limits,
+    progress: Progress,
+) -> Analysis:
+    """Read, segment and measure one case.
+
+    `progress(stage, fraction)` is told the share done, 0 to 1. Raises CaseError.
+    """
+    progress("load", 0.0)
+    start = time.perf_counter()
+    case = load_case(scans, names=names, limits=limits)
+    load_s = time.perf_counter() - start
+
+    segmentation = segmenter.segment(case, _after_loading(progress))
+    measurements = measure(segmentation.labels, segmentation.affine, segmentation.brain_voxels)
+    total_s = time.perf_counter() - start
+    timings_s = {"load": load_s} | segmentation.timings_s | {"total": total_s}
+    return Analysis(case, segmentation, measurements, timings_s)
+
+
+def _after_loading(progress: Progress) -> Progress:
+    return lambda stage, fraction: progress(stage, LOAD_SHARE + (1 - LOAD_SHARE) * fraction)

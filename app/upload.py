@@ -1,0 +1,188 @@
+"""From a request's files to a case: staged under own names, assigned, checked, then kept."""
+
+import os
+import re
+import shutil
+import threading
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from flask import Flask, Request, request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.utils import cached_property
+
+from app import archive, cases
+from app.config import settings
+from app.errors import BadRequest, TooLarge, UnsupportedType
+from model.case import load_case
+from model.errors import CaseError
+from model.modalities import MODALITIES, TITLES, find_modalities, guess_modality
+from model.phantom import write_demo_case
+
+FILES_PART = "files"
+DEMO_NAME = "Synthetic demo case"
+# Longest name that is shown; long ones lose their middle, since modalities stand at the end.
+SHOWN_LENGTH = 120
+
+# A check holds four volumes in memory: one at a time, however many threads serve.
+_one_check_at_a_time = threading.Lock()
+
+
+class StagedRequest(Request):
+    """A request whose uploaded files go straight into a folder of its own under the data folder.
+
+    So scans touch no other place of the disk, and moving them into a case copies nothing.
+    """
+
+    @cached_property
+    def staging(self) -> Path:
+        return cases.new_staging_folder()
+
+    @cached_property
+    def streams(self) -> list[IO[bytes]]:
+        return []
+
+    def _get_file_stream(self, *args, **kwargs) -> IO[bytes]:
+        path = self.staging / f"part-{len(self.streams)}"
+        self.streams.append(path.open("w+b"))
+        return self.streams[-1]
+
+
+@dataclass(frozen=True)
+class Received:
+    """One file: the name that its owner knows, cleaned for showing, and where it lies."""
+
+    name: str
+    path: Path
+
+
+def init_app(app: Flask) -> None:
+    """Stage the uploads of every request, and remove what is left when it ends."""
+    app.request_class = StagedRequest
+
+    @app.teardown_request
+    def remove_staging(_: BaseException | None) -> None:
+        # Also those of an upload that broke off, which Werkzeug would leave open.
+        for stream in request.streams:
+            stream.close()
+        if "staging" in request.__dict__:
+            shutil.rmtree(request.staging, ignore_errors=True)
+
+
+def accept() -> cases.StoredCase:
+    """Turn the current request's files into a queued case.
+
+    Raises CaseError or RequestError before anything is kept.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedType(
+            "Scans are uploaded as multipart/form-data.",
+            f"Send parts named {', '.join(MODALITIES)}, or any number named {FILES_PART}.",
+        )
+    try:
+        named, loose = _received_parts()
+    except RequestEntityTooLarge as error:
+        raise TooLarge(
+            f"The upload is larger than {settings().max_upload_mb} MB.",
+            "Compress the scans as .nii.gz, and upload one patient at a time.",
+        ) from error
+    if not named and not loose:
+        raise BadRequest("No file was sent.", "Choose the four scans of one patient.", "no_files")
+    return keep_checked(assign(named, _unzipped(loose)), request.form.get("name", ""))
+
+
+def accept_demo() -> cases.StoredCase:
+    """Make the synthetic case and queue it."""
+    paths = write_demo_case(request.staging)
+    files = {modality: Received(path.name, path) for modality, path in paths.items()}
+    return keep_checked(files, DEMO_NAME)
+
+
+def keep_checked(files: dict[str, Received], name: str) -> cases.StoredCase:
+    """Read the four scans to their ends and, if they are a case, keep them as a queued one."""
+    paths = {modality: file.path for modality, file in files.items()}
+    names = {modality: file.name for modality, file in files.items()}
+    with _one_check_at_a_time:
+        load_case(paths, names=names, limits=settings().limits)
+    return cases.keep(paths, names, visible(name) or common_name(list(names.values())))
+
+
+def assign(named: dict[str, Received], loose: list[Received]) -> dict[str, Received]:
+    """Choose a file for each modality: those sent under its name, then those that look like it.
+
+    Raises CaseError `missing_modality` or `duplicate_modality`.
+    """
+    free = [file for file in loose if guess_modality(file.name) not in named]
+    # A modality's own key is recognised as a name, so it can stand for the file sent under it.
+    found = find_modalities([*named, *(file.name for file in free)])
+    by_name = {file.name: file for file in free} | named
+    return {modality: by_name[name] for modality, name in found.items()}
+
+
+def shown_name(client_name: str) -> str:
+    """Return the last part of a client's file name, fit to be shown."""
+    return visible(client_name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
+
+
+def visible(text: str) -> str:
+    """Return text without invisible characters, and without its middle where it is too long."""
+    shown = "".join(c for c in text if not unicodedata.category(c).startswith("C")).strip()
+    if len(shown) <= SHOWN_LENGTH:
+        return shown
+    half = SHOWN_LENGTH // 2
+    return f"{shown[:half]}…{shown[-half + 1 :]}"
+
+
+def common_name(names: list[str]) -> str:
+    """Return the words with which the names of one patient's files begin, or an empty string."""
+    # Character by character, which is what is wanted of names.
+    prefix = os.path.commonprefix(names)  # noqa: RUF071
+    words = re.match(r"(.*[^ ._-])[ ._-]", prefix)
+    return words[1] if words and len(names) > 1 else ""
+
+
+def _received_parts() -> tuple[dict[str, Received], list[Received]]:
+    """Return the files sent under modalities' names, and those sent as `files`."""
+    named: dict[str, Received] = {}
+    loose: list[Received] = []
+    for part, file in request.files.items(multi=True):
+        # A file input left empty sends a part without a name.
+        if not file.filename:
+            continue
+        file.stream.close()
+        received = Received(shown_name(file.filename), Path(file.stream.name))
+        if part == FILES_PART:
+            loose.append(received)
+        elif part not in MODALITIES:
+            raise BadRequest(
+                "A file was sent under an unknown part name.",
+                f"Name the parts {', '.join(MODALITIES)} or {FILES_PART}.",
+                "unknown_part",
+            )
+        elif part in named:
+            raise CaseError(
+                "duplicate_modality",
+                f"Two files were sent as {TITLES[part]}.",
+                "Keep one of them.",
+                received.name,
+            )
+        else:
+            named[part] = received
+    return named, loose
+
+
+def _unzipped(files: list[Received]) -> list[Received]:
+    """Replace each zip by the scans in it."""
+    left = settings().max_unpacked_mb * 2**20
+    result: list[Received] = []
+    for file in files:
+        if not archive.is_zip(file.path):
+            result.append(file)
+            continue
+        folder = file.path.with_name(file.path.name + "-unpacked")
+        for name, path in archive.unpack(file.path, file.name, folder, left):
+            left -= path.stat().st_size
+            result.append(Received(shown_name(name), path))
+    return result

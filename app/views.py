@@ -1,0 +1,159 @@
+"""The pages. Everything that a template gets is made here."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+
+from app import api, cases, overlay, upload
+from app.api import parse_regions
+from app.cases import StoredCase
+from app.config import settings
+from app.errors import BadRequest, RequestError, status_of
+from model.errors import CaseError
+from model.labels import DERIVED_TITLES, REGIONS
+from model.modalities import MODALITIES
+
+PER_PAGE = 20
+
+blueprint = Blueprint("pages", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/")
+def index():
+    """Worklist and upload form."""
+    return _index_page([])
+
+
+@blueprint.post("/cases")
+def create_case():
+    """Upload by the form alone, without JavaScript."""
+    return _queue_and_show(upload.accept)
+
+
+@blueprint.post("/cases/demo")
+def create_demo_case():
+    """Make the synthetic case and show it."""
+    return _queue_and_show(upload.accept_demo)
+
+
+@blueprint.get("/cases/<case_id>")
+def show_case(case_id: str):
+    """Progress of a case, its error, or its result."""
+    case = cases.find(case_id)
+    found = api.details(case)
+    context = {"case": found, "modalities": MODALITIES, "measurements": found["measurements"]}
+    if case.state == "done":
+        volumes = found["measurements"]["volumes_ml"]
+        context |= {
+            "view": view_of(case),
+            "regions": [asdict(region) | {"volume_ml": volumes[region.key]} for region in REGIONS],
+            "derived": [
+                {"key": key, "title": title, "volume_ml": volumes[key]}
+                for key, title in DERIVED_TITLES.items()
+            ],
+            "links": _links(case_id),
+        }
+    return render_template("case.html", **context)
+
+
+@blueprint.post("/cases/<case_id>/delete")
+def delete_case(case_id: str):
+    """Delete a case by the form alone."""
+    cases.remove(cases.find(case_id))
+    return redirect(url_for("pages.index"), 303)
+
+
+@blueprint.get("/about")
+def about():
+    """What the model is, and how well it did on patients it never saw."""
+    return render_template("about.html", card=current_app.extensions["model"].get().card)
+
+
+def view_of(case: StoredCase) -> dict[str, Any]:
+    """Return what the case page shows: look, and index and picture per plane.
+
+    Values of the address that make no sense fall back to the defaults.
+    """
+    look = _lenient_look()
+    results = case.results()
+    query = {
+        "modality": look.modality,
+        "regions": ",".join(look.regions),
+        "opacity": f"{look.opacity:g}",
+        "outline": int(look.outline),
+    }
+    return asdict(look) | {
+        "planes": [_plane(case, results, plane, query) for plane in overlay.PLANES]
+    }
+
+
+def _plane(case: StoredCase, results: Path, plane: str, query: dict[str, Any]) -> dict[str, Any]:
+    slices = case.report["measurements"]["slices"][plane]
+    count = slices["count"]
+    default = count // 2 if slices["largest"] is None else slices["largest"]
+    wanted = request.args.get(plane, "")
+    shown = min(int(wanted), count - 1) if wanted.isdecimal() and len(wanted) < 6 else default
+    width_mm, height_mm = overlay.size_mm(results, plane)
+    return {
+        "plane": plane,
+        "index": shown,
+        "count": count,
+        "largest": slices["largest"],
+        "url": url_for("api.get_overlay", case_id=case.id, plane=plane, index=shown, **query),
+        "width_mm": width_mm,
+        "height_mm": height_mm,
+        "labels": overlay.EDGE_LETTERS[plane],
+    }
+
+
+def _lenient_look() -> overlay.Look:
+    default, args = overlay.Look(), request.args
+    modality = args.get("modality", default.modality)
+    try:
+        opacity = min(max(float(args.get("opacity", default.opacity)), 0.0), 1.0)
+        regions = parse_regions(args.getlist("regions")) if "regions" in args else default.regions
+    except (ValueError, BadRequest):
+        opacity, regions = default.opacity, default.regions
+    # NaN passes the limits above.
+    opacity = default.opacity if math.isnan(opacity) else opacity
+    modality = modality if modality in MODALITIES else default.modality
+    return overlay.Look(modality, regions, opacity, args.get("outline") == "1")
+
+
+def _queue_and_show(accept: Callable[[], StoredCase]):
+    try:
+        case = api.queue(accept)
+    except (CaseError, RequestError) as error:
+        return _index_page([error.as_dict()]), status_of(error)
+    return redirect(url_for("pages.show_case", case_id=case.id), 303)
+
+
+def _index_page(errors: list[dict[str, str]]) -> str:
+    wanted, query = request.args.get("page", "1"), request.args.get("q", "").strip()
+    page = max(1, int(wanted)) if wanted.isdecimal() and len(wanted) < 9 else 1
+    found = cases.listing(page, PER_PAGE, query)
+    return render_template(
+        "index.html",
+        cases=[api.summary(case) for case in found.items],
+        page=page,
+        pages=found.pages,
+        query=query,
+        errors=errors,
+        limits={"max_upload_mb": settings().max_upload_mb},
+        modalities=MODALITIES,
+    )
+
+
+def _links(case_id: str) -> dict[str, str]:
+    reports = {
+        kind: url_for(f"api.get_report_{kind}", case_id=case_id) for kind in ("json", "csv", "pdf")
+    }
+    return {"segmentation": url_for("api.get_segmentation", case_id=case_id)} | reports

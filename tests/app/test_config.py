@@ -1,0 +1,79 @@
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app import config
+from app.errors import StartupError
+
+
+def test_defaults_need_no_environment():
+    settings = config.load_settings()
+    assert settings.data_dir == Path("data")
+    assert settings.sqlalchemy_url.database.endswith("data/cases.sqlite")
+
+
+def test_environment_and_overrides(monkeypatch):
+    monkeypatch.setenv("BTS_MAX_UPLOAD_MB", "7")
+    monkeypatch.setenv("BTS_LOG_LEVEL", "debug")
+    assert config.load_settings().max_upload_mb == 7
+    assert config.load_settings().log_level == "DEBUG"
+    assert config.load_settings({"max_upload_mb": 9}).max_upload_mb == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BTS_MAX_UPLOAD", "7"),
+        ("bts_typo", "1"),
+        ("BTS_MAX_UPLOAD_MB", "many"),
+        ("BTS_MAX_UPLOAD_MB", "0"),
+        ("BTS_DEVICE", "tpu"),
+        ("BTS_RETENTION_HOURS", "-1"),
+        ("BTS_DATABASE_URL", "no url"),
+        ("BTS_ACCESS_TOKEN", "short"),
+    ],
+)
+def test_wrong_settings_are_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError, match=f"{name}: "):
+        config.load_settings()
+
+
+def test_broker_is_refused_for_now(monkeypatch):
+    monkeypatch.setenv("BTS_BROKER_URL", "redis://localhost")
+    with pytest.raises(StartupError, match=r"BTS_BROKER_URL: .*not supported in this version"):
+        config.load_settings()
+
+
+def test_the_token_is_not_shown(monkeypatch):
+    monkeypatch.setenv("BTS_ACCESS_TOKEN", "tooshort")
+    with pytest.raises(StartupError) as caught:
+        config.load_settings()
+    assert "tooshort" not in caught.value.message
+    assert "x" * 20 not in repr(config.load_settings({"access_token": "x" * 20}))
+
+
+def test_table_lists_every_setting():
+    rows = re.findall(r"^\| `BTS_(\w+)` \|.*\| (.+) \|$", config.settings_table(), re.MULTILINE)
+    assert [name.lower() for name, _ in rows] == list(config.Settings.model_fields)
+    assert all(len(meaning) > 10 for _, meaning in rows)
+
+
+def test_version_is_the_package_version():
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    assert project["version"] == config.VERSION
+
+
+@pytest.mark.parametrize(
+    ("line", "cleaned"),
+    [
+        ("GET /?token=secret HTTP/1.1", "GET / HTTP/1.1"),
+        ("GET /?q=Smith", "GET /"),
+        ("GET /cases HTTP/1.1", "GET /cases HTTP/1.1"),
+        (200, 200),
+    ],
+)
+def test_queries_stay_out_of_the_log(line, cleaned):
+    assert config._without_query(line) == cleaned

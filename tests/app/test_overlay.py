@@ -1,0 +1,122 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import overlay
+from app.overlay import Look, border, draw, picture_slice, windowed
+from model.labels import CORE, EDEMA, REGIONS
+
+PLAIN = Look()
+COLOURS = {region.key: tuple(bytes.fromhex(region.colour[1:])) for region in REGIONS}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A finished case with 1 x 2 x 3 mm voxels, whose marks tell its sides apart."""
+    data = np.zeros((20, 16, 12, 4), np.float32)
+    data[2:18, 2:14, 2:10] = 100
+    # Bright towards right, anterior and superior.
+    data[16:18, 12:14, 8:10] = 1000
+    labels = np.zeros((20, 16, 12), np.uint8)
+    labels[5:9, 5:9, 5:9] = EDEMA
+    labels[6:8, 6:8, 6:8] = CORE
+    overlay.save_volumes(tmp_path, data, labels, np.diag([1.0, 2.0, 3.0, 1.0]))
+    return tmp_path
+
+
+def picture(folder, plane, index, look=PLAIN):
+    return Image.open(io.BytesIO(overlay.render_png(folder, plane, index, look)))
+
+
+def test_pixels_are_square(folder):
+    assert picture(folder, "axial", 5).size == (20, 32)
+    assert picture(folder, "coronal", 5).size == (20, 36)
+    assert picture(folder, "sagittal", 5).size == (16, 18)
+    assert overlay.size_mm(folder, "axial") == (20, 32)
+    assert overlay.size_mm(folder, "coronal") == (20, 36)
+    assert overlay.size_mm(folder, "sagittal") == (32, 36)
+    assert [overlay.slice_count(folder, plane) for plane in overlay.PLANES] == [12, 16, 20]
+
+
+@pytest.mark.parametrize(("plane", "index"), [("axial", 9), ("coronal", 13), ("sagittal", 17)])
+def test_right_anterior_superior_is_top_left(folder, plane, index):
+    pixels = np.asarray(picture(folder, plane, index, Look(regions=())))[..., 0]
+    row, column = np.unravel_index(pixels.argmax(), pixels.shape)
+    assert row < pixels.shape[0] / 2
+    assert column < pixels.shape[1] / 2
+
+
+def test_same_picture_for_any_storage_order(tmp_path, folder):
+    """The same head stored towards left, posterior and inferior looks the same."""
+    data = np.load(folder / "flair.npy")[::-1, ::-1, ::-1, None].repeat(4, -1).astype(np.float32)
+    labels = np.load(folder / "labels.npy")[::-1, ::-1, ::-1]
+    other = tmp_path / "other"
+    other.mkdir()
+    overlay.save_volumes(other, data, labels, np.diag([-1.0, -2.0, -3.0, 1.0]))
+    for plane in overlay.PLANES:
+        assert overlay.render_png(other, plane, 7, Look()) == overlay.render_png(
+            folder, plane, 7, Look()
+        )
+
+
+def test_opacity_and_regions():
+    scan = np.full((6, 6), 100, np.uint8)
+    labels = np.zeros((6, 6), np.uint8)
+    labels[:3] = EDEMA
+    labels[3:5] = CORE
+    solid = np.asarray(draw(scan, labels, (1, 1), Look(opacity=1.0)))
+    assert tuple(solid[0, 0]) == COLOURS["edema"]
+    assert tuple(solid[4, 0]) == COLOURS["core"]
+    assert tuple(solid[5, 0]) == (100, 100, 100)
+    half = np.asarray(draw(scan, labels, (1, 1), Look(opacity=0.5)))
+    assert np.abs(half[0, 0] - (np.array(COLOURS["edema"]) + 100) / 2).max() <= 1
+    one = np.asarray(draw(scan, labels, (1, 1), Look(regions=("core",), opacity=1.0)))
+    assert tuple(one[0, 0]) == (100, 100, 100)
+    assert tuple(one[4, 0]) == COLOURS["core"]
+    none = np.asarray(draw(scan, labels, (1, 1), Look(regions=())))
+    assert (none == 100).all()
+
+
+def test_outline_leaves_the_inside_bare():
+    labels = np.zeros((9, 9), np.uint8)
+    labels[2:7, 2:7] = EDEMA
+    edge = border(labels)
+    assert edge[2, 2:7].all()
+    assert edge[2:7, 6].all()
+    assert not edge[3:6, 3:6].any()
+    assert not edge[labels == 0].any()
+    shown = np.asarray(draw(np.zeros_like(labels), labels, (1, 1), Look(opacity=1, outline=True)))
+    assert tuple(shown[4, 4]) == (0, 0, 0)
+    assert tuple(shown[2, 4]) == COLOURS["edema"]
+
+
+def test_a_hidden_region_has_no_outline():
+    labels = np.full((9, 9), EDEMA, np.uint8)
+    labels[3:6, 3:6] = CORE
+    look = Look(regions=("core",), opacity=1.0, outline=True)
+    shown = np.asarray(draw(np.zeros_like(labels), labels, (1, 1), look))
+    assert tuple(shown[2, 4]) == (0, 0, 0)
+    assert tuple(shown[3, 4]) == COLOURS["core"]
+
+
+def test_slices_outside_are_refused(folder):
+    for index in (-1, 12):
+        with pytest.raises(IndexError):
+            overlay.render_png(folder, "axial", index, Look())
+
+
+def test_window_spans_the_head(phantom):
+    case, _ = phantom
+    shown = windowed(case.data[..., 0])
+    assert shown.dtype == np.uint8
+    assert shown[0, 0, 0] == 0
+    assert shown.max() == 255
+    assert windowed(np.zeros((4, 4, 4), np.float32)).max() == 0
+
+
+def test_a_slice_is_a_view(folder):
+    volume = np.load(folder / "labels.npy", mmap_mode="r")
+    for plane in overlay.PLANES:
+        assert np.shares_memory(picture_slice(volume, plane, 3), volume)

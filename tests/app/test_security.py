@@ -1,0 +1,135 @@
+import pytest
+
+TOKEN = "a-token-of-24-characters"
+
+
+@pytest.fixture
+def locked(make_app):
+    return make_app(access_token=TOKEN).test_client()
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/nothing", "/api/cases", "/healthz", "/static/js/boot.js"]
+)
+def test_headers_on_every_answer(client, address):
+    headers = client.get(address).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("address", ["/", "/api/cases", "/api/cases/0", "/cases/0", "/metrics"])
+def test_case_data_is_not_stored(client, address):
+    assert client.get(address).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, False),
+        ({"Sec-Fetch-Site": "none"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"}, True),
+        ({"Origin": "http://localhost"}, False),
+        ({"Origin": "https://localhost"}, False),
+        ({"Origin": "http://localhost:81"}, True),
+        ({"Origin": "http://evil.example"}, True),
+        ({"Origin": "null"}, True),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_other_sites_cannot_act(client, assert_error, method, headers, refused):
+    url = "/api/cases" if method == "POST" else "/api/cases/0"
+    response = client.open(url, method=method, headers=headers)
+    if refused:
+        assert_error(response, 403, "cross_site")
+    else:
+        assert response.status_code in (404, 415)
+
+
+def test_other_sites_may_link_here(client):
+    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/", "/about", "/cases/0", "/api/cases", "/api/openapi.json", "/readyz", "/metrics", "/no"],
+)
+def test_everything_asks_for_the_token(locked, address):
+    response = locked.get(address)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert TOKEN not in response.text
+
+
+def test_only_liveness_and_styles_are_open(locked):
+    assert locked.get("/healthz").status_code == 200
+    assert locked.get("/static/js/boot.js").status_code == 200
+
+
+def test_api_error_is_json(locked, assert_error):
+    assert_error(locked.get("/api/cases"), 401, "access_denied")
+    assert_error(locked.delete("/api/cases/0"), 401, "access_denied")
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+        (f"Bearer {TOKEN}x", 401),
+        ("Bearer", 401),
+        ("Bearer ключ", 401),
+        (f"Basic {TOKEN}", 401),
+    ],
+)
+def test_bearer(locked, header, status):
+    headers = {"Authorization": header.encode().decode("latin-1")}
+    assert locked.get("/api/cases", headers=headers).status_code == status
+
+
+def test_link_is_exchanged_for_a_cookie(locked):
+    response = locked.get(f"/?page=2&token={TOKEN}&q=a%20b")
+    assert response.status_code == 303
+    assert response.location == "/?page=2&q=a+b"
+    cookie = response.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert TOKEN not in cookie
+    assert locked.get("/").status_code == 200
+
+
+def test_secure_cookie_over_tls(locked):
+    response = locked.get(f"/?token={TOKEN}", base_url="https://localhost")
+    assert "Secure" in response.headers["Set-Cookie"]
+
+
+def test_link_leads_nowhere_else(locked):
+    environ = {"PATH_INFO": "//evil.example/"}
+    response = locked.get(f"/?token={TOKEN}", environ_overrides=environ)
+    assert response.location == "/evil.example/"
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], "ключ"])
+def test_wrong_links(locked, token):
+    response = locked.get("/", query_string={"token": token})
+    assert response.status_code == 401
+    assert "Set-Cookie" not in response.headers
+
+
+def test_forged_and_outdated_cookies(make_app, locked):
+    locked.set_cookie("bts_access", "ImluIg.forged.signature")
+    assert locked.get("/").status_code == 401
+    value = locked.get(f"/?token={TOKEN}").headers["Set-Cookie"].split(";")[0].split("=", 1)[1]
+    changed = make_app(access_token="another-token-of-some-length").test_client()
+    changed.set_cookie("bts_access", value)
+    assert changed.get("/").status_code == 401
+
+
+def test_without_a_token_it_is_open(client):
+    assert client.get("/").status_code == 200
