@@ -1,0 +1,80 @@
+// Several patients at once: a list of what was found, sent one after another.
+
+import { element, errorNotice, part } from "./dom.js";
+import { MODALITIES, TITLES } from "./modalities.js";
+import { megabytes, plural } from "./text.js";
+import { Refusal, formFor, send } from "./transfer.js";
+
+const bytesOf = (patient) => (patient.zip ? [patient.zip] : Object.values(patient.slots))
+  .reduce((sum, { file }) => sum + file.size, 0);
+
+function contents(patient) {
+  if (patient.zip) return "zip";
+  if (!patient.missing.length) return "4 of 4 sequences";
+  return `missing ${patient.missing.map((modality) => TITLES[modality]).join(", ")}`;
+}
+
+function rowFor(patient) {
+  const row = element("li", { class: "batch-row" },
+    element("span", { class: "break batch-name" }, patient.name || "Unnamed"),
+    element("span", { class: "muted number batch-state", role: "status" }, `${contents(patient)}, ${megabytes(bytesOf(patient))}`),
+    element("progress", { max: "1", value: "0", hidden: true, "aria-label": `Upload of ${patient.name}` }));
+  return { patient, row, state: row.querySelector(".batch-state"), bar: row.querySelector("progress") };
+}
+
+const sendable = (patient) => Boolean(patient.zip) || MODALITIES.every((modality) => patient.slots[modality]);
+
+/**
+ * Show the patients in `node` and offer to send those that are complete.
+ * Returns {sending}: whether an upload is under way. `onEnd` is called when the list is put away.
+ */
+export function startBatch(node, patients, { form, maxBytes, onEnd }) {
+  const rows = patients.map(rowFor);
+  const complete = rows.filter(({ patient }) => sendable(patient));
+  const abort = new AbortController();
+  const status = { sending: false };
+  const go = element("button", { class: "button button-primary", type: "button" },
+    `Segment ${plural(complete.length, "patient")}`);
+  const goRow = element("li", { class: "batch-go" }, go);
+  go.disabled = complete.length === 0;
+  part(node, "batch-title").textContent = `${plural(patients.length, "patient")} found`;
+  node.querySelector("ul").replaceChildren(...rows.map(({ row }) => row), goRow);
+
+  go.addEventListener("click", async () => {
+    go.disabled = true;
+    status.sending = true;
+    for (const entry of complete) {
+      if (!abort.signal.aborted) await sendOne(entry, form, maxBytes, abort.signal);
+    }
+    status.sending = false;
+    goRow.remove();
+  });
+  part(node, "batch-clear").onclick = () => {
+    abort.abort();
+    onEnd();
+  };
+  return status;
+}
+
+async function sendOne({ patient, row, state, bar }, form, maxBytes, signal) {
+  bar.hidden = false;
+  const onProgress = ({ sent, total }) => {
+    bar.value = total ? sent / total : 0;
+    state.textContent = sent < total ? `${Math.floor((100 * sent) / total)} %` : "Checking …";
+  };
+  try {
+    if (bytesOf(patient) > maxBytes) {
+      throw new Refusal({ code: "too_large", message: `This patient's files are larger than ${megabytes(maxBytes)}.` });
+    }
+    const made = await send(form.dataset.api, await formFor(patient, patient.name), { onProgress, signal });
+    state.replaceChildren(element("a", { href: form.dataset.pages + encodeURIComponent(made.id) }, "Open"));
+    document.dispatchEvent(new CustomEvent("case-added"));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (!(error instanceof Refusal)) throw error;
+    state.textContent = "Refused";
+    row.append(errorNotice(error));
+  } finally {
+    bar.hidden = true;
+  }
+}

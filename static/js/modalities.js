@@ -1,0 +1,49 @@
+// The four sequences and how file names speak of them; the same rules as model/modalities.py,
+// which a test compares with these.
+
+export const MODALITIES = ["flair", "t1", "t1ce", "t2"];
+export const TITLES = { flair: "FLAIR", t1: "T1", t1ce: "T1ce", t2: "T2" };
+export const MASK = "seg";
+
+const CONTRAST = "(?:ce|c|gd|gad|post|postcontrast|contrast|km|\\+c|gadolinium|enhanced)";
+const WORDS = [
+  [MASK, "seg|mask|label|labels|segmentation"],
+  ["flair", "flair|t2f|t2flair|t2 flair|tirm|dark fluid"],
+  ["t1ce", "t1ce|t1c|t1gd|t1km|t1post|t1contrast|t1wce|ce gadolinium"
+    + `|(?:t1w?|mprage|bravo) ${CONTRAST}|${CONTRAST} (?:t1w?|mprage|bravo)`],
+  ["t1", "t1|t1n|t1w|t1 native|t1pre|mprage|bravo"],
+  ["t2", "t2|t2w|t2 tse|t2tse"],
+];
+const PATTERNS = WORDS.map(([key, words]) => [key, new RegExp(`(?:^| )(?:${words})(?: |$)`)]);
+
+const match = (text) => PATTERNS.find(([, pattern]) => pattern.test(text))?.[0] ?? null;
+
+function wordsOf(fileName) {
+  const base = fileName.toLowerCase().replaceAll("\\", "/").split("/").at(-1);
+  return base.replace(/(\.nii|\.gz)+$/, "").replace(/[^a-z0-9+]+/g, " ").split(" ").filter(Boolean);
+}
+
+/** The modality that a file name speaks of, "seg" for a mask, or null. The rightmost words count most. */
+export function guessModality(fileName) {
+  const words = wordsOf(fileName);
+  for (let start = words.length - 1; start >= 0; start -= 1) {
+    const pair = words.slice(Math.max(start - 1, 0), start + 1).join(" ");
+    const found = match(pair) ?? match(words[start]);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** What is left of a name without the words that tell sequences apart: the patient, if names are regular. */
+export function stemOf(fileName) {
+  const base = fileName.replaceAll("\\", "/").split("/").at(-1).replace(/(\.nii|\.gz)+$/i, "");
+  const parts = base.split(/([^a-zA-Z0-9+]+)/);
+  while (parts.length > 2 && guessModality(parts.join(""))) parts.splice(-2);
+  return parts.join("");
+}
+
+/** As guessModality, but a name that says nothing may stand in a folder that does (`FLAIR/scan.nii`). */
+export function guessFromPath(path) {
+  const [name, folder] = path.split("/").reverse();
+  return guessModality(name) ?? (folder ? guessModality(folder) : null);
+}

@@ -1,0 +1,91 @@
+// Sorting chosen files into patients, and a patient's files into the four sequences.
+
+import { MASK, MODALITIES, guessFromPath, guessModality, stemOf } from "./modalities.js";
+import { readZip } from "./zip.js";
+
+const isScan = (name) => /\.nii(\.gz)*$/i.test(name) && !name.split("/").at(-1).startsWith(".");
+export const isZip = (name) => /\.zip$/i.test(name);
+
+const folderOf = (path) => path.split("/").slice(0, -1).join("/");
+const lastPart = (path) => path.split("/").at(-1);
+
+function groupBy(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    groups.set(key, [...(groups.get(key) ?? []), item]);
+  }
+  return groups;
+}
+
+function claimTwice(entries) {
+  const guesses = entries.map((entry) => guessFromPath(entry.path)).filter(Boolean);
+  return new Set(guesses).size < guesses.length;
+}
+
+/**
+ * Assign entries ({path, file}) of one patient to slots.
+ * A second file for a sequence, or one whose name says nothing, is left over to be placed by hand.
+ */
+export function assign(name, entries) {
+  const slots = {}, leftovers = [], masks = [];
+  for (const entry of entries) {
+    const modality = guessFromPath(entry.path);
+    if (modality === MASK) masks.push(entry);
+    else if (modality && !slots[modality]) slots[modality] = entry;
+    else leftovers.push(entry);
+  }
+  return { name, slots, leftovers, masks, missing: MODALITIES.filter((modality) => !slots[modality]) };
+}
+
+/** The patients in what was dropped or picked: entries are {path, file}; zips are looked into. */
+export async function findPatients(entries) {
+  const patients = sortPatients(entries);
+  for (const entry of entries.filter(({ path }) => isZip(path))) patients.push(...await patientsOfZip(entry));
+  return patients.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+}
+
+/** A zip with one patient is sent as it is; with several it is taken apart; an odd one is the server's to judge. */
+async function patientsOfZip(zip) {
+  const inside = await readZip(zip.file).catch(() => null);
+  const found = sortPatients(inside ?? []);
+  if (found.length > 1) return found;
+  const name = found[0]?.name || lastPart(zip.path).replace(/\.zip$/i, "");
+  return [{ ...(found[0] ?? assign(name, [])), name, zip }];
+}
+
+/**
+ * Sort entries ({path, file}) into patients: by folder, and within a folder by the common part of
+ * the names where two files claim the same sequence.
+ */
+function sortPatients(entries) {
+  const patients = [];
+  const scans = entries.filter(({ path }) => isScan(path));
+  for (const [folder, group] of groupBy(scans, ({ path }) => folderOf(path))) {
+    if (!claimTwice(group)) {
+      patients.push(assign(nameOf(folder, group), group));
+      continue;
+    }
+    for (const [stem, part] of groupBy(group, ({ path }) => stemOf(path))) patients.push(assign(stem, part));
+  }
+  return mergeFragments(patients);
+}
+
+/** One folder per sequence is common too: fragments that complete one another are one patient. */
+function mergeFragments(patients) {
+  const claimed = patients.flatMap((patient) => Object.keys(patient.slots));
+  if (patients.length < 2 || patients.some((patient) => patient.missing.length === 0)) return patients;
+  if (new Set(claimed).size < claimed.length) return patients;
+  const entries = patients.flatMap((patient) => [...Object.values(patient.slots), ...patient.leftovers, ...patient.masks]);
+  return [assign(nameOf("", entries), entries)];
+}
+
+/** A patient's name: the common part of the file names, or else the folder. */
+function nameOf(folder, entries) {
+  const stems = new Set(entries.filter(({ path }) => guessModality(path)).map(({ path }) => stemOf(path)));
+  const [stem] = stems;
+  if (stems.size === 1 && !guessModality(stem)) return stem;
+  return lastPart(folder);
+}
+
+export const ignored = (entries) => entries.filter(({ path }) => !isScan(path) && !isZip(path));

@@ -1,0 +1,67 @@
+// Sending one case with progress. XMLHttpRequest, because fetch cannot report how much was sent.
+
+/** What the server said was wrong, in its words. */
+export class Refusal extends Error {
+  constructor({ code, message, hint = "", file = null }) {
+    super(message);
+    Object.assign(this, { code, hint, file });
+  }
+}
+
+const UNREACHABLE = {
+  code: "unreachable",
+  message: "The server could not be reached.",
+  hint: "Check that it is running, then try again. Nothing was kept.",
+};
+
+/** The error of an answer, whether it came from the application or from a proxy before it. */
+export function refusalFrom(status, body) {
+  return new Refusal(body?.error ?? {
+    code: `http_${status}`,
+    message: status === 413 ? "The upload is larger than the server accepts." : `The server answered ${status}.`,
+    hint: "Nothing was kept.",
+  });
+}
+
+/** The form data of a patient: each scan under its sequence, or a zip whole. */
+export async function formFor(patient, name) {
+  const form = new FormData();
+  // The name goes first, so that a server that reads as it receives has it from the start.
+  if (name) form.append("name", name);
+  if (patient.zip) form.append("files", patient.zip.file, patient.zip.file.name);
+  else {
+    for (const [modality, { file, open }] of Object.entries(patient.slots)) {
+      form.append(modality, open ? await open() : file, file.name);
+    }
+  }
+  return form;
+}
+
+/**
+ * POST a form; resolves to the server's JSON, rejects with a Refusal or, when aborted, an AbortError.
+ * `onProgress` gets {sent, total, bytesPerSecond}; sent equals total while the server is checking.
+ */
+export function send(url, form, { onProgress, signal }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const started = performance.now();
+    const report = (event) => onProgress({
+      sent: event.loaded,
+      total: event.total,
+      bytesPerSecond: (1000 * event.loaded) / Math.max(performance.now() - started, 1),
+    });
+    request.upload.addEventListener("progress", report);
+    request.upload.addEventListener("load", report);
+    request.addEventListener("load", () => {
+      if (request.status >= 200 && request.status < 300 && request.response) resolve(request.response);
+      else reject(refusalFrom(request.status, request.response));
+    });
+    request.addEventListener("error", () => reject(new Refusal(UNREACHABLE)));
+    request.addEventListener("abort", () => reject(new DOMException("Cancelled", "AbortError")));
+    signal.addEventListener("abort", () => request.abort());
+    request.responseType = "json";
+    request.open("POST", url);
+    request.setRequestHeader("Accept", "application/json");
+    request.send(form);
+  });
+}

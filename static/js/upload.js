@@ -1,0 +1,260 @@
+// The upload form: files from a drop or a picker go into the four slots by their names, can be
+// corrected there, and are sent with progress. Several patients are handed to the batch list.
+
+import { startBatch } from "./batch.js";
+import { element, errorNotice, part } from "./dom.js";
+import { droppedFiles, pickedFiles } from "./drop.js";
+import { MODALITIES, TITLES } from "./modalities.js";
+import { assign, findPatients, ignored, isZip } from "./patients.js";
+import { megabytes, plural } from "./text.js";
+import { Refusal, formFor, send } from "./transfer.js";
+
+const form = document.getElementById("upload");
+const parts = Object.fromEntries(
+  ["errors", "dropzone", "files", "folder", "leftovers", "status", "submit", "transfer", "cancel", "batch"]
+    .map((name) => [name, part(form, name)]),
+);
+const transferText = part(form, "transfer-text");
+const slotNodes = Object.fromEntries([...form.querySelectorAll("[data-slot]")].map((node) => [node.dataset.slot, node]));
+const nameInput = form.elements.namedItem("name");
+const namePlaceholder = nameInput.placeholder;
+const maxBytes = Number(form.dataset.maxUploadMb) * 1024 * 1024;
+
+const emptyPatient = () => ({ name: "", slots: {}, leftovers: [], masks: [], zip: null });
+let patient = emptyPatient();
+let batch = null;
+let sending = null;
+
+// Taking files in
+
+async function take(entries) {
+  clearErrors();
+  noteIgnored(ignored(entries));
+  const patients = await findPatients(entries);
+  if (patients.length > 1 && !Object.keys(patient.slots).length) {
+    batch = startBatch(parts.batch, patients, { form, maxBytes, onEnd: reset });
+  } else {
+    patients.forEach(takePatient);
+  }
+  render();
+}
+
+function noteIgnored(entries) {
+  if (!entries.length) return;
+  const names = entries.slice(0, 3).map(({ path }) => path.split("/").at(-1)).join(", ");
+  const more = entries.length > 3 ? ` and ${entries.length - 3} more` : "";
+  parts.errors.append(element("p", { class: "notice break" }, `Left out, as neither NIfTI nor zip: ${names}${more}.`));
+}
+
+/** Files picked one after another complete the same patient; a zip or a full set starts afresh. */
+function takePatient(found) {
+  if (found.zip) {
+    patient = { ...emptyPatient(), ...found };
+    return;
+  }
+  if (patient.zip || MODALITIES.every((modality) => found.slots[modality])) patient = emptyPatient();
+  const entries = [...Object.values(found.slots), ...found.leftovers, ...found.masks];
+  const kept = Object.entries(patient.slots).filter(([modality]) => !found.slots[modality]);
+  const fresh = assign(found.name, entries);
+  patient = {
+    ...fresh,
+    zip: null,
+    name: found.name || patient.name,
+    slots: { ...Object.fromEntries(kept), ...fresh.slots },
+    leftovers: [...patient.leftovers, ...fresh.leftovers],
+  };
+}
+
+function place(modality, entry) {
+  patient.zip = null;
+  patient.leftovers = patient.leftovers.filter((left) => left !== entry);
+  patient.slots[modality] = entry;
+  render();
+}
+
+function swap(from, to) {
+  const { [from]: moved, [to]: other } = patient.slots;
+  patient.zip = null;
+  patient.slots[to] = moved;
+  if (other) patient.slots[from] = other;
+  else delete patient.slots[from];
+  const errors = [from, to].map((modality) => [...part(slotNodes[modality], "error").childNodes]);
+  part(slotNodes[to], "error").replaceChildren(...errors[0]);
+  part(slotNodes[from], "error").replaceChildren(...errors[1]);
+  render();
+  part(slotNodes[to], "swap").focus();
+}
+
+// Showing
+
+function render() {
+  for (const modality of MODALITIES) renderSlot(modality);
+  renderLeftovers();
+  const inBatch = Boolean(batch);
+  parts.batch.hidden = !inBatch;
+  for (const node of [part(form, "slots"), form.querySelector(".upload-bar")]) node.hidden = inBatch;
+  parts.status.textContent = statusText();
+  nameInput.placeholder = patient.name || namePlaceholder;
+  parts.submit.disabled = Boolean(sending) || !ready();
+  form.classList.toggle("sending", Boolean(sending));
+}
+
+function renderSlot(modality) {
+  const node = slotNodes[modality], entry = patient.slots[modality];
+  node.classList.toggle("filled", Boolean(entry));
+  part(node, "name").textContent = entry ? entry.file.name : patient.zip ? "From the zip" : "No file yet";
+  part(node, "choose").textContent = entry ? "Change" : "Choose";
+  for (const name of ["swap", "clear"]) part(node, name).hidden = !entry;
+  part(node, "swap").value = modality;
+}
+
+function renderLeftovers() {
+  parts.leftovers.hidden = !patient.leftovers.length;
+  const rows = patient.leftovers.map((entry) => {
+    const select = element("select", { "aria-label": `${entry.file.name} is` },
+      element("option", { value: "" }, "is …"),
+      ...MODALITIES.map((modality) => element("option", { value: modality }, TITLES[modality])));
+    select.addEventListener("change", () => place(select.value, entry));
+    return element("li", {}, element("span", { class: "break" }, entry.file.name), select);
+  });
+  parts.leftovers.querySelector("ul").replaceChildren(...rows);
+}
+
+const ready = () => Boolean(patient.zip) || MODALITIES.every((modality) => patient.slots[modality]);
+
+const totalBytes = () => (patient.zip ? [patient.zip] : Object.values(patient.slots))
+  .reduce((sum, { file }) => sum + file.size, 0);
+
+function statusText() {
+  if (patient.zip) return `${patient.zip.file.name}, ${megabytes(totalBytes())}.`;
+  const count = Object.keys(patient.slots).length;
+  if (!count) return "No files yet.";
+  const missing = MODALITIES.filter((modality) => !patient.slots[modality]).map((modality) => TITLES[modality]);
+  const masks = patient.masks.length ? ` ${plural(patient.masks.length, "mask")} left out.` : "";
+  const rest = missing.length ? ` Still missing: ${missing.join(", ")}.` : ` ${megabytes(totalBytes())}.`;
+  return `${count} of 4 sequences.${rest}${masks}`;
+}
+
+function clearErrors() {
+  parts.errors.replaceChildren();
+  for (const node of Object.values(slotNodes)) part(node, "error").replaceChildren();
+}
+
+/** Beside the file that the error names, else beside the form. */
+function showError(error) {
+  const named = error.file?.split("/").at(-1);
+  const slot = named && MODALITIES.find((modality) => patient.slots[modality]?.file.name === named);
+  if (slot) part(slotNodes[slot], "error").replaceChildren(errorNotice(error, { nameFile: false }));
+  else parts.errors.append(errorNotice(error));
+}
+
+// Sending
+
+async function submit() {
+  clearErrors();
+  if (totalBytes() > maxBytes) {
+    showError(new Refusal({
+      code: "too_large",
+      message: `The upload has ${megabytes(totalBytes())}; this server accepts ${megabytes(maxBytes)}.`,
+      hint: "Compress the scans as .nii.gz.",
+    }));
+    return;
+  }
+  sending = new AbortController();
+  parts.transfer.hidden = false;
+  render();
+  try {
+    const name = nameInput.value.trim() || patient.name;
+    const made = await send(form.dataset.api, await formFor(patient, name), { onProgress: showProgress, signal: sending.signal });
+    window.location.assign(form.dataset.pages + encodeURIComponent(made.id));
+  } catch (error) {
+    if (error instanceof Refusal) showError(error);
+    else if (error.name !== "AbortError") throw error;
+    finishSending();
+    if (error.name === "AbortError") parts.status.textContent = "Upload cancelled. Nothing was kept.";
+  }
+}
+
+function finishSending() {
+  sending = null;
+  parts.transfer.hidden = true;
+  render();
+}
+
+function showProgress({ sent, total, bytesPerSecond }) {
+  const fraction = total ? sent / total : 0;
+  parts.transfer.querySelector("progress").value = fraction;
+  transferText.textContent = fraction < 1
+    ? `${Math.floor(100 * fraction)} % of ${megabytes(total)}, ${megabytes(bytesPerSecond)}/s`
+    : "Sent. The server is checking the files …";
+}
+
+function reset() {
+  batch = null;
+  patient = emptyPatient();
+  clearErrors();
+  render();
+}
+
+// Wiring
+
+function wireSlots() {
+  for (const modality of MODALITIES) {
+    const node = slotNodes[modality], input = part(node, "input");
+    input.addEventListener("change", () => {
+      const [entry] = pickedFiles(input.files);
+      input.value = "";
+      if (!entry) return;
+      clearErrors();
+      if (isZip(entry.path)) take([entry]);
+      else place(modality, entry);
+    });
+    part(node, "clear").addEventListener("click", () => {
+      delete patient.slots[modality];
+      patient.zip = null;
+      part(node, "error").replaceChildren();
+      render();
+      input.focus();
+    });
+    part(node, "swap").addEventListener("change", (event) => swap(modality, event.target.value));
+  }
+}
+
+function wirePickers() {
+  for (const input of [parts.files, parts.folder]) {
+    input.addEventListener("change", () => {
+      const entries = pickedFiles(input.files);
+      input.value = "";
+      if (entries.length) take(entries);
+    });
+  }
+}
+
+/** The whole page takes drops, so that a near miss does not make the browser open a scan. */
+function wireDrop() {
+  let depth = 0;
+  const lit = (on) => parts.dropzone.classList.toggle("over", on);
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  window.addEventListener("dragenter", (event) => { if (hasFiles(event)) { depth += 1; lit(true); } });
+  window.addEventListener("dragleave", (event) => { if (hasFiles(event)) { depth -= 1; lit(depth > 0); } });
+  window.addEventListener("dragover", (event) => { if (hasFiles(event)) event.preventDefault(); });
+  window.addEventListener("drop", async (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    lit(false);
+    if (sending || batch?.sending) return;
+    const entries = await droppedFiles(event.dataTransfer);
+    if (entries.length) take(entries);
+  });
+}
+
+wireSlots();
+wirePickers();
+wireDrop();
+parts.cancel.addEventListener("click", () => sending?.abort());
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!sending && ready()) submit();
+});
+render();

@@ -1,0 +1,99 @@
+// The worklist kept current: asks for the cases while any waits or runs, and after an upload.
+
+import { part } from "./dom.js";
+import { poll } from "./poll.js";
+import { localTime, millilitres } from "./text.js";
+
+const INTERVAL_MS = 1000;
+const STATES = { queued: "Queued", running: "Segmenting", done: "Done", failed: "Failed" };
+const isActive = (state) => state === "queued" || state === "running";
+
+const section = document.getElementById("worklist");
+const body = section.querySelector("tbody");
+const template = document.getElementById("case-row");
+const rowOf = (id) => body.querySelector(`[data-case="${CSS.escape(id)}"]`);
+const field = (row, name) => row.querySelector(`[data-field="${name}"]`);
+
+/** A row from the page's own template, in which "{id}" stands for the case. */
+function makeRow(id) {
+  const row = template.content.firstElementChild.cloneNode(true);
+  for (const node of [row, ...row.querySelectorAll("*")]) {
+    for (const { name, value } of [...node.attributes]) {
+      if (value.includes("{id}")) node.setAttribute(name, value.replace("{id}", encodeURIComponent(id)));
+    }
+  }
+  row.dataset.case = id;
+  return row;
+}
+
+function update(row, item) {
+  row.dataset.state = item.state;
+  for (const name of row.querySelectorAll('[data-field="name"]')) name.textContent = item.name;
+  field(row, "open").setAttribute("aria-label", `Open ${item.name}`);
+  row.querySelector("[popovertarget]").setAttribute("aria-label", `Delete ${item.name}`);
+  field(row, "state").textContent = STATES[item.state] ?? item.state;
+  const bar = field(row, "progress");
+  bar.hidden = !isActive(item.state);
+  bar.value = item.progress ?? 0;
+  const error = field(row, "error");
+  error.hidden = !item.error;
+  error.textContent = item.error?.message ?? "";
+  field(row, "volume").textContent = item.whole_tumor_ml === null ? "–" : millilitres(item.whole_tumor_ml);
+}
+
+function showTime(row, iso) {
+  const time = field(row, "created");
+  time.dateTime = iso;
+  time.textContent = localTime(iso);
+}
+
+/** Show the server's list; returns whether anything still waits or runs. */
+function show({ cases }) {
+  let previous = null;
+  for (const item of cases) {
+    let row = rowOf(item.id);
+    if (!row && fresh) {
+      row = makeRow(item.id);
+      showTime(row, item.created_at);
+      if (previous) previous.after(row);
+      else body.prepend(row);
+      part(section, "table").hidden = false;
+      part(section, "empty")?.remove();
+    }
+    if (row) update(row, item);
+    previous = row ?? previous;
+  }
+  return cases.some(({ state }) => isActive(state));
+}
+
+// Only the first, unfiltered page gains rows; elsewhere the rows that are shown are kept current.
+const fresh = !window.location.search;
+let polling = false;
+
+async function follow() {
+  if (polling) return;
+  polling = true;
+  await poll(section.dataset.api + window.location.search, { interval: INTERVAL_MS, onData: show });
+  polling = false;
+}
+
+/** Making the demo case takes the server a moment: say so, and take one click only. */
+function wireDemo() {
+  const demo = document.getElementById("demo");
+  const button = demo.querySelector("button");
+  const label = button.textContent;
+  demo.addEventListener("submit", () => {
+    button.disabled = true;
+    button.textContent = "Making the demo case …";
+  });
+  // Coming back from the case, the browser may show this page as it was left.
+  window.addEventListener("pageshow", () => {
+    button.disabled = false;
+    button.textContent = label;
+  });
+}
+
+wireDemo();
+for (const row of body.rows) showTime(row, field(row, "created").dateTime);
+if ([...body.rows].some((row) => isActive(row.dataset.state))) follow();
+document.addEventListener("case-added", follow);

@@ -1,0 +1,190 @@
+"""Uploading with the mouse: picker, folder, zip, slots, refusals, progress, several patients."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from model.modalities import MODALITIES, guess_modality
+
+pytestmark = pytest.mark.browser
+
+CASE_PAGE = re.compile(r"/cases/[0-9a-f]{32}")
+# The browser itself writes refused requests to its console.
+REFUSED = "Failed to load resource"
+# Slow enough that an upload of a few hundred kB can be watched, in bytes per second.
+SLOW_UPLOAD = 60_000
+NAMES = (
+    "BraTS2021_00001_flair.nii.gz",
+    "BraTS-GLI-00001-000-t1c.nii.gz",
+    "BraTS-GLI-00001-000-t1n.nii.gz",
+    "BraTS-GLI-00001-000-t2f.nii.gz",
+    "BraTS-GLI-00001-000-t2w.nii",
+    "T1_study/patient_t2.nii.gz",
+    "sub-01_ce-gadolinium_T1w.nii.gz",
+    "AX T2 FLAIR.nii",
+    "T1 POST.nii.gz",
+    "mprage_gd.nii.gz",
+    "t1+c.nii",
+    "case_seg.nii.gz",
+    "patient12.nii.gz",
+    "DARK-FLUID.NII.GZ",
+)
+
+
+def files(scans: dict[str, Path]) -> list[str]:
+    return [str(path) for path in scans.values()]
+
+
+def slot(page: Page, modality: str):
+    return page.locator(f'[data-slot="{modality}"]')
+
+
+def test_picked_files_fill_the_slots_and_become_a_result(page: Page, scans, screenshot):
+    page.goto("/")
+    expect(page.get_by_role("button", name="Segment", exact=True)).to_be_disabled()
+    screenshot(page, "upload-empty")
+    page.set_input_files("#pick-files", files(scans))
+    for modality, path in scans.items():
+        expect(slot(page, modality)).to_contain_text(path.name)
+    expect(page.locator('[data-part="status"]')).to_contain_text("4 of 4 sequences")
+    screenshot(page, "upload-filled")
+    page.fill("#case-name", "Uploaded by picker")
+    page.get_by_role("button", name="Segment", exact=True).click()
+    page.wait_for_url(CASE_PAGE)
+    page.locator("#viewer").wait_for()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Uploaded by picker")
+
+
+def test_dropped_files_fill_the_slots(page: Page, scans):
+    page.goto("/")
+    names = [path.name for path in scans.values()]
+    transfer = page.evaluate_handle(
+        """(names) => {
+            const transfer = new DataTransfer();
+            for (const name of names) transfer.items.add(new File(["x"], name));
+            return transfer;
+        }""",
+        names,
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    for modality, path in scans.items():
+        expect(slot(page, modality)).to_contain_text(path.name)
+
+
+def test_wrong_guess_is_corrected_by_swapping_and_clearing(page: Page, scans):
+    page.goto("/")
+    page.set_input_files("#pick-files", files(scans))
+    page.select_option("#as-t1", "t2")
+    expect(slot(page, "t2")).to_contain_text(scans["t1"].name)
+    expect(slot(page, "t1")).to_contain_text(scans["t2"].name)
+    slot(page, "t1").get_by_role("button", name="Clear").click()
+    expect(slot(page, "t1")).to_contain_text("No file yet")
+    expect(page.locator('[data-part="status"]')).to_contain_text("Still missing: T1.")
+    page.set_input_files("#file-t1", str(scans["t1"]))
+    expect(slot(page, "t1")).to_contain_text(scans["t1"].name)
+
+
+def test_unrecognised_file_is_placed_by_hand(page: Page, scans, tmp_path):
+    odd = tmp_path / "series007.nii.gz"
+    odd.write_bytes(scans["t2"].read_bytes())
+    page.goto("/")
+    page.set_input_files("#pick-files", [*files(scans)[:3], str(odd)])
+    page.get_by_label("series007.nii.gz is").select_option("t2")
+    expect(slot(page, "t2")).to_contain_text("series007.nii.gz")
+    expect(page.locator('[data-part="leftovers"]')).to_be_hidden()
+
+
+def test_refusal_stands_beside_the_file_it_names(
+    page: Page, scans, tmp_path, expected_errors, screenshot
+):
+    expected_errors.append(REFUSED)
+    cut = tmp_path / "BraTS2021_09999_t2.nii.gz"
+    cut.write_bytes(scans["t2"].read_bytes()[:-2000])
+    page.goto("/")
+    page.set_input_files("#pick-files", [*files(scans)[:3], str(cut)])
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(slot(page, "t2").get_by_role("alert")).to_be_visible()
+    expect(slot(page, "flair").get_by_role("alert")).to_have_count(0)
+    screenshot(page, "upload-refused")
+    # Mended, the same form goes through.
+    page.set_input_files("#file-t2", str(scans["t2"]))
+    expect(slot(page, "t2").get_by_role("alert")).to_have_count(0)
+    page.get_by_role("button", name="Segment", exact=True).click()
+    page.wait_for_url(CASE_PAGE)
+
+
+def test_upload_shows_progress_and_can_be_cancelled(page: Page, scans, screenshot):
+    page.goto("/")
+    page.set_input_files("#pick-files", files(scans))
+    cdp = page.context.new_cdp_session(page)
+    cdp.send(
+        "Network.emulateNetworkConditions",
+        {
+            "offline": False,
+            "latency": 0,
+            "downloadThroughput": -1,
+            "uploadThroughput": SLOW_UPLOAD,
+        },
+    )
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator('[data-part="transfer-text"]')).to_contain_text(
+        re.compile(r"\d+ % of .*/s")
+    )
+    screenshot(page, "upload-progress")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator('[data-part="status"]')).to_contain_text("cancelled")
+    expect(page.get_by_role("button", name="Segment", exact=True)).to_be_enabled()
+
+
+def test_zip_with_one_patient_fills_the_slots(page: Page, scans, tmp_path):
+    archive = tmp_path / "patient.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in scans.values():
+            file.write(path, f"study/{path.name}")
+    page.goto("/")
+    page.set_input_files("#pick-files", str(archive))
+    expect(slot(page, "t1ce")).to_contain_text(scans["t1ce"].name)
+    page.get_by_role("button", name="Segment", exact=True).click()
+    page.wait_for_url(CASE_PAGE)
+
+
+def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
+    page: Page, tmp_path, screenshot, write_patient
+):
+    folder = tmp_path / "patients"
+    for number in (1, 2):
+        write_patient(folder / f"P{number}", f"Patient{number}", seed=number)
+    (folder / "P2" / "Patient2_t2.nii.gz").unlink()
+    archive = tmp_path / "patients.zip"
+    third = write_patient(tmp_path / "third", "Patient3", seed=3)
+    fourth = write_patient(tmp_path / "fourth", "Patient4", seed=4)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in (*third.values(), *fourth.values()):
+            file.write(path, path.name)
+    page.goto("/")
+    page.set_input_files("#pick-folder", str(folder))
+    expect(page.get_by_role("heading", name="2 patients found")).to_be_visible()
+    expect(page.locator(".batch-row").nth(1)).to_contain_text("missing T2")
+    page.get_by_role("button", name="Start over").click()
+    page.set_input_files("#pick-files", str(archive))
+    page.get_by_role("button", name="Segment 2 patients").click()
+    expect(page.locator(".batch-row").get_by_role("link", name="Open")).to_have_count(2)
+    row = page.locator("#worklist tbody tr", has_text="Patient4")
+    expect(row).to_have_attribute("data-state", "done")
+    screenshot(page, "upload-batch", full_page=True)
+
+
+def test_names_are_read_as_the_server_reads_them(page: Page):
+    page.goto("/")
+    found = page.evaluate(
+        """async (names) => {
+            const { guessModality } = await import("/static/js/modalities.js");
+            return names.map(guessModality);
+        }""",
+        list(NAMES),
+    )
+    assert found == [guess_modality(name) for name in NAMES]
+    assert set(MODALITIES) <= set(found)

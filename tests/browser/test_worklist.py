@@ -1,0 +1,110 @@
+"""The worklist and the plain pages around it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+CASE_PAGE = re.compile(r"/cases/[0-9a-f]{32}")
+NO_SHIFT = """() => new Promise((resolve) => {
+    let shift = 0;
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) shift += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => resolve(shift), 500);
+})"""
+
+
+def upload_plainly(page: Page, scans: dict[str, Path], name: str) -> None:
+    page.goto("/")
+    for modality, path in scans.items():
+        page.set_input_files(f"#file-{modality}", str(path))
+    page.fill("#case-name", name)
+    page.get_by_role("button", name="Segment", exact=True).click()
+    page.wait_for_url(CASE_PAGE)
+
+
+def test_upload_refusal_and_delete_without_javascript(
+    plain_page: Page, scans, tmp_path, screenshot
+):
+    page = plain_page
+    upload_plainly(page, scans, "Without a script")
+    # The page reloads by itself until the result is there.
+    page.locator("#viewer").wait_for()
+    page.goto("/")
+    page.set_input_files("#pick-files", [str(path) for path in list(scans.values())[:3]])
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("T2")
+    screenshot(page, "worklist-without-javascript", full_page=True)
+    row = page.locator("tbody tr", has_text="Without a script")
+    row.get_by_role("button", name="Delete Without a script").click()
+    row.get_by_role("button", name="Delete permanently").click()
+    expect(page.locator("tbody tr", has_text="Without a script")).to_have_count(0)
+
+
+def queue(page: Page, scans: dict[str, Path]) -> None:
+    """Upload a case beside the page."""
+    parts = {
+        modality: {
+            "name": path.name,
+            "mimeType": "application/gzip",
+            "buffer": path.read_bytes(),
+        }
+        for modality, path in scans.items()
+    }
+    assert page.request.post("/api/cases", multipart=parts).status == 202
+
+
+def test_worklist_follows_a_case_and_deletes_after_asking(page: Page, scans, screenshot):
+    queue(page, scans)
+    page.goto("/")
+    row = page.locator("tbody tr").first
+    case_id = row.get_attribute("data-case")
+    row = page.locator(f'tbody tr[data-case="{case_id}"]')
+    expect(row).to_have_attribute("data-state", "done")
+    expect(row.locator('[data-field="volume"]')).to_have_text(re.compile(r"\d+\.\d mL"))
+    screenshot(page, "worklist", full_page=True)
+    row.get_by_role("button", name=re.compile("^Delete")).first.click()
+    screenshot(page, "worklist-delete")
+    row.get_by_role("button", name="Keep").click()
+    expect(row).to_be_visible()
+    row.get_by_role("button", name=re.compile("^Delete")).first.click()
+    row.get_by_role("button", name="Delete permanently").click()
+    page.wait_for_url("**/")
+    expect(row).to_have_count(0)
+
+
+def test_search_narrows_the_list(page: Page, demo_address):
+    page.goto("/")
+    page.fill("#q", "no such name")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("No case is called")).to_be_visible()
+    page.fill("#q", "synthetic")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("tbody tr").first).to_contain_text("Synthetic demo case")
+
+
+@pytest.mark.parametrize("path", ["/", "/about", "case", "/cases/none"])
+def test_pages_carry_the_disclaimer_and_do_not_shift(
+    page: Page, demo_address, path, expected_errors, screenshot
+):
+    expected_errors.append("404")
+    page.goto(demo_address if path == "case" else path)
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("footer")).to_have_text("Research use only. Not a medical device.")
+    assert page.evaluate(NO_SHIFT) < 0.01
+    screenshot(page, f"page-{path.strip('/').replace('/', '-') or 'start'}", full_page=True)
+
+
+def test_keyboard_reaches_content_and_controls(page: Page):
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Open the synthetic demo case")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#pick-files")).to_be_focused()
