@@ -1,12 +1,14 @@
 # Everything runs in .venv, which uv builds from uv.lock; uv itself is fetched if it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench train figures requirements vendor clean
+.PHONY: help run test lint format bench train card requirements clean
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 5000
 DATA ?= ../shared/data
 IMAGENET ?=
+# Inference and post-processing of the shipped model, as chosen on the validation patients.
+EXPORT ?=
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -46,10 +48,18 @@ train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks, export and e
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.train --network mobile_unet --out runs/mobile_unet $(if $(IMAGENET),--imagenet $(IMAGENET),)
 	$(RUN) python -m training.train --network simple_unet --out runs/simple_unet --epochs 8
-	$(RUN) python -m training.report $(DATA)
+	$(MAKE) card DATA=$(DATA)
+
+card: $(filter .uv/%,$(UV))  ## export and score the networks of runs/, rewrite MODEL_CARD.md
+	$(RUN) python -m training.export --run runs/simple_unet --out runs/simple_unet/artefact
+	$(RUN) python -m training.evaluate $(DATA) --only test --model-dir runs/simple_unet/artefact --json runs/simple_unet/test.json
+	$(RUN) python -m training.export --run runs/mobile_unet $(EXPORT)
+	$(RUN) python -m training.evaluate $(DATA) --only test --json runs/mobile_unet/test.json
+	$(RUN) python -m training.export --run runs/mobile_unet $(EXPORT) --scores runs/mobile_unet/test.json
+	$(RUN) python -m training.model_card --test runs/mobile_unet/test.json --baseline runs/simple_unet/test.json
 
 requirements:  ## export uv.lock for users of pip
-	$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt
+	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt
 
 clean:  ## remove environments and caches, keep data and runs
 	rm -rf .venv .uv .pytest_cache .ruff_cache .hypothesis static/vendor

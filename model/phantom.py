@@ -39,18 +39,25 @@ def make_case(
     # Coordinates from -1 to 1 along each axis, in voxel order of the file.
     axes = np.meshgrid(*[np.linspace(-1, 1, n, dtype=np.float32) for n in shape], indexing="ij")
     scale = min(shape) / 160
-    folds = _noise(rng, shape, 5 * scale)
-    radius = np.sqrt(sum((x / r) ** 2 for x, r in zip(axes, (0.80, 0.84, 0.84), strict=True)))
-    brain = radius + 0.03 * _noise(rng, shape, 9 * scale) < 1
-    white = radius + 0.10 * folds < 0.80
-    sulci = brain & (radius + 0.12 * folds > 1.08)
-    ventricles = _ventricles(axes) + 0.15 * folds < 1
+    radius = np.sqrt(sum((x / r) ** 2 for x, r in zip(axes, (0.82, 0.86, 0.86), strict=True)))
+    # Two hemispheres with a fissure between them, and a cortex of folds of a few millimetres.
+    folds = _noise(rng, shape, 3.2 * scale)
+    surface = radius + 0.012 * _noise(rng, shape, 14 * scale)
+    fissure = (np.abs(axes[0]) < 0.016) & (radius > 0.62)
+    brain = surface < 1
+    sulci = brain & ((surface + 0.045 * folds > 0.985) | fissure)
+    white = surface + 0.05 * folds < 0.87
+    ventricles = _ventricles(axes) + 0.15 * _noise(rng, shape, 6 * scale) < 1
     labels = np.where(brain, _tumour(rng, axes, shape, scale), 0).astype(np.uint8)
+    white &= ~(np.abs(axes[0]) < 0.04) | (radius < 0.62)
     tissue = {"grey": brain, "white": white, "fluid": sulci | ventricles}
     regions = {index: labels == index for index in (EDEMA, ENHANCING, CORE)}
+    # Texture of tissue and the coil's field are the patient's and the scanner's: one for all four.
+    texture, field = _noise(rng, shape, 3 * scale), _noise(rng, shape, 40 * scale)
+    shading = 1 + 0.03 * texture + 0.06 * field
     volume = np.empty((len(MODALITIES), *shape), np.float32)
     for channel, modality in enumerate(MODALITIES):
-        volume[channel] = _image(rng, CONTRASTS[modality], tissue | regions, brain, scale)
+        volume[channel] = _image(rng, CONTRASTS[modality], tissue | regions, brain, shading)
     return Case(np.moveaxis(volume, 0, -1), affine), labels
 
 
@@ -102,14 +109,12 @@ def _tumour(
 
 
 def _image(
-    rng: np.random.Generator, contrast: dict, masks: dict, brain: np.ndarray, scale: float
+    rng: np.random.Generator, contrast: dict, masks: dict, brain: np.ndarray, shading: np.ndarray
 ) -> np.ndarray:
-    """Paint the masks in order, blur to partial volumes, add texture, a bias field and noise."""
+    """Paint the masks in order, blur to partial volumes, add shading and noise."""
     image = np.zeros(brain.shape, np.float32)
     for tissue, mask in masks.items():
         image[mask] = contrast[tissue]
-    image = ndimage.gaussian_filter(image, 0.7)
-    image *= 1 + 0.03 * _noise(rng, brain.shape, 3 * scale)
-    image *= 1 + 0.06 * _noise(rng, brain.shape, 40 * scale)
+    image = ndimage.gaussian_filter(image, 0.7) * shading
     image += 14 * rng.standard_normal(brain.shape, np.float32)
     return np.where(brain, np.maximum(image, 1), 0)

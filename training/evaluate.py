@@ -3,7 +3,8 @@
     python -m training.evaluate DATA_DIR --json scores.json
 
 Every folder below DATA_DIR with a `*seg.nii*` is read, segmented and scored as a user's upload
-would be: on its 3-D volume and its own grid. `--only test` keeps to one part of a split.
+would be: on its 3-D volume and its own grid. `--only test` keeps to the patients that
+the model's card names as test patients.
 """
 
 import argparse
@@ -30,8 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="where to write all scores")
     parser.add_argument("--model-dir", type=Path)
     parser.add_argument("--engine", choices=("auto", "tensorflow", "openvino"), default="auto")
-    parser.add_argument("--split", type=Path, default=Path("runs/data/split.json"))
-    parser.add_argument("--only", choices=("train", "validation", "test"), help="part of --split")
+    parser.add_argument(
+        "--only", choices=("train", "validation", "test"), help="part of the model's own split"
+    )
     options = parser.parse_args(arguments)
     try:
         segmenter = Segmenter.load(options.model_dir, engine=options.engine)
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     folders = find_labelled_cases(options.data_dirs)
     if options.only:
-        wanted = set(json.loads(options.split.read_text())[options.only])
+        wanted = set(segmenter.card.training["split"][options.only])
         folders = [folder for folder in folders if folder.name in wanted]
     cases, failures = {}, {}
     for folder in track(folders, "Scoring", console=Console(stderr=True)):

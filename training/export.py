@@ -77,7 +77,7 @@ def make_card(options: argparse.Namespace) -> ModelCard:
         labels={region.key: asdict(region) for region in REGIONS},
         training={
             "data": "BraTS 2017-2025 training cases, research use",
-            "cases": {part: len(names) for part, names in split.items()},
+            "split": split,
             "settings": settings,
         },
         scores=held_out(options.scores) if options.scores else {},

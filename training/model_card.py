@@ -39,8 +39,8 @@ its MobileUNet.
 ## Data
 
 {data}: {train} cases for training (two of them synthetic phantoms), {validation} for watching the
-training, {test} for testing. The split is by patient, made before anything was trained
-(`training/split.json`). Test patients were used for nothing but the tables below. The cases come
+training, {test} for testing. The split is by patient, made before anything was trained, and stands
+in `model/artefact/card.json`. Test patients were used for nothing but the tables below. The cases come
 from public copies of BraTS data, whose terms allow research use; they are not part of this
 repository.
 
@@ -126,7 +126,7 @@ def describe(card: ModelCard) -> dict:
         "channels": card.channels,
         "checksum": card.checksum,
         "data": card.training["data"],
-        **card.training["cases"],
+        **{part: len(names) for part, names in card.training["split"].items()},
         "clip": " and ".join(f"{value:g}" for value in card.preprocessing.clip_percentiles),
         "denoise": on[card.preprocessing.denoise],
         "n4": on[card.preprocessing.bias_correction],

@@ -31,13 +31,18 @@ class OpenVinoEngine:
         self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
     ) -> None:
         queue = None
-        for index, batch in enumerate(batches):
-            if queue is None:
-                queue = ov.AsyncInferQueue(self._compile(batch.shape))
-                queue.set_callback(lambda request, i: receive(i, request.get_output_tensor().data))
-            queue.start_async({0: batch}, userdata=index)
-        if queue is not None:
-            queue.wait_all()
+        try:
+            for index, batch in enumerate(batches):
+                if queue is None:
+                    queue = ov.AsyncInferQueue(self._compile(batch.shape))
+                    queue.set_callback(
+                        lambda request, i: receive(i, request.get_output_tensor().data)
+                    )
+                queue.start_async({0: batch}, userdata=index)
+        finally:
+            # Also before an error leaves: requests in flight must not outlive their queue.
+            if queue is not None:
+                queue.wait_all()
 
     def _compile(self, shape: tuple[int, ...]) -> ov.CompiledModel:
         if shape not in self._compiled:

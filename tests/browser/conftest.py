@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
-from app import create_app
+from app import create_app, jobs
 from model.modalities import MODALITIES
 from model.nifti import write_scan
 from model.phantom import make_case
@@ -36,15 +37,30 @@ TINY = (40, 48, 36)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a server with the shipped model and an empty worklist."""
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The app with the shipped model and an empty worklist."""
     app = create_app({"data_dir": tmp_path_factory.mktemp("data")}, serve=True)
+    yield app
+    jobs.worker(app).stop()
+
+
+@pytest.fixture
+def paused_worker(app: Flask) -> Iterator[jobs.Worker]:
+    """The worker, stopped so that cases wait; it runs again after the test at the latest."""
+    worker = jobs.worker(app)
+    worker.stop(TIMEOUT_MS / 1000)
+    yield worker
+    worker.start()
+
+
+@pytest.fixture(scope="session")
+def server(app: Flask) -> Iterator[str]:
+    """Address at which the app is served."""
     http = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{http.server_port}"
     http.shutdown()
-    app.extensions["worker"].stop()
 
 
 @pytest.fixture(scope="session")

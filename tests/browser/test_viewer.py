@@ -24,12 +24,16 @@ def wait_shown(page: Page, plane: str, pattern: str) -> None:
     expect(page.locator(f".plane-{plane} img")).to_have_attribute("src", re.compile(pattern))
 
 
-def test_waiting_case_shows_its_stage_and_then_the_result(page: Page, screenshot):
+def test_waiting_case_shows_its_stage_and_then_the_result(
+    page: Page, scans, paused_worker, screenshot
+):
     page.goto("/")
-    page.get_by_role("button", name="Open the synthetic demo case").click()
-    expect(page.locator("#job [data-part=stage]")).not_to_be_empty()
-    expect(page.locator("#job [data-part=elapsed]")).to_contain_text("s")
+    page.set_input_files("#pick-files", [str(path) for path in scans.values()])
+    page.get_by_role("button", name="Segment", exact=True).click()
+    expect(page.locator("#job [data-part=stage]")).to_have_text("Waiting for its turn")
+    expect(page.locator("#job [data-part=elapsed]")).to_have_text(re.compile(r"\d+ s"))
     screenshot(page, "case-progress")
+    paused_worker.start()
     page.locator("#viewer").wait_for()
 
 

@@ -1,0 +1,1 @@
+"""What measures speed and memory; `make bench` runs it and rewrites benchmarks/README.md."""

@@ -1,0 +1,149 @@
+"""Times and memory of the serving path."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from app import overlay
+from benchmarks.report import Measurement, timed
+from model.case import Case, find_case_files, load_case
+from model.modalities import MODALITIES
+from model.nifti import write_mask, write_scan
+from model.phantom import make_case
+from model.preprocess import (
+    fitting_shape,
+    prepare,
+    slice_batches,
+    slice_stack,
+)
+from model.segmenter import Segmenter
+
+BRATS_SHAPE = (240, 240, 155)
+SLICE_COUNTS = (40, 80, 120, 155)
+
+
+def write_brats_sized_case(folder: Path) -> Path:
+    """Write the phantom on the grid of BraTS files, 240 x 240 x 155."""
+    folder.mkdir(parents=True)
+    case, _ = make_case()
+    for channel, modality in enumerate(MODALITIES):
+        array = _on_grid(case.data[..., channel], BRATS_SHAPE)
+        path = folder / f"phantom_{modality}.nii.gz"
+        write_scan(path, np.rint(array).astype(np.int16), case.affine)
+    return folder
+
+
+def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurement]:
+    """Measure start, each step, the whole way from four files to the mask, and memory."""
+    start = Measurement("start to ready", tuple(_cold_start_s() for _ in range(3)))
+    segmenter = Segmenter.load(engine="openvino")
+    card, paths = segmenter.card, find_case_files(case_dir)
+    case = load_case(paths)
+    prepared = prepare(case, card.preprocessing)
+    neighbours = card.preprocessing.neighbours
+    stack = slice_stack(prepared.volume, neighbours)
+    shape = fitting_shape(stack.shape[1:3], card.inference.shapes)
+    batches = list(slice_batches(stack, neighbours, shape, card.inference.batch))
+    slices = len(batches) * card.inference.batch
+    network = timed(
+        "network",
+        lambda: segmenter._engine.run(batches, lambda index, result: None),
+        repeats,
+        f"{slices} slices of {shape[0]} x {shape[1]}, {segmenter.device}",
+    )
+    rate = tuple(slices / value for value in network.values)
+    posts = [segmenter.segment(case).timings_s["postprocess"] for _ in range(repeats)]
+
+    def whole() -> None:
+        result = segmenter.segment(load_case(paths))
+        write_mask(folder / "seg.nii.gz", result.labels, result.affine)
+
+    return [
+        start,
+        timed("read four .nii.gz", lambda: load_case(paths), repeats),
+        timed("preprocess", lambda: prepare(case, card.preprocessing), repeats),
+        network,
+        Measurement("network", rate, "slices/s"),
+        Measurement("postprocess", tuple(posts)),
+        timed("end to end: four .nii.gz to seg.nii.gz", whole, repeats),
+        Measurement(
+            "peak memory of that", (_peak_memory_mb(case_dir),), "MB", "a process of its own"
+        ),
+    ]
+
+
+def measure_growth(case_dir: Path, folder: Path, repeats: int) -> list[Measurement]:
+    """Measure how time grows with slices and with cases one after the other."""
+    segmenter = Segmenter.load(engine="openvino")
+    case = load_case(find_case_files(case_dir))
+    middle = case.shape[2] // 2
+    results = []
+    for count in SLICE_COUNTS:
+        low = max(0, middle - count // 2)
+        part = Case(case.data[:, :, low : low + count], case.affine)
+        results.append(
+            timed(f"segment {count} slices", lambda c=part: segmenter.segment(c), repeats)
+        )
+    for cases in (1, 2, 4):
+        start = time.perf_counter()
+        for _ in range(cases):
+            segmenter.segment(load_case(find_case_files(case_dir)))
+        results.append(Measurement(f"{cases} queued cases", (time.perf_counter() - start,)))
+    return results
+
+
+def measure_overlays(folder: Path) -> list[Measurement]:
+    """Measure one rendered slice of each plane from the memory-mapped volumes of a case."""
+    case, labels = make_case()
+    volumes = folder / "volumes"
+    volumes.mkdir()
+    overlay.save_volumes(volumes, case.data, labels, case.affine)
+    results = []
+    for plane, axis in overlay.PLANE_AXES.items():
+        values = []
+        for index in range(0, case.shape[axis], 4):
+            start = time.perf_counter()
+            overlay.render_png(volumes, plane, index, overlay.Look())
+            values.append((time.perf_counter() - start) * 1000)
+        results.append(Measurement(f"{plane} slice", tuple(values), "ms"))
+    return results
+
+
+def _cold_start_s() -> float:
+    """Return seconds from starting Python to an app that can serve."""
+    program = (
+        "from app import create_app; create_app({'data_dir': __import__('tempfile').mkdtemp()})"
+    )
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def _peak_memory_mb(case_dir: Path) -> float:
+    """Return the largest resident set of a process that segments one case."""
+    program = (
+        "import sys, resource; from pathlib import Path\n"
+        "from model.case import *; from model.segmenter import Segmenter\n"
+        "Segmenter.load(engine='openvino').segment(load_case(find_case_files(Path(sys.argv[1]))))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(case_dir)], check=True, capture_output=True, text=True
+    )
+    # Linux counts in KiB.
+    return int(done.stdout) * 1024 / 1e6
+
+
+def _on_grid(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return (X, Y, Z) centred on a grid of `shape`, cut where it is larger."""
+    result = np.zeros(shape, array.dtype)
+    source, target = [], []
+    for have, want in zip(array.shape, shape, strict=True):
+        length = min(have, want)
+        source.append(slice((have - length) // 2, (have - length) // 2 + length))
+        target.append(slice((want - length) // 2, (want - length) // 2 + length))
+    result[tuple(target)] = array[tuple(source)]
+    return result
