@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
-PORT ?= 5000
+PORT ?= 8000
 DATA ?= ../shared/data
 IMAGENET ?=
 # Inference and post-processing of the shipped model, as chosen on the validation patients.
@@ -24,7 +24,7 @@ help:  ## show this list
 
 run: $(filter .uv/%,$(UV))  ## build what is missing and start the app
 	$(UV) sync --frozen --quiet --no-dev $(SERVE)
-	$(RUN) flask run --host $(HOST) --port $(PORT)
+	$(RUN) gunicorn --bind $(HOST):$(PORT)
 
 test: $(filter .uv/%,$(UV))  ## build what is missing and run all tests
 	$(UV) sync --frozen --quiet --all-groups --extra train

@@ -20,7 +20,7 @@ PLANES = tuple(PLANE_AXES)
 REGION_KEYS = tuple(region.key for region in REGIONS)
 LABELS = "labels"
 # Percentiles of the head's intensities that become black and white.
-WINDOW_PERCENTILES = (0.5, 99.7)
+WINDOW_PERCENTILES = (0.5, 99.3)
 # Longest edge of a rendered slice, in pixels.
 MAX_EDGE = 1024
 # What stands at the edges of a rendered slice; the patient's right is on the left.

@@ -77,8 +77,17 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np
     step = max(1, int(sigma / 2))
     coarse = [-(-n // step) + 1 for n in shape]
     noise = ndimage.gaussian_filter(rng.standard_normal(coarse, np.float32), sigma / step)
-    zoomed = ndimage.zoom(noise, [n / c for n, c in zip(shape, coarse, strict=True)], order=1)
-    return zoomed / zoomed.std()
+    for axis, length in enumerate(shape):
+        noise = _stretched(noise, axis, length)
+    return noise / noise.std()
+
+
+def _stretched(array: np.ndarray, axis: int, length: int) -> np.ndarray:
+    """Interpolate linearly to `length` along one axis, as one matrix product."""
+    old = np.arange(array.shape[axis])
+    new = np.linspace(0, old[-1], length, dtype=np.float32)
+    weights = np.maximum(0, 1 - np.abs(new[:, None] - old)).astype(np.float32)
+    return np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis)
 
 
 def _ventricles(axes: list[np.ndarray]) -> np.ndarray:

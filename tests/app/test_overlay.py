@@ -12,9 +12,8 @@ PLAIN = Look()
 COLOURS = {region.key: tuple(bytes.fromhex(region.colour[1:])) for region in REGIONS}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A finished case with 1 x 2 x 3 mm voxels, whose marks tell its sides apart."""
+def head():
+    """Scans (X, Y, Z, 4) and labels whose marks tell their sides apart."""
     data = np.zeros((20, 16, 12, 4), np.float32)
     data[2:18, 2:14, 2:10] = 100
     # Bright towards right, anterior and superior.
@@ -22,7 +21,13 @@ def folder(tmp_path):
     labels = np.zeros((20, 16, 12), np.uint8)
     labels[5:9, 5:9, 5:9] = EDEMA
     labels[6:8, 6:8, 6:8] = CORE
-    overlay.save_volumes(tmp_path, data, labels, np.diag([1.0, 2.0, 3.0, 1.0]))
+    return data, labels
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A finished case with 1 x 2 x 3 mm voxels."""
+    overlay.save_volumes(tmp_path, *head(), np.diag([1.0, 2.0, 3.0, 1.0]))
     return tmp_path
 
 
@@ -50,8 +55,7 @@ def test_right_anterior_superior_is_top_left(folder, plane, index):
 
 def test_same_picture_for_any_storage_order(tmp_path, folder):
     """The same head stored towards left, posterior and inferior looks the same."""
-    data = np.load(folder / "flair.npy")[::-1, ::-1, ::-1, None].repeat(4, -1).astype(np.float32)
-    labels = np.load(folder / "labels.npy")[::-1, ::-1, ::-1]
+    data, labels = (array[::-1, ::-1, ::-1] for array in head())
     other = tmp_path / "other"
     other.mkdir()
     overlay.save_volumes(other, data, labels, np.diag([-1.0, -2.0, -3.0, 1.0]))
