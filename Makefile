@@ -8,7 +8,7 @@ PORT ?= 8000
 DATA ?= ../shared/data
 IMAGENET ?=
 # Inference and post-processing of the shipped model, as chosen on the validation patients.
-EXPORT ?=
+EXPORT ?= --min-component-ml 0.3 --min-enhancing-ml 0.1
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -47,7 +47,7 @@ train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks, export and e
 	$(UV) sync --frozen --quiet --all-groups --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.train --network mobile_unet --out runs/mobile_unet $(if $(IMAGENET),--imagenet $(IMAGENET),)
-	$(RUN) python -m training.train --network simple_unet --out runs/simple_unet --epochs 8
+	$(RUN) python -m training.train --network simple_unet --out runs/simple_unet --epochs 5
 	$(MAKE) card DATA=$(DATA)
 
 card: $(filter .uv/%,$(UV))  ## export and score the networks of runs/, rewrite MODEL_CARD.md

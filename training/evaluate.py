@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from model.case import find_case_files, find_mask_file, load_case
 from model.errors import CaseError, ModelError
@@ -86,7 +86,7 @@ def evaluate_folder(segmenter: Segmenter, folder: Path) -> dict:
 def show(result: dict) -> None:
     """Print Dice by case, and the means of every score."""
     console = Console()
-    table = Table("case", *[f"Dice {short}" for short in SHORT], "accuracy", "s", title="Cases")
+    table = Table(Column("case", no_wrap=True), *[f"Dice {short}" for short in SHORT], "accuracy", "s", title="Cases")
     for name, scores in result["cases"].items():
         dice = [f"{scores['regions'][short]['dice']:.3f}" for short in SHORT]
         seconds = scores["seconds"]["read"] + scores["seconds"]["segment"]
