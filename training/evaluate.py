@@ -86,7 +86,13 @@ def evaluate_folder(segmenter: Segmenter, folder: Path) -> dict:
 def show(result: dict) -> None:
     """Print Dice by case, and the means of every score."""
     console = Console()
-    table = Table(Column("case", no_wrap=True), *[f"Dice {short}" for short in SHORT], "accuracy", "s", title="Cases")
+    table = Table(
+        Column("case", no_wrap=True),
+        *[f"Dice {short}" for short in SHORT],
+        "accuracy",
+        "s",
+        title="Cases",
+    )
     for name, scores in result["cases"].items():
         dice = [f"{scores['regions'][short]['dice']:.3f}" for short in SHORT]
         seconds = scores["seconds"]["read"] + scores["seconds"]["segment"]

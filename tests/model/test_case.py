@@ -29,7 +29,7 @@ def test_channels_come_in_order(paths):
 
 
 def test_another_shape_names_the_file(paths):
-    write_scan(paths["t1ce"], np.ones((20, 20, 20), np.int16) * 3, np.eye(4))
+    write_scan(paths["t1ce"], np.arange(8000, dtype=np.int16).reshape(20, 20, 20), np.eye(4))
     error = failure(paths, names={"t1ce": "theirs.nii.gz"})
     assert error.code == "grid_mismatch" and error.file == "theirs.nii.gz"
     assert "20 x 20 x 20" in error.message
