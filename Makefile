@@ -18,6 +18,9 @@ SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
+# The machine's own certificates: networks with a TLS proxy add theirs there.
+export UV_SYSTEM_CERTS := 1
+
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
