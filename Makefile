@@ -29,7 +29,7 @@ help:  ## show this list
 	.uv/bin/pip install --quiet --disable-pip-version-check uv
 
 run: $(filter .uv/%,$(UV))  ## build what is missing and start the app
-	$(UV) sync --frozen --quiet --no-dev $(SERVE)
+	$(UV) sync --frozen --quiet --inexact --no-dev $(SERVE)
 	$(RUN) gunicorn --bind $(HOST):$(PORT)
 
 test: $(filter .uv/%,$(UV))  ## build what is missing and run all tests

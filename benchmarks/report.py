@@ -27,12 +27,17 @@ class Measurement:
         return statistics.median(self.values)
 
     def row(self) -> str:
-        low, high = min(self.values), max(self.values)
-        spread = f"{low:.3g} to {high:.3g}" if len(self.values) > 1 else ""
-        return f"| {self.name} | {self.median:.3g} {self.unit} | {spread} | {self.note} |"
+        low, high = _number(min(self.values)), _number(max(self.values))
+        spread = f"{low} to {high}" if len(self.values) > 1 else ""
+        return f"| {self.name} | {_number(self.median)} {self.unit} | {spread} | {self.note} |"
 
     def line(self) -> str:
-        return f"{self.name}: {self.median:.3g} {self.unit} {self.note}".rstrip()
+        return f"{self.name}: {_number(self.median)} {self.unit} {self.note}".rstrip()
+
+
+def _number(value: float) -> str:
+    """Return three digits that matter, never in powers of ten."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def timed(name: str, action: Callable[[], object], repeats: int, note: str = "") -> Measurement:
