@@ -9,11 +9,11 @@ import numpy as np
 import openvino as ov
 
 from benchmarks.report import Measurement, timed
+from benchmarks.serving import network_inputs
 from model.card import DEFAULT_DIR, WEIGHTS, read_card, verified
 from model.case import find_case_files, load_case
 from model.engines import load_engine
 from model.networks import NETWORKS
-from model.preprocess import fitting_shape, prepare, slice_batches, slice_stack
 
 # Edge of the square matrices whose product measures the processor's bfloat16 peak.
 MATRIX = 4096
@@ -26,11 +26,8 @@ def measure_rivals(case_dir: Path, repeats: int) -> list[Measurement]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     card = read_card(DEFAULT_DIR)
     case = load_case(find_case_files(case_dir))
-    prepared = prepare(case, card.preprocessing)
-    neighbours = card.preprocessing.neighbours
-    stack = slice_stack(prepared.volume, neighbours)
-    shape = fitting_shape(stack.shape[1:3], card.inference.shapes)
-    batches = list(slice_batches(stack, neighbours, shape, card.inference.batch))
+    batches = network_inputs(case, card)
+    shape = batches[0].shape[1:3]
     slices = len(batches) * card.inference.batch
     network = NETWORKS[card.architecture](card.channels)
     network.load_weights(verified(DEFAULT_DIR, card, WEIGHTS))

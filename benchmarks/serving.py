@@ -9,6 +9,7 @@ import numpy as np
 
 from app import overlay
 from benchmarks.report import Measurement, timed
+from model.card import ModelCard
 from model.case import Case, find_case_files, load_case
 from model.modalities import MODALITIES
 from model.nifti import write_mask, write_scan
@@ -42,11 +43,8 @@ def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurem
     segmenter = Segmenter.load(engine="openvino")
     card, paths = segmenter.card, find_case_files(case_dir)
     case = load_case(paths)
-    prepared = prepare(case, card.preprocessing)
-    neighbours = card.preprocessing.neighbours
-    stack = slice_stack(prepared.volume, neighbours)
-    shape = fitting_shape(stack.shape[1:3], card.inference.shapes)
-    batches = list(slice_batches(stack, neighbours, shape, card.inference.batch))
+    batches = network_inputs(case, card)
+    shape = batches[0].shape[1:3]
     slices = len(batches) * card.inference.batch
     network = timed(
         "network",
@@ -73,6 +71,14 @@ def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurem
             "peak memory of that", (_peak_memory_mb(case_dir),), "MB", "a process of its own"
         ),
     ]
+
+
+def network_inputs(case: Case, card: ModelCard) -> list[np.ndarray]:
+    """Return the batches (B, H, W, C) that the network sees of a case."""
+    neighbours = card.preprocessing.neighbours
+    stack = slice_stack(prepare(case, card.preprocessing).volume, neighbours)
+    shape = fitting_shape(stack.shape[1:3], card.inference.shapes)
+    return list(slice_batches(stack, neighbours, shape, card.inference.batch))
 
 
 def measure_growth(case_dir: Path, folder: Path, repeats: int) -> list[Measurement]:
