@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
             "Serving": lambda: serving.measure_serving(case_dir, folder, options.repeats),
             "Growth": lambda: serving.measure_growth(case_dir, folder, options.repeats),
             "Overlays": lambda: serving.measure_overlays(folder),
-            "Rivals": lambda: rivals.measure_rivals(case_dir, options.repeats),
+            "Rivals": lambda: rivals.measure_rivals(
+                case_dir, _named(sections["Serving"], serving.END_TO_END), options.repeats
+            ),
         }
         for title, step in steps.items():
             console.print(f"{title} ...")
@@ -44,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     write(options.out, machine(), what, sections)
     console.print(f"written to {options.out}")
     return 0
+
+
+def _named(measurements: list[Measurement], name: str) -> Measurement:
+    return next(found for found in measurements if found.name == name)
 
 
 if __name__ == "__main__":

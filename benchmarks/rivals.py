@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,52 +15,92 @@ from model.card import DEFAULT_DIR, WEIGHTS, read_card, verified
 from model.case import find_case_files, load_case
 from model.engines import load_engine
 from model.networks import NETWORKS
+from model.nifti import write_mask
+from model.preprocess import prepare, slice_batches, slice_stack
 
 # Edge of the square matrices whose product measures the processor's bfloat16 peak.
 MATRIX = 4096
+ENGINES = ("openvino", "tensorflow")
+# Holds the brain of nearly every adult; what a pipeline with one fixed shape would take.
+PLAIN_SHAPE = (160, 192)
 SEGRESNET_SHAPE = (1, 4, 240, 240, 160)
 
 
-def measure_rivals(case_dir: Path, repeats: int) -> list[Measurement]:
-    """Time each engine, plain `keras.predict`, MONAI's SegResNet and a large matrix product."""
+def measure_rivals(case_dir: Path, ours: Measurement, repeats: int) -> list[Measurement]:
+    """Time each engine, plain Keras, MONAI's SegResNet and a large matrix product.
+
+    `ours` is the serving path end to end on the same case, in the same run.
+    """
     # TensorFlow is a rival here; serving on a CPU does not need it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     card = read_card(DEFAULT_DIR)
-    case = load_case(find_case_files(case_dir))
-    batches = network_inputs(case, card)
-    shape = batches[0].shape[1:3]
+    paths = find_case_files(case_dir)
+    batches = network_inputs(load_case(paths), card)
     slices = len(batches) * card.inference.batch
     network = NETWORKS[card.architecture](card.channels)
     network.load_weights(verified(DEFAULT_DIR, card, WEIGHTS))
-    everything = np.concatenate(batches)
-    results = []
-    for name in ("openvino", "tensorflow"):
-        engine = load_engine(DEFAULT_DIR, card, name, "cpu")
-        time_s = timed(
+    engines = {name: load_engine(DEFAULT_DIR, card, name, "cpu") for name in ENGINES}
+    times = {
+        name: timed(
             f"network, {name} engine",
             lambda engine=engine: engine.run(batches, lambda index, result: None),
             repeats,
             engine.device,
         )
-        results += [time_s, _rate(time_s, slices)]
-    plain = timed(
-        "network, keras.predict",
-        lambda: network.predict(everything, batch_size=card.inference.batch, verbose=0),
-        max(1, repeats // 2),
-        "float32",
+        for name, engine in engines.items()
+    }
+    results = [item for time_s in times.values() for item in (time_s, _rate(time_s, slices))]
+    plain_network, plain_whole = _plain_keras(network, card, paths, repeats)
+    operations = sum(
+        multiply_accumulates(network, batch.shape[1:3]) * len(batch) for batch in batches
     )
-    results += [plain, _rate(plain, slices)]
-    results.append(_ratio("keras.predict / openvino engine", plain, results[0]))
-    results += _segresnet(results[0], repeats)
-    operations = multiply_accumulates(network, shape) * slices
     peak = _matrix_product(repeats)
     bound = 2 * operations / (peak.median * 1e9)
     return [
         *results,
+        plain_network,
+        _rate(plain_network, slices),
+        plain_whole,
+        _ratio("keras.predict / openvino engine", plain_network, times["openvino"]),
+        _ratio("keras.predict / ours, end to end", plain_whole, ours),
+        *_segresnet(times["openvino"], ours, repeats),
         Measurement("work of the network", (operations / 1e9,), "GMAC", f"{slices} slices"),
         peak,
         Measurement("least time for that work", (bound,), note="work / peak"),
-        Measurement("openvino engine / least time", (results[0].median / bound,), "times"),
+        Measurement("openvino engine / least time", (times["openvino"].median / bound,), "times"),
+    ]
+
+
+def _plain_keras(network, card, paths: dict[str, Path], repeats: int) -> list[Measurement]:
+    """Time `keras.predict` on whole slices, as a plain pipeline would use it, alone and in it."""
+
+    def slices() -> np.ndarray:
+        prepared = prepare(load_case(paths), card.preprocessing)
+        stack = slice_stack(prepared.volume, card.preprocessing.neighbours)
+        everywhere = np.ones(np.array(prepared.brain.shape)[[2, 0, 1]], bool)
+        return np.concatenate(
+            [
+                batch
+                for batch, _ in slice_batches(
+                    stack, everywhere, card.preprocessing.neighbours, [PLAIN_SHAPE], 8
+                )
+            ]
+        )
+
+    def predict(inputs: np.ndarray) -> np.ndarray:
+        return network.predict(inputs, batch_size=card.inference.batch, verbose=0)
+
+    def whole() -> None:
+        labels = np.argmax(predict(slices()), axis=-1)
+        with tempfile.TemporaryDirectory() as folder:
+            write_mask(Path(folder) / "seg.nii.gz", labels, np.eye(4))
+
+    inputs = slices()
+    note = f"float32, whole slices of {PLAIN_SHAPE[0]} x {PLAIN_SHAPE[1]}"
+    few = max(1, repeats // 2)
+    return [
+        timed("network, keras.predict", lambda: predict(inputs), few, note),
+        timed("end to end with keras.predict", whole, few, note),
     ]
 
 
@@ -92,7 +133,7 @@ def _matrix_product(repeats: int) -> Measurement:
     return Measurement(f"matrix product, {MATRIX} cubed", rates, "GFLOP/s", precision)
 
 
-def _segresnet(ours: Measurement, repeats: int) -> list[Measurement]:
+def _segresnet(network_s: Measurement, ours: Measurement, repeats: int) -> list[Measurement]:
     """Time MONAI's BraTS SegResNet with random weights, where it is installed."""
     if not all(importlib.util.find_spec(name) for name in ("torch", "monai")):
         return []
@@ -100,7 +141,7 @@ def _segresnet(ours: Measurement, repeats: int) -> list[Measurement]:
     from monai.networks.nets import SegResNet
 
     # The configuration of MONAI's BraTS bundle.
-    network = SegResNet(
+    rival = SegResNet(
         blocks_down=(1, 2, 2, 4),
         blocks_up=(1, 1, 1),
         init_filters=16,
@@ -114,11 +155,15 @@ def _segresnet(ours: Measurement, repeats: int) -> list[Measurement]:
         for _ in range(max(1, repeats // 2)):
             start = time.perf_counter()
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=low):
-                network(volume)
+                rival(volume)
             values.append(time.perf_counter() - start)
         results.append(Measurement(f"MONAI SegResNet, {name}", tuple(values), note="network alone"))
-    results.append(_ratio("SegResNet bfloat16 / openvino engine", results[-1], ours))
-    return results
+    low = results[-1]
+    return [
+        *results,
+        _ratio("SegResNet bfloat16, network / our network", low, network_s),
+        _ratio("SegResNet bfloat16, network alone / ours, end to end", low, ours),
+    ]
 
 
 def _rate(time_s: Measurement, slices: int) -> Measurement:

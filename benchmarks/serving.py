@@ -14,15 +14,11 @@ from model.case import Case, find_case_files, load_case
 from model.modalities import MODALITIES
 from model.nifti import write_mask, write_scan
 from model.phantom import make_case
-from model.preprocess import (
-    fitting_shape,
-    prepare,
-    slice_batches,
-    slice_stack,
-)
+from model.preprocess import prepare, slice_batches, slice_stack
 from model.segmenter import Segmenter
 
 BRATS_SHAPE = (240, 240, 155)
+END_TO_END = "end to end: four .nii.gz to seg.nii.gz"
 SLICE_COUNTS = (40, 80, 120, 155)
 
 
@@ -44,13 +40,12 @@ def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurem
     card, paths = segmenter.card, find_case_files(case_dir)
     case = load_case(paths)
     batches = network_inputs(case, card)
-    shape = batches[0].shape[1:3]
     slices = len(batches) * card.inference.batch
     network = timed(
         "network",
         lambda: segmenter._engine.run(batches, lambda index, result: None),
         repeats,
-        f"{slices} slices of {shape[0]} x {shape[1]}, {segmenter.device}",
+        f"{slices} slices, {segmenter.device}",
     )
     rate = tuple(slices / value for value in network.values)
     posts = [segmenter.segment(case).timings_s["postprocess"] for _ in range(repeats)]
@@ -66,7 +61,7 @@ def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurem
         network,
         Measurement("network", rate, "slices/s"),
         Measurement("postprocess", tuple(posts)),
-        timed("end to end: four .nii.gz to seg.nii.gz", whole, repeats),
+        timed(END_TO_END, whole, repeats),
         Measurement(
             "peak memory of that", (_peak_memory_mb(case_dir),), "MB", "a process of its own"
         ),
@@ -75,10 +70,12 @@ def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurem
 
 def network_inputs(case: Case, card: ModelCard) -> list[np.ndarray]:
     """Return the batches (B, H, W, C) that the network sees of a case."""
-    neighbours = card.preprocessing.neighbours
-    stack = slice_stack(prepare(case, card.preprocessing).volume, neighbours)
-    shape = fitting_shape(stack.shape[1:3], card.inference.shapes)
-    return list(slice_batches(stack, neighbours, shape, card.inference.batch))
+    neighbours, inference = card.preprocessing.neighbours, card.inference
+    prepared = prepare(case, card.preprocessing)
+    stack = slice_stack(prepared.volume, neighbours)
+    brain = np.moveaxis(prepared.brain, 2, 0)
+    batches = slice_batches(stack, brain, neighbours, inference.shapes, inference.batch)
+    return [batch for batch, _ in batches]
 
 
 def measure_growth(case_dir: Path, folder: Path, repeats: int) -> list[Measurement]:
@@ -131,10 +128,11 @@ def _cold_start_s() -> float:
 def _peak_memory_mb(case_dir: Path) -> float:
     """Return the largest resident set of a process that segments one case."""
     program = (
-        "import sys, resource; from pathlib import Path\n"
+        "import sys; from pathlib import Path\n"
         "from model.case import *; from model.segmenter import Segmenter\n"
         "Segmenter.load(engine='openvino').segment(load_case(find_case_files(Path(sys.argv[1]))))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        # Not getrusage: its maximum begins with what the parent held when it forked.
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(case_dir)], check=True, capture_output=True, text=True

@@ -13,7 +13,7 @@ from typing import Any
 from model.errors import ModelError
 from model.modalities import MODALITIES
 from model.postprocess import Postprocessing
-from model.preprocess import Preprocessing
+from model.preprocess import Plane, Preprocessing
 
 CARD = "card.json"
 WEIGHTS = "network.weights.h5"
@@ -27,13 +27,23 @@ FORMAT = 1
 class Inference:
     """How the network is run.
 
-    shapes : in-plane sizes (X, Y) tried in order; each is compiled once
+    shapes : in-plane sizes (rows, columns) tried in order; each is compiled once
+    warm_shapes : how many of them are compiled at load; a brain at 1 mm needs no others
     batch : slices per call
-    flip : average with the left-right mirrored prediction
+    planes : orientations that are sliced, segmented and averaged
+    flip : average with the prediction of the left-right mirrored scan
     """
 
-    shapes: tuple[tuple[int, int], ...] = ((160, 192), (192, 224), (256, 256))
+    shapes: tuple[tuple[int, int], ...] = (
+        (96, 128),
+        (128, 160),
+        (160, 192),
+        (192, 224),
+        (256, 256),
+    )
+    warm_shapes: int = 3
     batch: int = 8
+    planes: tuple[Plane, ...] = ("axial",)
     flip: bool = False
 
 

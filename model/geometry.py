@@ -6,7 +6,7 @@ direction; an oblique scan keeps its obliqueness.
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
+import scipy
 
 # A spacing this close to 1 mm is taken as 1 mm: over 200 voxels it adds up to 2 mm, while
 # resampling would blur every voxel.
@@ -56,10 +56,10 @@ def to_1mm(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarra
     shape = tuple(np.maximum(1, np.round(array.shape * spacing)).astype(int))
     # Gaussian that turns the source's voxel into the target's: widths add in squares.
     sigma = np.sqrt(np.maximum(0.0, 1.0 / spacing**2 - 1.0)) / np.sqrt(8 * np.log(2))
-    smooth = ndimage.gaussian_filter(array.astype(np.float32, copy=False), sigma)
+    smooth = scipy.ndimage.gaussian_filter(array.astype(np.float32, copy=False), sigma)
     step = 1.0 / spacing
     offset = step / 2 - 0.5
-    resampled = ndimage.affine_transform(smooth, step, offset, shape, order=1, mode="nearest")
+    resampled = scipy.ndimage.affine_transform(smooth, step, offset, shape, order=1, mode="nearest")
     return resampled, affine @ nib.affines.from_matvec(np.diag(step), offset)
 
 
@@ -90,4 +90,4 @@ def to_grid(
     # A diagonal matrix takes SciPy's separable, much faster path.
     if np.abs(matrix - np.diag(np.diag(matrix))).max() < 1e-6:
         matrix = np.diag(matrix)
-    return ndimage.affine_transform(array, matrix, offset, shape, order=1, mode="nearest")
+    return scipy.ndimage.affine_transform(array, matrix, offset, shape, order=1, mode="nearest")

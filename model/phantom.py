@@ -8,7 +8,7 @@ edema bright; T1ce: enhancing rim bright), not any scanner's physics.
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from model.case import Case
 from model.labels import CORE, EDEMA, ENHANCING, to_file_values
@@ -76,7 +76,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np
     """Return smooth noise of unit deviation; made on a coarse grid, since it has no detail."""
     step = max(1, int(sigma / 2))
     coarse = [-(-n // step) + 1 for n in shape]
-    noise = ndimage.gaussian_filter(rng.standard_normal(coarse, np.float32), sigma / step)
+    noise = scipy.ndimage.gaussian_filter(rng.standard_normal(coarse, np.float32), sigma / step)
     for axis, length in enumerate(shape):
         noise = _stretched(noise, axis, length)
     return noise / noise.std()
@@ -124,6 +124,6 @@ def _image(
     image = np.zeros(brain.shape, np.float32)
     for tissue, mask in masks.items():
         image[mask] = contrast[tissue]
-    image = ndimage.gaussian_filter(image, 0.7) * shading
+    image = scipy.ndimage.gaussian_filter(image, 0.7) * shading
     image += 14 * rng.standard_normal(brain.shape, np.float32)
     return np.where(brain, np.maximum(image, 1), 0)

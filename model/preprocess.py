@@ -5,17 +5,25 @@
 Every parameter comes from the model card through `Preprocessing`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-import SimpleITK as sitk
 
 from model.case import Case
 from model.errors import CaseError
 from model.geometry import is_isotropic_1mm, to_1mm, to_canonical
 
+Plane = Literal["axial", "coronal", "sagittal"]
+# By plane: the axes of (X, Y, Z) that count slices, rows and columns. Sagittal slices lie on their
+# side, so that the brain's longest axis is that of the columns in axial and sagittal slices alike.
+PLANES: dict[Plane, tuple[int, int, int]] = {
+    "axial": (2, 0, 1),
+    "coronal": (1, 0, 2),
+    "sagittal": (0, 2, 1),
+}
 # Smallest brain that is looked at: a tenth of the smallest adult brain (about 900 mL).
 MIN_BRAIN_ML = 90.0
 # A skull-stripped scan has at least this share of voxels at exactly its background value.
@@ -58,6 +66,14 @@ class Prepared:
     shape: tuple[int, int, int]
     affine: np.ndarray
     stripped: bool
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a batch lies: `source` cuts it out of (slices, rows, columns), `batch` out of itself."""
+
+    source: tuple[slice, slice, slice]
+    batch: tuple[slice, slice, slice]
 
 
 def prepare(case: Case, parameters: Preprocessing) -> Prepared:
@@ -115,6 +131,10 @@ def brain_mask(data: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def _head_mask(sequences: list[np.ndarray]) -> np.ndarray:
     """Return head against air: Otsu's threshold of the mean of range-scaled (X, Y, Z) volumes."""
+    # Imported where it is used, here and below: it takes a tenth of the app's start, and
+    # skull-stripped scans do without it.
+    import SimpleITK as sitk
+
     total = np.zeros(sequences[0].shape, np.float32)
     for sequence in sequences:
         low, high = np.percentile(sequence, (1, 99))
@@ -123,11 +143,11 @@ def _head_mask(sequences: list[np.ndarray]) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.OtsuThreshold(image, 0, 1)).astype(bool)
 
 
-def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice]:
-    """Return the slices that cut the smallest box around the True voxels of (X, Y, Z)."""
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Return the slices that cut the smallest box around the True voxels of a mask."""
     box = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+    for axis in range(mask.ndim):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
         box.append(slice(int(used[0]), int(used[-1]) + 1))
     return tuple(box)
 
@@ -147,12 +167,16 @@ def normalised(array: np.ndarray, brain: np.ndarray, parameters: Preprocessing) 
 
 def denoised(array: np.ndarray) -> np.ndarray:
     """Smooth (X, Y, Z) float32 along edges, not across them."""
+    import SimpleITK as sitk
+
     image = sitk.GetImageFromArray(array)
     return sitk.GetArrayFromImage(sitk.CurvatureFlow(image, timeStep=0.0625, numberOfIterations=3))
 
 
 def bias_corrected(array: np.ndarray, brain: np.ndarray, shrink: int = 4) -> np.ndarray:
     """Divide (X, Y, Z) float32 by its bias field (N4), estimated on every `shrink`-th voxel."""
+    import SimpleITK as sitk
+
     image = sitk.GetImageFromArray(array)
     mask = sitk.GetImageFromArray((brain & (array > 0)).astype(np.uint8))
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
@@ -163,18 +187,18 @@ def bias_corrected(array: np.ndarray, brain: np.ndarray, shrink: int = 4) -> np.
     return sitk.GetArrayFromImage(image / sitk.Cast(field, image.GetPixelID()))
 
 
-def slice_stack(volume: np.ndarray, neighbours: int) -> np.ndarray:
-    """Return (Z + 2 * neighbours, X, Y, 4), axial slices first, with empty slices at both ends."""
-    x, y, z, channels = volume.shape
-    stack = np.zeros((z + 2 * neighbours, x, y, channels), volume.dtype)
-    stack[neighbours : neighbours + z] = np.moveaxis(volume, 2, 0)
+def slice_stack(volume: np.ndarray, neighbours: int, plane: Plane = "axial") -> np.ndarray:
+    """Return (slices + 2 * neighbours, rows, columns, 4) of (X, Y, Z, 4), both ends empty."""
+    count, *size = (volume.shape[axis] for axis in PLANES[plane])
+    stack = np.zeros((count + 2 * neighbours, *size, volume.shape[-1]), volume.dtype)
+    stack[neighbours : neighbours + count] = volume.transpose(*PLANES[plane], 3)
     return stack
 
 
 def neighbour_slices(stack: np.ndarray, index: int, neighbours: int) -> np.ndarray:
-    """Return one network input (X, Y, 4 * (2 * neighbours + 1)) for axial slice `index`.
+    """Return one network input (rows, columns, 4 * (2 * neighbours + 1)) for slice `index`.
 
-    Channels run slice by slice from below to above, sequences in order within each.
+    Channels run slice by slice in ascending order, sequences in order within each.
     `stack` comes from `slice_stack`.
     """
     window = stack[index : index + 2 * neighbours + 1]
@@ -182,20 +206,32 @@ def neighbour_slices(stack: np.ndarray, index: int, neighbours: int) -> np.ndarr
 
 
 def slice_batches(
-    stack: np.ndarray, neighbours: int, shape: tuple[int, int], batch: int
-) -> Iterator[np.ndarray]:
-    """Yield network inputs (batch, *shape, C) float32, slices centred in `shape`, in order.
+    stack: np.ndarray,
+    brain: np.ndarray,
+    neighbours: int,
+    shapes: Sequence[tuple[int, int]],
+    batch: int,
+) -> Iterator[tuple[np.ndarray, Window]]:
+    """Yield network inputs (batch, H, W, C) float32 and what they show, in the order of slices.
 
-    The last batch is filled up with empty slices, so that every batch has one compiled shape.
+    Of each batch only the rows and columns with brain are taken, centred in the first of `shapes`
+    that holds them: towards the top of a head that is half the work. Slices without brain are left
+    out. The last batch is filled up with empty slices. `brain` is (slices, rows, columns).
     """
-    count = len(stack) - 2 * neighbours
-    rows, columns = centred(stack.shape[1:3], shape)
     channels = stack.shape[-1] * (2 * neighbours + 1)
-    for start in range(0, count, batch):
+    for start in range(0, len(brain), batch):
+        part = slice(start, min(start + batch, len(brain)))
+        inside = brain[part].any(axis=0)
+        if not inside.any():
+            continue
+        box = bounding_box(inside)
+        size = tuple(cut.stop - cut.start for cut in box)
+        shape = fitting_shape(size, shapes)
+        where = centred(size, shape)
         inputs = np.zeros((batch, *shape, channels), np.float32)
-        for row, index in enumerate(range(start, min(start + batch, count))):
-            inputs[row, rows, columns] = neighbour_slices(stack, index, neighbours)
-        yield inputs
+        for row, index in enumerate(range(part.start, part.stop)):
+            inputs[row, *where] = neighbour_slices(stack[:, *box], index, neighbours)
+        yield inputs, Window((part, *box), (slice(0, part.stop - part.start), *where))
 
 
 def centred(size: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
@@ -204,7 +240,7 @@ def centred(size: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(a, a + inner) for a, inner in zip(starts, size, strict=True))
 
 
-def fitting_shape(size: tuple[int, int], shapes: list[tuple[int, int]]) -> tuple[int, int]:
+def fitting_shape(size: tuple[int, int], shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """Return the first of `shapes` that holds `size`, else `size` rounded up to multiples of 32."""
     for shape in shapes:
         if size[0] <= shape[0] and size[1] <= shape[1]:

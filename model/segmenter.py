@@ -19,7 +19,15 @@ from model.geometry import (
 )
 from model.labels import CLASSES
 from model.postprocess import tidied
-from model.preprocess import Prepared, centred, fitting_shape, prepare, slice_batches, slice_stack
+from model.preprocess import (
+    PLANES,
+    Plane,
+    Prepared,
+    Window,
+    prepare,
+    slice_batches,
+    slice_stack,
+)
 
 # Share of the whole job at which each stage ends, for the progress bar.
 STAGES = {"preprocess": 0.25, "inference": 0.9, "postprocess": 1.0}
@@ -91,38 +99,72 @@ class Segmenter:
 
     def _infer(self, prepared: Prepared, report: Progress) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence, both (X, Y, Z) uint8, in the brain's box."""
+        mirrors = (False, True) if self.card.inference.flip else (False,)
+        views = [(plane, mirror) for plane in self.card.inference.planes for mirror in mirrors]
+        low, high = STAGES["preprocess"], STAGES["inference"]
+        size = prepared.volume.shape[:3]
+        labels, confidence = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+        total = np.zeros((*size, CLASSES), np.float32) if len(views) > 1 else None
+        for number, (plane, mirror) in enumerate(views):
+            step = -1 if mirror else 1
+
+            def receive(window: Window, result: np.ndarray, plane=plane, step=step) -> None:
+                # By slice in this view; with a single view classes are chosen here, batch by
+                # batch, while later batches are being computed.
+                part, found = window.source, result[window.batch]
+                if total is None:
+                    into = _as_slices(labels[::step], plane), _as_slices(confidence[::step], plane)
+                    into[0][part], into[1][part] = winners(found)
+                else:
+                    _as_slices(total[::step], plane)[part] += found
+
+            def advance(fraction: float, number=number) -> None:
+                report("inference", low + (high - low) * (number + fraction) / len(views))
+
+            volume, brain = prepared.volume[::step], prepared.brain[::step]
+            self._infer_view(volume, brain, plane, receive, advance)
+        if total is not None:
+            labels, confidence = winners(total / len(views))
+        return labels, confidence
+
+    def _infer_view(
+        self,
+        volume: np.ndarray,
+        brain: np.ndarray,
+        plane: Plane,
+        receive: Callable[[Window, np.ndarray], None],
+        advance: Callable[[float], None],
+    ) -> None:
+        """Run the network on all slices of (X, Y, Z, 4) in one plane.
+
+        Calls `receive(window, probabilities (batch, rows, columns, classes))` batch by batch, and
+        `advance` with the share that is done.
+        """
         inference, neighbours = self.card.inference, self.card.preprocessing.neighbours
-        size, depth = prepared.volume.shape[:2], prepared.volume.shape[2]
-        shape = fitting_shape(size, inference.shapes)
-        inside = (slice(None), *centred(size, shape))
-        views = 2 if inference.flip else 1
-        total = -(-depth // inference.batch) * views
-        labels = np.empty((depth, *size), np.uint8)
-        confidence = np.empty((depth, *size), np.uint8)
-        waiting: dict[int, np.ndarray] = {}
+        brain = _as_slices(brain, plane)
+        windows: list[Window] = []
         finished = 0
 
-        def receive(index: int, result: np.ndarray) -> None:
-            # Classes are chosen here, batch by batch, while later batches are being computed.
-            nonlocal finished
-            number, mirrored = divmod(index, views)
-            result = (result[:, ::-1] if mirrored else result)[inside]
-            other = waiting.pop(number, None)
-            if views == 2 and other is None:
-                waiting[number] = result.copy()
-            else:
-                result = result if other is None else (result + other) / 2
-                part = slice(number * inference.batch, (number + 1) * inference.batch)
-                count = len(labels[part])
-                labels[part], confidence[part] = winners(result[:count])
-            finished += 1
-            low, high = STAGES["preprocess"], STAGES["inference"]
-            report("inference", low + (high - low) * finished / total)
+        def inputs() -> Iterator[np.ndarray]:
+            stack = slice_stack(volume, neighbours, plane)
+            batches = slice_batches(stack, brain, neighbours, inference.shapes, inference.batch)
+            for batch, window in batches:
+                windows.append(window)
+                yield batch
 
-        stack = slice_stack(prepared.volume, neighbours)
-        batches = slice_batches(stack, neighbours, shape, inference.batch)
-        self._engine.run(_with_mirrors(batches) if views == 2 else batches, receive)
-        return np.moveaxis(labels, 0, 2), np.moveaxis(confidence, 0, 2)
+        def one(index: int, result: np.ndarray) -> None:
+            nonlocal finished
+            receive(windows[index], result)
+            # Counted, since batches may finish in another order than they began in.
+            finished += 1
+            advance(min(1.0, finished * inference.batch / len(brain)))
+
+        self._engine.run(inputs(), one)
+
+
+def _as_slices(volume: np.ndarray, plane: Plane) -> np.ndarray:
+    """View (X, Y, Z, ...) as (slices, rows, columns, ...)."""
+    return volume.transpose(*PLANES[plane], *range(3, volume.ndim))
 
 
 def winners(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,13 +192,6 @@ class _Clock:
         now = time.perf_counter()
         self.laps[name] = round(now - self._last, 4)
         self._last = now
-
-
-def _with_mirrors(batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Follow each batch by its left-right mirror image (slices are (X, Y))."""
-    for batch in batches:
-        yield batch
-        yield np.ascontiguousarray(batch[:, ::-1])
 
 
 def _to_source(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from pydantic import ConfigDict
 
 # One process has many samples in flight; OpenCV's own threads would only fight for the cores.
 cv2.setNumThreads(1)
@@ -15,12 +16,16 @@ cv2.setNumThreads(1)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges are uniform; probabilities are per sample or, for intensity, per sequence."""
+    """Ranges are uniform; probabilities are per sample or, for intensity, per sequence.
+
+    flip : by axis, left-right, front-back and up-down
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     rotation_degrees: float = 25.0
     scale: tuple[float, float] = (0.8, 1.25)
-    flip_left_right: float = 0.5
-    flip_front_back: float = 0.25
+    flip: tuple[float, float, float] = (0.5, 0.25, 0.0)
     elastic: float = 0.3
     elastic_amplitude_px: float = 8.0
     elastic_grid: int = 6
@@ -44,8 +49,12 @@ def random_sampling(
     parameters: Augmentation,
     centre: tuple[float, float],
     size: tuple[int, int],
+    flip: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns, float32, where a patch of `size` samples its slice."""
+    """Return the rows and columns, float32, where a patch of `size` samples its slice.
+
+    `flip` gives the probabilities of reversing rows and columns.
+    """
     rows, columns = np.meshgrid(
         *[np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in size], indexing="ij"
     )
@@ -53,10 +62,7 @@ def random_sampling(
         rows, columns = rows + _bend(rng, parameters, size), columns + _bend(rng, parameters, size)
     angle = np.deg2rad(rng.uniform(-1, 1) * parameters.rotation_degrees)
     zoom = 1 / np.exp(rng.uniform(*np.log(parameters.scale)))
-    flips = [
-        -1 if rng.random() < share else 1
-        for share in (parameters.flip_left_right, parameters.flip_front_back)
-    ]
+    flips = [-1 if rng.random() < share else 1 for share in flip]
     cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
     return (
         (centre[0] + flips[0] * (cos * rows - sin * columns)).astype(np.float32),

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from model.preprocess import Preprocessing, centred, fitting_shape, slice_batches
+from model.preprocess import Preprocessing, slice_batches
 from training.dataset import PreparedCase
 from training.scores import SHORT, quick_dice
 
@@ -63,14 +63,12 @@ class ValidationDice(keras.callbacks.Callback):
 
 
 def predict(model: keras.Model, case: PreparedCase, preprocessing: Preprocessing) -> np.ndarray:
-    """Return label indices (Z, X, Y) uint8 of a prepared case."""
+    """Return label indices (Z, X, Y) uint8 of a prepared case, from its axial slices."""
     n = preprocessing.neighbours
     stack = np.pad(case.stack, ((n, n), (0, 0), (0, 0), (0, 0)))
-    size = stack.shape[1:3]
-    shape = fitting_shape(size, [(160, 192)])
-    rows, columns = centred(size, shape)
-    labels = [
-        np.argmax(model.predict_on_batch(batch), axis=-1)[:, rows, columns]
-        for batch in slice_batches(stack, n, shape, 16)
-    ]
-    return np.concatenate(labels)[: len(case.stack)].astype(np.uint8)
+    brain = (case.stack != 0).any(axis=-1)
+    labels = np.zeros(brain.shape, np.uint8)
+    for inputs, window in slice_batches(stack, brain, n, [(160, 192)], 16):
+        found = np.argmax(model.predict_on_batch(inputs), axis=-1)
+        labels[window.source] = found[window.batch]
+    return labels

@@ -4,117 +4,165 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 
 from model.labels import REGIONS
 from model.modalities import MODALITIES
-from model.preprocess import Preprocessing, neighbour_slices
-from training.augment import Augmentation, change_intensity, random_sampling, sample
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How slices and patches are drawn.
-
-    patch : height and width in pixels (1 mm)
-    tumour_share : share of samples centred on a tumour voxel of a random region
-    jitter_px : largest shift of the patch from that voxel, along each axis
-    margin_px : least distance of the patch's centre from the edge of the brain's box
-    synthetic_share : share of samples from phantoms
-    """
-
-    patch: tuple[int, int] = (128, 128)
-    tumour_share: float = 0.6
-    jitter_px: int = 32
-    margin_px: int = 44
-    synthetic_share: float = 0.03
+from model.preprocess import PLANES, Plane, Preprocessing, neighbour_slices
+from training.augment import change_intensity, random_sampling, sample
+from training.settings import Settings
 
 
 class PreparedCase:
-    """One case as `training.prepare` wrote it: `stack` (Z, X, Y, 4), `labels` (Z, X, Y)."""
+    """One case as `training.prepare` wrote it, sliced in any plane.
+
+    stack : (Z, X, Y, 4) float16
+    labels : (Z, X, Y) uint8
+    """
 
     def __init__(self, folder: Path, *, synthetic: bool = False):
         self.name, self.synthetic = folder.name, synthetic
         self.stack = np.load(folder / "slices.npy", mmap_mode="r")
         self.labels = np.load(folder / "labels.npy", mmap_mode="r")
-        # By region: its axial slices. Looked up for every sample, so found once.
-        self.slices = {
-            region.index: np.flatnonzero((self.labels == region.index).any(axis=(1, 2)))
-            for region in REGIONS
-        }
+        self._tumour_slices: dict[Plane, dict[int, np.ndarray]] = {}
 
-    def slice(self, index: int, neighbours: int) -> np.ndarray:
-        """Return the network's input (X, Y, C) float32 for a slice; empty beyond the ends."""
+    def images_in(self, plane: Plane) -> np.ndarray:
+        """Return a view (slices, rows, columns, 4) of the sequences."""
+        return np.moveaxis(self.stack, 0, 2).transpose(*PLANES[plane], 3)
+
+    def labels_in(self, plane: Plane) -> np.ndarray:
+        """Return a view (slices, rows, columns) of the labels."""
+        return np.moveaxis(self.labels, 0, 2).transpose(PLANES[plane])
+
+    def tumour_slices(self, plane: Plane) -> dict[int, np.ndarray]:
+        """Return, by region present, the slices that show it; found once for each plane."""
+        if plane not in self._tumour_slices:
+            labels = self.labels_in(plane)
+            found = {
+                region.index: np.flatnonzero((labels == region.index).any(axis=(1, 2)))
+                for region in REGIONS
+            }
+            self._tumour_slices[plane] = {k: v for k, v in found.items() if len(v)}
+        return self._tumour_slices[plane]
+
+    def slice(self, index: int, neighbours: int, plane: Plane = "axial") -> np.ndarray:
+        """Return the network's input (rows, columns, C) float32; empty beyond the ends."""
+        images = self.images_in(plane)
         low, high = index - neighbours, index + neighbours + 1
-        window = np.zeros((high - low, *self.stack.shape[1:]), np.float32)
-        first, last = max(low, 0), min(high, len(self.stack))
-        window[first - low : last - low] = self.stack[first:last]
+        window = np.zeros((high - low, *images.shape[1:]), np.float32)
+        first, last = max(low, 0), min(high, len(images))
+        window[first - low : last - low] = images[first:last]
         return neighbour_slices(window, 0, neighbours)
+
+
+@dataclass
+class Drawn:
+    """A slice to take a patch from: image (rows, columns, C), labels, and the patch's centre."""
+
+    image: np.ndarray
+    labels: np.ndarray
+    centre: np.ndarray
 
 
 class Patches(keras.utils.PyDataset):
     """Random augmented patches: images (B, H, W, C) float32 and labels (B, H, W) uint8."""
 
-    def __init__(
-        self,
-        cases: list[PreparedCase],
-        preprocessing: Preprocessing,
-        *,
-        batch: int,
-        steps: int,
-        seed: int,
-        first_step: int = 0,
-        sampling: Sampling = Sampling(),
-        augmentation: Augmentation = Augmentation(),
-    ):
+    def __init__(self, cases: list[PreparedCase], settings: Settings, *, first_step: int = 0):
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.real = [case for case in cases if not case.synthetic]
         self.synthetic = [case for case in cases if case.synthetic]
-        self.neighbours = preprocessing.neighbours
-        self.batch, self.steps, self.seed, self.first_step = batch, steps, seed, first_step
-        self.sampling, self.augmentation = sampling, augmentation
+        self.settings, self.first_step = settings, first_step
 
     def __len__(self) -> int:
-        return self.steps
+        return self.settings.steps_per_epoch
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        first = (self.first_step + step) * self.settings.batch
         images, labels = zip(
-            *[self.patch((self.first_step + step) * self.batch + i) for i in range(self.batch)],
-            strict=True,
+            *[self.patch(first + i) for i in range(self.settings.batch)], strict=True
         )
         return np.stack(images), np.stack(labels)
 
     def on_epoch_end(self) -> None:
-        self.first_step += self.steps
+        self.first_step += len(self)
 
     def patch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return sample `number` of the run."""
-        rng = np.random.default_rng((self.seed, number))
+        rng = np.random.default_rng((self.settings.seed, number))
+        sampling, augmentation = self.settings.sampling, self.settings.augmentation
         pool = self.real
-        if self.synthetic and rng.random() < self.sampling.synthetic_share:
+        if self.synthetic and rng.random() < sampling.synthetic_share:
             pool = self.synthetic
         case = pool[rng.integers(len(pool))]
-        index, centre = self._place(rng, case)
-        where = random_sampling(rng, self.augmentation, centre, self.sampling.patch)
-        labels = np.ascontiguousarray(case.labels[index])
-        image, target = sample(case.slice(index, self.neighbours), labels, where)
-        return change_intensity(rng, self.augmentation, image, len(MODALITIES)), target
+        plane = sampling.planes[rng.integers(len(sampling.planes))]
+        if rng.random() < sampling.carve_share:
+            drawn = self._draw_carved(rng, case, plane)
+        else:
+            drawn = self._draw(rng, case, plane, sampling.tumour_share)
+        by_slice, rows, columns = (augmentation.flip[axis] for axis in PLANES[plane])
+        where = random_sampling(rng, augmentation, drawn.centre, sampling.patch, (rows, columns))
+        image, target = sample(drawn.image, drawn.labels, where)
+        if rng.random() < by_slice:
+            slices = image.reshape(*image.shape[:2], -1, len(MODALITIES))
+            image = slices[:, :, ::-1].reshape(image.shape)
+        return change_intensity(rng, augmentation, image, len(MODALITIES)), target
 
-    def _place(self, rng: np.random.Generator, case: PreparedCase) -> tuple[int, tuple]:
-        """Choose an axial slice and the patch's centre in it, near a tumour voxel or anywhere."""
-        size = np.array(case.stack.shape[1:3])
-        margin = np.minimum(self.sampling.margin_px, size // 2)
-        jitter = rng.integers(-self.sampling.jitter_px, self.sampling.jitter_px + 1, 2)
-        present = [index for index, slices in case.slices.items() if len(slices)]
-        if present and rng.random() < self.sampling.tumour_share:
-            region = present[rng.integers(len(present))]
-            index = int(rng.choice(case.slices[region]))
-            voxels = np.argwhere(case.labels[index] == region)
+    def _draw(
+        self, rng: np.random.Generator, case: PreparedCase, plane: Plane, tumour_share: float
+    ) -> Drawn:
+        """Take a slice of `case` and a centre in it, near a tumour voxel or anywhere."""
+        index, centre = self._place(rng, case, plane, tumour_share)
+        labels = np.ascontiguousarray(case.labels_in(plane)[index])
+        return Drawn(case.slice(index, self.settings.neighbours, plane), labels, centre)
+
+    def _draw_carved(self, rng: np.random.Generator, donor: PreparedCase, plane: Plane) -> Drawn:
+        """Paste the tumour of a slice of `donor` into the like slice of another patient.
+
+        As in CarveMix (Zhang et al., 2021), with a rim of tissue of random width around the
+        tumour; there on volumes, here on slices with their neighbours.
+        """
+        host = self.real[rng.integers(len(self.real))]
+        index, centre = self._place(rng, donor, plane, 1.0)
+        labels = donor.labels_in(plane)
+        host_labels = host.labels_in(plane)
+        host_index = index * len(host_labels) // len(labels)
+        neighbours = self.settings.neighbours
+        image = host.slice(host_index, neighbours, plane)
+        target = np.array(host_labels[host_index])
+        width = 1 + 2 * int(rng.integers(0, 6))
+        tumour = (labels[index] > 0).astype(np.uint8)
+        carved = np.argwhere(cv2.dilate(tumour, np.ones((width, width), np.uint8)))
+        offset = (np.array(target.shape) - labels.shape[1:]) // 2
+        into = carved + offset
+        fits = ((into >= 0) & (into < target.shape)).all(axis=1)
+        carved, into = carved[fits], into[fits]
+        donated = donor.slice(index, neighbours, plane)[tuple(carved.T)]
+        # Only brain replaces brain: no tumour outside the host's head, no holes in it.
+        brain = (image[tuple(into.T)] != 0).any(axis=1) & (donated != 0).any(axis=1)
+        carved, into, donated = carved[brain], into[brain], donated[brain]
+        image[tuple(into.T)] = donated
+        target[tuple(into.T)] = labels[index][tuple(carved.T)]
+        return Drawn(image, target, centre + offset)
+
+    def _place(
+        self, rng: np.random.Generator, case: PreparedCase, plane: Plane, tumour_share: float
+    ) -> tuple[int, np.ndarray]:
+        """Choose a slice and the patch's centre in it, near a tumour voxel or anywhere."""
+        sampling, labels = self.settings.sampling, case.labels_in(plane)
+        size = np.array(labels.shape[1:])
+        margin = np.minimum(sampling.margin_px, size // 2)
+        jitter = rng.integers(-sampling.jitter_px, sampling.jitter_px + 1, 2)
+        slices = case.tumour_slices(plane)
+        if slices and rng.random() < tumour_share:
+            region = list(slices)[rng.integers(len(slices))]
+            index = int(rng.choice(slices[region]))
+            voxels = np.argwhere(labels[index] == region)
             centre = voxels[rng.integers(len(voxels))]
         else:
-            index, centre = int(rng.integers(len(case.stack))), size // 2
-        return index, tuple(np.clip(centre + jitter, margin, size - margin))
+            index, centre = int(rng.integers(len(labels))), size // 2
+        return index, np.clip(centre + jitter, margin, size - margin)
 
 
 def load_cases(data: Path, names: list[str]) -> list[PreparedCase]:

@@ -11,116 +11,118 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import get_args
 
 import keras
 
-from model.modalities import MODALITIES
 from model.networks import NETWORKS
-from model.preprocess import Preprocessing
 from training.callbacks import Checkpoint, ValidationDice
-from training.dataset import (
-    Patches,
-    load_cases,
-    load_preprocessing,
-    load_split,
-)
+from training.dataset import Patches, load_cases, load_preprocessing, load_split
 from training.fused import with_fused_batch_norm
-from training.losses import dice_cross_entropy, region_dice
+from training.losses import LOSSES, region_dice
 from training.pretrained import estimate_batch_norm, load_imagenet, match_batch_norm
+from training.settings import Settings, merged, parse, read_toml
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Hyper-parameters of a run; those of sampling and augmentation stand in their modules."""
-
-    network: str = "mobile_unet"
-    epochs: int = 50
-    steps_per_epoch: int = 100
-    batch: int = 24
-    learning_rate: float = 1e-3
-    warmup_steps: int = 100
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    ema: float = 0.997
-    batch_norm_batches: int = 60
-    seed: int = 0
+# The settings that are a flag of their own; the others are reached through a file.
+FLAGS = {
+    name: field.type
+    for name, field in Settings.__dataclass_fields__.items()
+    if field.type in (int, float) or get_args(field.type)
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = parse(arguments)
-    fields = {key: value for key, value in vars(options).items() if key in Settings.__annotations__}
-    settings = Settings(**fields)
-    keras.utils.set_random_seed(settings.seed)
-    options.out.mkdir(parents=True, exist_ok=True)
-    remember_settings(options.out / "settings.json", settings)
+    options = read_arguments(arguments)
+    try:
+        settings = read_settings(options)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     split = load_split(options.data)
-    parts = split["train"] + (split["validation"] + split["test"] if options.all_cases else [])
-    preprocessing = load_preprocessing(options.data)
-    cases = load_cases(options.data, parts)
-    patches = Patches(
-        cases,
-        preprocessing,
-        batch=settings.batch,
-        steps=settings.steps_per_epoch,
-        seed=settings.seed,
-    )
-    model = build(settings, preprocessing, patches, options.imagenet, options.from_scratch)
-    checkpoint = Checkpoint(model, options.out / "checkpoint.npz")
-    done = checkpoint.restore()
-    patches.first_step = done * settings.steps_per_epoch
-    validation = load_cases(options.data, split["validation"])
+    if options.all_cases:
+        split = {"train": sum(split.values(), []), "validation": [], "test": []}
     started = time.monotonic()
-    model.fit(
-        patches,
-        epochs=settings.epochs,
-        initial_epoch=done,
-        callbacks=callbacks(options, validation, preprocessing, checkpoint),
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    finish(model, settings, patches, options.out)
+    run(settings, split, options.data, options.out, options.imagenet, options.validate_every)
     minutes = (time.monotonic() - started) / 60
     print(f"{minutes:.1f} minutes; weights in {options.out / 'final.weights.h5'}")
     return 0
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
+def run(
+    settings: Settings,
+    split: dict[str, list[str]],
+    data: Path,
+    out: Path,
+    imagenet: Path | None = None,
+    validate_every: int = 0,
+) -> None:
+    """Train on `split["train"]` of a prepared folder, or go on with the run in `out`."""
+    keras.utils.set_random_seed(settings.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    remember(out / "settings.json", asdict(settings))
+    remember(out / "split.json", split)
+    preprocessing = replace(load_preprocessing(data), neighbours=settings.neighbours)
+    patches = Patches(load_cases(data, split["train"]), settings)
+    model = build(settings, patches, imagenet)
+    checkpoint = Checkpoint(model, out / "checkpoint.npz")
+    done = checkpoint.restore()
+    patches.first_step = done * settings.steps_per_epoch
+    validation = load_cases(data, split["validation"]) if validate_every else []
+    log = out / "log.csv"
+    model.fit(
+        patches,
+        epochs=settings.epochs,
+        initial_epoch=done,
+        callbacks=[
+            # First, so that its Dice is in the logs that the others write.
+            ValidationDice(validation, preprocessing, validate_every),
+            checkpoint,
+            keras.callbacks.CSVLogger(log, append=log.exists()),
+            keras.callbacks.TensorBoard(out / "tensorboard", profile_batch=0),
+        ],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    finish(model, settings, patches, out)
+
+
+def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="training.train", description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("runs/data"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--imagenet", type=Path, help="weights file; without it Keras downloads")
-    parser.add_argument("--from-scratch", action="store_true", help="no ImageNet weights")
     parser.add_argument("--all-cases", action="store_true", help="train on every case")
     parser.add_argument("--validate-every", type=int, default=5, metavar="EPOCHS")
-    for field, kind in Settings.__annotations__.items():
-        choices = sorted(NETWORKS) if field == "network" else None
-        default = getattr(Settings, field)
+    parser.add_argument("--settings", type=Path, help="TOML file; flags below win over it")
+    for name, kind in FLAGS.items():
+        convert: Callable = kind if kind in (int, float) else str
         parser.add_argument(
-            "--" + field.replace("_", "-"), type=kind, default=default, choices=choices
+            "--" + name.replace("_", "-"), type=convert, choices=get_args(kind) or None
         )
     return parser.parse_args(arguments)
 
 
-def remember_settings(path: Path, settings: Settings) -> None:
-    """Write the settings, or refuse to go on with a run that was started with others."""
-    fields = asdict(settings)
-    if path.exists() and json.loads(path.read_text()) != fields:
-        raise SystemExit(f"{path} holds other settings: choose another --out or remove that run")
-    path.write_text(json.dumps(fields, indent=1))
+def read_settings(options: argparse.Namespace) -> Settings:
+    """Return defaults, over them the settings file, over it the flags. Raises ValueError."""
+    given = {name: getattr(options, name) for name in FLAGS}
+    flags = {name: value for name, value in given.items() if value is not None}
+    return parse(Settings, merged(read_toml(options.settings) if options.settings else {}, flags))
 
 
-def build(
-    settings: Settings,
-    preprocessing: Preprocessing,
-    patches: Patches,
-    imagenet: Path | None,
-    from_scratch: bool,
-) -> keras.Model:
-    """Return the compiled network, its encoder pre-trained unless told otherwise."""
-    channels = len(MODALITIES) * (2 * preprocessing.neighbours + 1)
-    model = NETWORKS[settings.network](channels)
-    if settings.network == "mobile_unet" and not from_scratch:
+def remember(path: Path, content: dict) -> None:
+    """Write what a run is made of, or refuse to go on with a run that was started otherwise."""
+    text = json.dumps(content, indent=1)
+    if path.exists() and path.read_text() != text:
+        raise SystemExit(f"{path} holds other {path.stem}: choose another --out or remove that run")
+    path.write_text(text)
+
+
+def build(settings: Settings, patches: Patches, imagenet: Path | None) -> keras.Model:
+    """Return the compiled network, its encoder pre-trained if the settings say so."""
+    model = NETWORKS[settings.network](patches[0][0].shape[-1])
+    if settings.network == "mobile_unet" and settings.imagenet:
         load_imagenet(model, imagenet)
         match_batch_norm(model, patches[0][0])
     model = with_fused_batch_norm(model)
@@ -144,24 +146,11 @@ def build(
     on_gpu = keras.backend.backend() != "tensorflow" or _has_gpu()
     model.compile(
         optimizer,
-        dice_cross_entropy,
+        LOSSES[settings.loss],
         metrics=[region_dice],
         jit_compile="auto" if on_gpu else False,
     )
     return model
-
-
-def callbacks(
-    options: argparse.Namespace, validation, preprocessing: Preprocessing, checkpoint: Checkpoint
-) -> list[keras.callbacks.Callback]:
-    log = options.out / "log.csv"
-    return [
-        # First, so that its Dice is in the logs that the others write.
-        ValidationDice(validation, preprocessing, options.validate_every),
-        checkpoint,
-        keras.callbacks.CSVLogger(log, append=log.exists()),
-        keras.callbacks.TensorBoard(options.out / "tensorboard", profile_batch=0),
-    ]
 
 
 def finish(model: keras.Model, settings: Settings, patches: Patches, out: Path) -> None:

@@ -23,7 +23,7 @@ class Engine(Protocol):
     def run(
         self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
     ) -> None:
-        """Predict batches (B, H, W, C) float32, all of one shape, as they come.
+        """Predict batches (B, H, W, C) float32 as they come.
 
         Calls `receive(index, probabilities)` with (B, H, W, classes) float32 for each, one call at
         a time, in any order.
@@ -50,12 +50,23 @@ def load_engine(
     if engine == "openvino":
         from model.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(folder, card)
-    if not _installed("tensorflow"):
-        raise ModelError("TensorFlow is not installed: install the `tensorflow` extra.")
-    from model.engines.tensorflow import TensorFlowEngine
+        loaded: Engine = OpenVinoEngine(folder, card)
+    elif _installed("tensorflow"):
+        from model.engines.tensorflow import TensorFlowEngine
 
-    return TensorFlowEngine(folder, card, device)
+        loaded = TensorFlowEngine(folder, card, device)
+    else:
+        raise ModelError("TensorFlow is not installed: install the `tensorflow` extra.")
+    warm_up(loaded, card)
+    return loaded
+
+
+def warm_up(engine: Engine, card: ModelCard) -> None:
+    """Run the engine once on each shape that the card wants ready."""
+    inference = card.inference
+    shapes = inference.shapes[: inference.warm_shapes]
+    batches = (np.zeros((inference.batch, *shape, card.channels), np.float32) for shape in shapes)
+    engine.run(batches, lambda index, probabilities: None)
 
 
 def has_nvidia_gpu() -> bool:

@@ -21,27 +21,25 @@ class OpenVinoEngine:
         self._model = self._core.read_model(verified(folder, card, OPENVINO))
         self._compiled: dict[tuple[int, ...], ov.CompiledModel] = {}
         shape = (card.inference.batch, *card.inference.shapes[0], card.channels)
-        compiled = self._compile(shape)
-        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        precision = self._compile(shape).get_property("INFERENCE_PRECISION_HINT").get_type_name()
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
         self.device = f"CPU: {processor}, {precision}"
-        self.run([np.zeros(shape, np.float32)], lambda index, probabilities: None)
 
     def run(
         self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
     ) -> None:
-        queue = None
+        queues: dict[tuple[int, ...], ov.AsyncInferQueue] = {}
         try:
             for index, batch in enumerate(batches):
-                if queue is None:
-                    queue = ov.AsyncInferQueue(self._compile(batch.shape))
+                if batch.shape not in queues:
+                    queue = queues[batch.shape] = ov.AsyncInferQueue(self._compile(batch.shape))
                     queue.set_callback(
                         lambda request, i: receive(i, request.get_output_tensor().data)
                     )
-                queue.start_async({0: batch}, userdata=index)
+                queues[batch.shape].start_async({0: batch}, userdata=index)
         finally:
             # Also before an error leaves: requests in flight must not outlive their queue.
-            if queue is not None:
+            for queue in queues.values():
                 queue.wait_all()
 
     def _compile(self, shape: tuple[int, ...]) -> ov.CompiledModel:

@@ -19,7 +19,7 @@ from model.networks import NETWORKS
 
 
 class TensorFlowEngine:
-    """One compiled function for each input shape; the first is warmed up at load."""
+    """One compiled function for each input shape."""
 
     name = "tensorflow"
 
@@ -44,8 +44,6 @@ class TensorFlowEngine:
             lambda batch: network(batch, training=False), jit_compile=bool(gpus)
         )
         self.device = f"{_describe(gpus)}, {policy}"
-        shape = (card.inference.batch, *card.inference.shapes[0], card.channels)
-        self.run([np.zeros(shape, np.float32)], lambda index, probabilities: None)
 
     def run(
         self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from app import jobs, report
+from app import jobs, report, report_pdf
 from model.nifti import DISCLAIMER
 
 
@@ -52,7 +52,7 @@ def test_pdf(finished):
 def test_pdf_with_any_name(found, finished):
     results = finished.app.config["SETTINGS"].data_dir / "cases" / finished.id / "results"
     odd = found | {"case": {"name": "病人 <b>**bold**</b> " + "x" * 200}, "warnings": ["ż" * 300]}
-    assert report.to_pdf(odd, results).startswith(b"%PDF-")
+    assert report_pdf.to_pdf(odd, results).startswith(b"%PDF-")
 
 
 def test_empty_result_is_no_finding(found):

@@ -82,6 +82,6 @@ def test_both_engines_give_the_same_labels(demo_case):
     a, b = results.values()
     tumour = (a > 0) | (b > 0)
     # bfloat16 keeps 8 bits of a number: voxels on the border between two classes can tip over.
-    assert np.mean(a[tumour] == b[tumour]) >= 0.99
+    assert np.mean(a[tumour] == b[tumour]) >= 0.999
     for short, value in quick_dice(truth, a).items():
-        assert abs(value - quick_dice(truth, b)[short]) < 0.005
+        assert abs(value - quick_dice(truth, b)[short]) < 0.002

@@ -101,9 +101,10 @@ def test_the_card_switches_steps_on(case, step):
 def test_slices_hold_their_neighbours(neighbours):
     volume = np.arange(4 * 6 * 5 * 2, dtype=np.float32).reshape(4, 6, 5, 2) + 1
     stack = preprocess.slice_stack(volume, neighbours)
-    batches = list(preprocess.slice_batches(stack, neighbours, (6, 8), 2))
-    assert {batch.shape for batch in batches} == {(2, 6, 8, 2 * (2 * neighbours + 1))}
-    slices = np.concatenate(batches)
+    brain = np.ones((5, 4, 6), bool)
+    batches = list(preprocess.slice_batches(stack, brain, neighbours, [(6, 8)], 2))
+    assert {batch.shape for batch, _ in batches} == {(2, 6, 8, 2 * (2 * neighbours + 1))}
+    slices = np.concatenate([batch for batch, _ in batches])
     for z in range(5):
         for offset in range(-neighbours, neighbours + 1):
             channel = 2 * (offset + neighbours)
@@ -112,6 +113,25 @@ def test_slices_hold_their_neighbours(neighbours):
             np.testing.assert_array_equal(got, volume[:, :, z + offset] if inside else 0 * got)
     # Filled up to whole batches with empty slices, and empty around the box.
     assert not slices[5:].any() and not slices[:, 0].any() and not slices[:, :, 0].any()
+
+
+@pytest.mark.parametrize("plane", preprocess.PLANES)
+def test_windows_cut_the_same_out_of_volume_and_batch(plane):
+    rng = np.random.default_rng(0)
+    brain = np.zeros((40, 50, 60), bool)
+    brain[5:30, 10:48, 2:9] = brain[20:35, 3:9, 30:50] = True
+    volume = rng.normal(size=(*brain.shape, 4)).astype(np.float32) * brain[..., None]
+    axes = preprocess.PLANES[plane]
+    stack = preprocess.slice_stack(volume, 0, plane)
+    again = np.zeros_like(stack)
+    shapes = [(32, 32), (64, 64)]
+    sizes = set()
+    batches = preprocess.slice_batches(stack, brain.transpose(axes), 0, shapes, 8)
+    for inputs, window in batches:
+        again[window.source] = inputs[window.batch]
+        sizes.add(inputs.shape[1:3])
+    np.testing.assert_array_equal(again, volume.transpose(*axes, 3))
+    assert sizes == set(shapes)
 
 
 def test_shapes_are_few_and_fit():

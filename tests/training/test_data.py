@@ -9,8 +9,9 @@ from model.labels import REGIONS
 from model.preprocess import Preprocessing, prepare, slice_batches, slice_stack
 from tests.phantoms import small_case
 from training.augment import Augmentation, change_intensity, random_sampling, sample
-from training.dataset import Patches, Sampling, load_cases, load_preprocessing, load_split
+from training.dataset import Patches, load_cases, load_preprocessing, load_split
 from training.prepare import group_same_patients, split_patients
+from training.settings import Sampling, Settings
 
 
 def test_cases_are_found_and_incomplete_ones_named(prepared):
@@ -58,7 +59,9 @@ def test_training_and_serving_see_the_same_bits(labelled, prepared):
     served = prepare(load_case(find_case_files(labelled / name)), parameters)
     stack = slice_stack(served.volume, parameters.neighbours)
     shape = stack.shape[1:3]
-    batches = np.concatenate(list(slice_batches(stack, parameters.neighbours, shape, 8)))
+    everywhere = np.ones((served.volume.shape[2], *shape), bool)
+    batches = slice_batches(stack, everywhere, parameters.neighbours, [shape], 8)
+    batches = np.concatenate([batch for batch, _ in batches])
     case = load_cases(prepared, [name])[0]
     for index in range(len(case.stack)):
         trained = case.slice(index, parameters.neighbours)
@@ -68,8 +71,9 @@ def test_training_and_serving_see_the_same_bits(labelled, prepared):
 
 def patches(prepared, **options) -> Patches:
     cases = load_cases(prepared, sum(load_split(prepared).values(), []))
-    settings = {"batch": 4, "steps": 3, "seed": 5} | options
-    return Patches(cases, Preprocessing(), **settings)
+    first_step = options.pop("first_step", 0)
+    settings = Settings(**{"batch": 4, "steps_per_epoch": 3, "seed": 5} | options)
+    return Patches(cases, settings, first_step=first_step)
 
 
 def test_batches_are_replayed_from_seed_and_step(prepared):
@@ -92,7 +96,7 @@ def test_geometry_moves_scans_and_labels_together():
     labels[30:60, 40:80] = 2
     image = np.repeat(labels[..., None], 12, -1).astype(np.float32)
     for _ in range(10):
-        where = random_sampling(rng, Augmentation(elastic=1.0), (45, 60), (64, 64))
+        where = random_sampling(rng, Augmentation(elastic=1.0), (45, 60), (64, 64), (0.5, 0.5))
         moved, target = sample(image, labels, where)
         agree = (moved[..., 5] > 1) == (target == 2)
         assert agree.mean() > 0.98 and target.any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from training.losses import dice_cross_entropy, region_dice
+from training.losses import region_dice, region_dice_cross_entropy
 from training.scores import HD95_MISSING_MM, dice, hd95_mm, mean_scores, quick_dice, score_case
 
 UNIT = np.ones(3)
@@ -55,7 +55,9 @@ def test_the_loss_falls_with_every_better_answer():
     truth = cube(0, 10, 2)[:4]
     exact = np.eye(4, dtype=np.float32)[truth]
     losses = [
-        float(dice_cross_entropy(truth, ops.convert_to_tensor(share * exact + (1 - share) / 4)))
+        float(
+            region_dice_cross_entropy(truth, ops.convert_to_tensor(share * exact + (1 - share) / 4))
+        )
         for share in (0.0, 0.5, 0.9, 1.0)
     ]
     assert losses == sorted(losses, reverse=True) and losses[-1] < 1e-3

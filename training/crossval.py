@@ -1,0 +1,211 @@
+"""Decide between recipes by cross-validation over patients.
+
+    python -m training.crossval DATA_DIR [DATA_DIR ...] [--only NAME ...]
+
+Runs every experiment of `training/experiments.toml` that has no result yet: trains on each fold,
+exports, and scores the serving path on the fold's own patients. An interrupted run goes on where it
+stopped. One result file an experiment is written to `training/results/`, and from them all
+`training/EXPERIMENTS.md`. The test part of the prepared data is never read.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from pydantic import ConfigDict
+
+from model.card import Inference
+from model.postprocess import Postprocessing
+from model.preprocess import Preprocessing
+from model.segmenter import Segmenter
+from training import prepare
+from training.dataset import load_preprocessing, load_split
+from training.evaluate import evaluate_folder
+from training.experiments import write_report
+from training.export import export, make_card
+from training.settings import Settings, merged, parse, read_toml
+from training.train import run as train
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Folds:
+    """How patients are divided: `count` folds drawn with `seed`, of which `run` are held out.
+
+    patients : how many of the other folds' patients are trained on, in a fixed order; 0 is all
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    count: int = 4
+    run: tuple[int, ...] = (0, 1)
+    seed: int = 0
+    patients: int = 0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One recipe: everything that its scores depend on, but for the data."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    folds: Folds = Folds()
+    preprocessing: Preprocessing = Preprocessing()
+    train: Settings = Settings()
+    inference: Inference = Inference()
+    postprocessing: Postprocessing = Postprocessing()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.crossval", description=__doc__.split("\n")[0])
+    parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
+    parser.add_argument("--config", type=Path, default=HERE / "experiments.toml")
+    parser.add_argument("--data", type=Path, default=Path("runs/data"), help="prepared folder")
+    parser.add_argument("--out", type=Path, default=Path("runs/crossval"))
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--report", type=Path, default=HERE / "EXPERIMENTS.md")
+    parser.add_argument("--imagenet", type=Path, help="weights file; without it Keras downloads")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments to run")
+    options = parser.parse_args(arguments)
+    config = read_toml(options.config)
+    try:
+        experiments = read_experiments(config)
+    except ValueError as error:
+        print(f"{options.config}: {error}", file=sys.stderr)
+        return 2
+    if unknown := set(options.only or []) - set(experiments):
+        print(f"not in {options.config}: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    options.results.mkdir(parents=True, exist_ok=True)
+    for name in options.only or experiments:
+        path = options.results / f"{name}.json"
+        done = json.loads(path.read_text()) if path.exists() else {}
+        if done.get("hash") != digest(experiments[name]):
+            print(f"== {name}", flush=True)
+            path.write_text(json.dumps(run_experiment(name, experiments[name], options), indent=1))
+        write_report(config, options.results, options.report)
+    return 0
+
+
+def read_experiments(config: dict[str, Any]) -> dict[str, Experiment]:
+    """Return the experiments by name: `[base]` with each one's changes. Raises ValueError."""
+    experiments = {}
+    for name, table in config["experiment"].items():
+        base = config.get(table.get("base", "base"), {})
+        try:
+            experiments[name] = parse(Experiment, merged(base, table.get("change", {})))
+        except ValueError as error:
+            raise ValueError(f"experiment {name}: {error}") from None
+    return experiments
+
+
+def digest(content: Any) -> str:
+    """Return a short hash of a dataclass: the same settings, the same hash."""
+    text = json.dumps(asdict(content), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def run_experiment(name: str, experiment: Experiment, options: argparse.Namespace) -> dict:
+    """Train and score every fold; return the result that is kept."""
+    data = prepared_folder(experiment.preprocessing, options)
+    cases: dict[str, dict] = {}
+    minutes = 0.0
+    for number in experiment.folds.run:
+        split = fold_split(load_split(data), experiment.folds, number)
+        run = options.out / f"{digest(experiment.folds)}-{digest(experiment.train)}" / data.name
+        run = run / f"fold{number}"
+        minutes += train_fold(experiment.train, split, data, run, options.imagenet)
+        cases |= score_fold(experiment, split["validation"], data, run, options.data_dirs)
+    settings = experiment.train
+    trained = len(experiment.folds.run) * settings.epochs * settings.steps_per_epoch
+    return {
+        "name": name,
+        "hash": digest(experiment),
+        "settings": asdict(experiment),
+        "minutes": round(minutes, 1),
+        "slices_per_s": round(trained * settings.batch / max(minutes * 60, 1), 1),
+        "cases": cases,
+    }
+
+
+def prepared_folder(preprocessing: Preprocessing, options: argparse.Namespace) -> Path:
+    """Return the prepared data for these parameters, made if it is not the default one."""
+    # Neighbours are gathered from the arrays later, so they do not tell prepared data apart.
+    wanted = replace(preprocessing, neighbours=Preprocessing().neighbours)
+    if wanted == load_preprocessing(options.data):
+        return options.data
+    folder = options.out / f"data-{digest(wanted)}"
+    if not (folder / "split.json").exists():
+        arguments = [*map(str, options.data_dirs), "--out", str(folder)]
+        arguments += ["--denoise"] * wanted.denoise
+        arguments += ["--bias-correction"] * wanted.bias_correction
+        prepare.main(arguments)
+    if load_preprocessing(folder) != wanted:
+        raise SystemExit("training.prepare cannot prepare with these parameters")
+    return folder
+
+
+def fold_split(split: dict[str, list[str]], folds: Folds, number: int) -> dict[str, list[str]]:
+    """Return the cases of one fold: all but the test part, held out in turn.
+
+    Cases that are one patient were put into one part by `training.prepare`, which is kept together
+    here by dividing whole patients; synthetic cases are always trained on.
+    """
+    synthetic = [name for name in split["train"] if name.startswith("phantom_")]
+    real = sorted(set(split["train"] + split["validation"]) - set(synthetic))
+    patients = sorted({patient_of(name) for name in real})
+    random.Random(folds.seed).shuffle(patients)
+    held_out = set(patients[number :: folds.count])
+    kept = [patient for patient in patients if patient not in held_out]
+    kept = set(kept[: folds.patients or None])
+    return {
+        "train": [name for name in real if patient_of(name) in kept] + synthetic,
+        "validation": [name for name in real if patient_of(name) in held_out],
+        "test": [],
+    }
+
+
+def patient_of(name: str) -> str:
+    visit = prepare.VISIT.match(name)
+    return visit[1] if visit else name
+
+
+def train_fold(
+    settings: Settings, split: dict, data: Path, run: Path, imagenet: Path | None
+) -> float:
+    """Train one fold unless that is done; return the minutes that it took, over all resumes."""
+    clock = run / "minutes.txt"
+    if not (run / "final.weights.h5").exists():
+        started = time.monotonic()
+        train(settings, split, data, run, imagenet)
+        keras.backend.clear_session()
+        clock.write_text(f"{(time.monotonic() - started) / 60:.2f}")
+    return float(clock.read_text())
+
+
+def score_fold(
+    experiment: Experiment, names: list[str], data: Path, run: Path, roots: list[Path]
+) -> dict[str, dict]:
+    """Return, by case, the scores of the serving path with this experiment's inference."""
+    artefact = run / f"artefact-{digest(experiment)}"
+    card = make_card(run, load_preprocessing(data), experiment.inference, experiment.postprocessing)
+    export(card, run / "final.weights.h5", artefact)
+    segmenter = Segmenter.load(artefact)
+    folders = [folder for folder in prepare.find_labelled_cases(roots) if folder.name in names]
+    cases = {folder.name: evaluate_folder(segmenter, folder) for folder in folders}
+    print({s: round(np.mean([c["regions"][s]["dice"] for c in cases.values()]), 3)
+           for s in ("WT", "TC", "ET", "ED", "NCR")}, flush=True)  # fmt: skip
+    return cases
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""All that decides what a training run does, in one place: a run is its settings and its cases."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from model.preprocess import Plane
+from training.augment import Augmentation
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How slices and patches are drawn.
+
+    patch : height and width in pixels (1 mm)
+    planes : orientations that slices are taken in, with equal shares
+    tumour_share : share of samples centred on a tumour voxel of a random region
+    jitter_px : largest shift of the patch from that voxel, along each axis
+    margin_px : least distance of the patch's centre from the edge of the brain's box
+    synthetic_share : share of samples from phantoms
+    carve_share : share of samples in which another patient's tumour is pasted (CarveMix)
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    patch: tuple[int, int] = (128, 128)
+    planes: tuple[Plane, ...] = ("axial",)
+    tumour_share: float = 0.6
+    jitter_px: int = 32
+    margin_px: int = 44
+    synthetic_share: float = 0.03
+    carve_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyper-parameters of a run.
+
+    neighbours : slices seen on each side of a slice (2.5-D)
+    imagenet : start MobileUNet's encoder from ImageNet weights
+    loss : cross-entropy alone, or with soft Dice of the classes or of all scored regions
+    ema : momentum of the averaged weights, which are the ones kept
+    batch_norm_batches : training batches that re-estimate batch normalisation at the end
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    network: Literal["mobile_unet", "simple_unet"] = "mobile_unet"
+    neighbours: int = 1
+    imagenet: bool = True
+    loss: Literal["cross_entropy", "class_dice", "region_dice"] = "region_dice"
+    epochs: int = 50
+    steps_per_epoch: int = 100
+    batch: int = 24
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema: float = 0.997
+    batch_norm_batches: int = 60
+    seed: int = 0
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+
+
+def parse(kind: type, fields: dict[str, Any]) -> Any:
+    """Return the dataclass `kind` from nested tables. Raises ValueError that names what is wrong."""
+    try:
+        return TypeAdapter(kind).validate_python(fields)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ValueError("; ".join(problems)) from None
+
+
+def merged(*tables: dict[str, Any]) -> dict[str, Any]:
+    """Return nested tables put over each other, later ones winning."""
+    result: dict[str, Any] = {}
+    for table in tables:
+        for key, value in table.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        return tomllib.load(file)
