@@ -6,6 +6,12 @@ COPY pyproject.toml uv.lock ./
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 RUN uv sync --frozen --no-dev --no-cache
 
+# The 3-D viewer of the pages.
+FROM node:22-bookworm-slim AS pages
+WORKDIR /pages
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund
+
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="BraTS MobileUNet" \
       org.opencontainers.image.description="Brain tumour segmentation in MRI. Research use only." \
@@ -16,6 +22,7 @@ WORKDIR /app
 COPY app app
 COPY model model
 COPY static static
+COPY --from=pages /pages/node_modules/@niivue/niivue/dist/index.js static/vendor/niivue.js
 COPY templates templates
 COPY wsgi.py gunicorn.conf.py .flaskenv ./
 # PORT makes gunicorn listen on all addresses of the container; publish it with -p.

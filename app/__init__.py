@@ -9,7 +9,21 @@ from flask import Flask
 from flask.cli import is_running_from_reloader
 from flask.helpers import get_debug_flag
 
-from app import api, cases, cli, config, errors, health, jobs, metrics, security, upload, views
+from app import (
+    api,
+    bundle,
+    cases,
+    cli,
+    config,
+    errors,
+    health,
+    jobs,
+    metrics,
+    security,
+    upload,
+    views,
+    volumes,
+)
 from app.engine import ModelHolder
 
 
@@ -38,7 +52,20 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     )
     app.json.sort_keys = False
     # Blueprints and handlers first: each module registers what it offers.
-    for module in (errors, security, metrics, upload, cases, jobs, views, api, health, cli):
+    for module in (
+        errors,
+        security,
+        metrics,
+        upload,
+        cases,
+        jobs,
+        views,
+        api,
+        bundle,
+        volumes,
+        health,
+        cli,
+    ):
         module.init_app(app)
 
     app.extensions["model"] = ModelHolder(settings)

@@ -10,7 +10,7 @@ from app.cases import StoredCase
 from app.errors import BadRequest, NotFound, RequestError
 from app.openapi import describe
 from model.errors import CaseError
-from model.modalities import MODALITIES
+from model.modalities import MODALITIES, TITLES
 
 PER_PAGE = 20
 # A rendered slice never changes; it may stay in the browser of whoever was let in, for a day.
@@ -88,10 +88,11 @@ def queue(accept: Callable[[], StoredCase]) -> StoredCase:
 @blueprint.post("/api/cases")
 @describe({202: schemas.Accepted}, errors=(400, 401, 403, 413, 415, 422), body=UPLOAD_BODY)
 def create_case():
-    """Upload one patient's four scans.
+    """Upload one patient's scans.
 
     Four parts named by their sequence, or any number named `files` (a zip is unpacked), whose
-    sequences are found from their names. Everything is checked before anything is kept.
+    sequences are found from their names. One of the four may be left out, at a cost in accuracy
+    that the case's warnings state. Everything is checked before anything is kept.
     """
     case = queue(upload.accept)
     address = url_for("api.get_case", case_id=case.id)
@@ -139,7 +140,7 @@ def get_segmentation(case_id: str):
         case.results() / "segmentation.nii.gz",
         mimetype="application/gzip",
         as_attachment=True,
-        download_name=f"{_file_stem(case)}_seg.nii.gz",
+        download_name=f"{file_stem(case)}_seg.nii.gz",
     )
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -151,9 +152,10 @@ def get_overlay(case_id: str, plane: str, index: int):
     """Render one slice with its regions, in radiological convention.
 
     Slices are counted from 0 towards superior (axial), anterior (coronal) and right (sagittal).
+    Without `modality`, FLAIR is drawn, or T2 where the case has no FLAIR.
     """
-    case, look = cases.find(case_id), _strict_look()
-    results = case.results()
+    case = cases.find(case_id)
+    look, results = _strict_look(case), case.results()
     response = Response(mimetype="image/png")
     response.headers["Cache-Control"] = SLICE_CACHE
     response.set_etag(f"{plane}-{index}-{hash_of(case, look)}")
@@ -180,7 +182,7 @@ def get_report_json(case_id: str):
 def get_report_csv(case_id: str):
     """Return measurements and provenance as a table."""
     case = _finished(case_id)
-    return _attachment(report.to_csv(case.report), "text/csv", f"{_file_stem(case)}_report.csv")
+    return _attachment(report.to_csv(case.report), "text/csv", f"{file_stem(case)}_report.csv")
 
 
 @blueprint.get("/api/cases/<case_id>/report.pdf")
@@ -192,7 +194,7 @@ def get_report_pdf(case_id: str):
     from app import report_pdf
 
     pdf = report_pdf.to_pdf(case.report, case.results())
-    return _attachment(pdf, "application/pdf", f"{_file_stem(case)}_report.pdf")
+    return _attachment(pdf, "application/pdf", f"{file_stem(case)}_report.pdf")
 
 
 @blueprint.get("/api/openapi.json")
@@ -213,6 +215,22 @@ def parse_regions(values: list[str]) -> tuple[str, ...]:
     return tuple(key for key in overlay.REGION_KEYS if key in wanted)
 
 
+def require_modality(case: StoredCase, modality: str) -> None:
+    """Raise NotFound for a sequence that the case lacks."""
+    if modality not in case.modalities:
+        raise NotFound(
+            f"The case was uploaded without {TITLES[modality]}.",
+            f"It has {', '.join(TITLES[given] for given in case.modalities)}.",
+            "modality_not_given",
+        )
+
+
+def file_stem(case: StoredCase) -> str:
+    """Return the case's name as a part of a file name."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in case.name).strip("_")
+    return kept[:80] or case.id
+
+
 def hash_of(case: StoredCase, look: overlay.Look) -> str:
     """Return a text that differs whenever a rendered slice of the case would."""
     finished = case.finished_at.timestamp() if case.finished_at else 0
@@ -226,10 +244,14 @@ def _summary_fields(case: StoredCase) -> dict[str, Any]:
     return fields | {"url": url_for("api.get_case", case_id=case.id)}
 
 
-def _strict_look() -> overlay.Look:
-    """Return how a slice is to be drawn. Raises BadRequest for what makes no sense."""
+def _strict_look(case: StoredCase) -> overlay.Look:
+    """Return how a slice is to be drawn.
+
+    Raises BadRequest for what makes no sense, NotFound for a sequence that the case lacks.
+    """
     default, args = overlay.Look(), request.args
-    modality, outline = args.get("modality", default.modality), args.get("outline", "0")
+    modality = args.get("modality", overlay.first_modality(case.modalities))
+    outline = args.get("outline", "0")
     try:
         opacity = float(args.get("opacity", default.opacity))
     except ValueError:
@@ -237,6 +259,7 @@ def _strict_look() -> overlay.Look:
     regions = parse_regions(args.getlist("regions")) if "regions" in args else default.regions
     if modality not in MODALITIES:
         raise BadRequest("There is no such modality.", ", ".join(MODALITIES), "bad_parameter")
+    require_modality(case, modality)
     if not 0 <= opacity <= 1:
         raise BadRequest("The opacity is a number from 0 to 1.", code="bad_parameter")
     if outline not in ("0", "1"):
@@ -256,12 +279,6 @@ def _finished(case_id: str) -> StoredCase:
     case = cases.find(case_id)
     case.results()
     return case
-
-
-def _file_stem(case: StoredCase) -> str:
-    """Return the case's name as a part of a file name."""
-    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in case.name).strip("_")
-    return kept[:80] or case.id
 
 
 def _attachment(body: str | bytes, mimetype: str, name: str) -> Response:

@@ -115,4 +115,4 @@ def _check_directory(path: Path) -> None:
 
 
 def _too_large(message: str) -> CaseError:
-    return CaseError("zip_too_large", message, "Pack only the four scans of one patient.")
+    return CaseError("zip_too_large", message, "Pack only the scans of one patient.")

@@ -1,6 +1,6 @@
 """Cases: a row in the database and a folder each.
 
-<data_dir>/cases/<id>/scans/<modality>     the four files as they came
+<data_dir>/cases/<id>/scans/<modality>     the files as they came
 <data_dir>/cases/<id>/results/...          appears whole, by one rename
 <data_dir>/staging/<random>/...            uploads and results in the making
 """
@@ -110,7 +110,7 @@ def new_staging_folder() -> Path:
 
 
 def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> StoredCase:
-    """Move four checked scans into a new case folder and queue the case; the row comes last."""
+    """Move checked scans into a new case folder and queue the case; the row comes last."""
     case_id = secrets.token_hex(16)
     case = StoredCase(
         id=case_id,

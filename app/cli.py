@@ -22,7 +22,7 @@ from app.upload import Received, assign, common_name, shown_name
 from model.case import find_case_files
 from model.errors import CaseError
 from model.labels import Convention, to_file_values
-from model.modalities import MODALITIES
+from model.modalities import MODALITIES, MOST_MISSING, missing_modalities
 from model.nifti import DISCLAIMER, write_mask
 from model.phantom import write_demo_case
 from model.segmenter import Segmenter
@@ -57,8 +57,8 @@ class Run:
     settings: Settings
     names: set[str] = field(default_factory=set)
 
-    def segment(self, job: Job, progress: pipeline.Progress) -> float:
-        """Segment one case, write its two files whole or not at all; return the seconds taken.
+    def segment(self, job: Job, progress: pipeline.Progress) -> pipeline.Analysis:
+        """Segment one case, write its two files whole or not at all; return what was found.
 
         Raises CaseError.
         """
@@ -83,7 +83,7 @@ class Run:
                 analysis, self.segmenter, self.convention, names, {"name": job.name}
             )
             self._write(Path(folder), job.name, analysis, found)
-        return analysis.timings_s["total"]
+        return analysis
 
     def _write(
         self, folder: Path, name: str, analysis: pipeline.Analysis, found: dict[str, Any]
@@ -121,6 +121,7 @@ def init_app(app: Flask) -> None:
 def segment(cases, flair, t1, t1ce, t2, out: Path, label_convention: str | None) -> None:
     """Segment each CASE: a folder, a zip, or one case given as four files.
 
+    One of the four sequences may be missing, at a cost in accuracy that a warning states.
     Writes <case>_seg.nii.gz and <case>.json to the result folder. The exit code is 0 only if
     every case succeeded. Research use only, not a medical device.
     """
@@ -158,15 +159,18 @@ def show_settings() -> None:
 def _jobs(cases: tuple[Path, ...], files: dict[str, Path | None]) -> list[Job]:
     """Return what is to be segmented. Raises click.UsageError."""
     given = {modality: path for modality, path in files.items() if path}
-    missing = [f"--{modality}" for modality in MODALITIES if modality not in given]
-    if given and missing:
-        raise click.UsageError(f"Four files make a case; {', '.join(missing)} is missing.")
+    missing = [f"--{modality}" for modality in missing_modalities(given)]
+    if given and len(missing) > MOST_MISSING:
+        needed = len(MODALITIES) - MOST_MISSING
+        raise click.UsageError(
+            f"At least {needed} files make a case; {', '.join(missing)} are missing."
+        )
     jobs = [Job(_case_name(path), source=path) for path in cases]
     if given:
         name = common_name([_case_name(path) for path in given.values()]) or "case"
         jobs.append(Job(name, files=given))
     if not jobs:
-        raise click.UsageError("Name at least one folder, zip, or four files.")
+        raise click.UsageError("Name at least one folder or zip, or the files of a case.")
     return jobs
 
 
@@ -185,7 +189,7 @@ def _with_bar(run: Run, job: Job, bars: Progress) -> bool:
     """Segment one case under a progress bar of its own; return whether that worked."""
     bar = bars.add_task(escape(job.name), total=1.0, stage="")
     try:
-        seconds = run.segment(
+        analysis = run.segment(
             job, lambda stage, share: bars.update(bar, completed=share, stage=stage)
         )
     except CaseError as error:
@@ -196,7 +200,9 @@ def _with_bar(run: Run, job: Job, bars: Progress) -> bool:
         log.exception("unforeseen error")
         problem = CaseError("internal_error", "Something went wrong here.", "See the log above.")
     else:
-        bars.update(bar, completed=1.0, stage=f"done in {seconds:.1f} s")
+        bars.update(bar, completed=1.0, stage=f"done in {analysis.timings_s['total']:.1f} s")
+        for warning in analysis.segmentation.warnings:
+            bars.console.print(Text(f"{job.name}: {warning}", style="yellow"))
         return True
     bars.update(bar, stage="failed")
     concerned = f" ({problem.file})" if problem.file else ""
@@ -206,7 +212,7 @@ def _with_bar(run: Run, job: Job, bars: Progress) -> bool:
 
 
 def _scans(job: Job, folder: Path, limits: Settings) -> dict[str, Received]:
-    """Return the four scans of a job by modality; a zip is unpacked into `folder`."""
+    """Return the scans of a job by modality; a zip is unpacked into `folder`."""
     if job.source is None:
         paths = job.files
     elif job.source.is_dir():
@@ -219,7 +225,7 @@ def _scans(job: Job, folder: Path, limits: Settings) -> dict[str, Received]:
         raise CaseError(
             "not_a_case",
             "This is neither a folder nor a zip.",
-            "Name the four files with --flair, --t1, --t1ce and --t2.",
+            "Name the files with --flair, --t1, --t1ce and --t2.",
             job.source.name,
         )
     return {modality: Received(path.name, path) for modality, path in paths.items()}

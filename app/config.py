@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     device: Literal["auto", "gpu", "cpu"] = Field(
         "auto", description="Where the network runs: `auto`, `gpu` or `cpu`."
     )
+    quality: Literal["accurate", "fast"] = Field(
+        "accurate",
+        description="`accurate` averages all slice directions that the model card names, `fast` "
+        "takes the first alone, in a third of the time.",
+    )
     label_convention: Literal["brats2021", "brats2023"] = Field(
         "brats2021",
         description="Label values in masks: `brats2021` (enhancing tumour = 4) or `brats2023` (3).",

@@ -35,7 +35,10 @@ class ModelHolder:
         settings = self._settings
         try:
             segmenter = Segmenter.load(
-                settings.model_dir, engine=settings.engine, device=settings.device
+                settings.model_dir,
+                engine=settings.engine,
+                device=settings.device,
+                quality=settings.quality,
             )
         except ModelError as error:
             raise StartupError(f"The model cannot be used: {error}") from error

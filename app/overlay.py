@@ -5,6 +5,7 @@ into memory, so that a slice costs only the pages that it lies on.
 """
 
 import io
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from app.measure import PLANE_AXES
+from model.case import Case
 from model.geometry import spacing_mm, to_canonical
 from model.labels import CLASSES, REGIONS
 from model.modalities import MODALITIES
@@ -19,6 +21,8 @@ from model.modalities import MODALITIES
 PLANES = tuple(PLANE_AXES)
 REGION_KEYS = tuple(region.key for region in REGIONS)
 LABELS = "labels"
+# Shown first, as far as a case has them: they show the whole tumour best.
+PREFERRED = ("flair", "t2")
 # Percentiles of the head's intensities that become black and white.
 WINDOW_PERCENTILES = (0.5, 99.3)
 # Longest edge of a rendered slice, in pixels.
@@ -41,13 +45,18 @@ class Look:
     outline: bool = False
 
 
-def save_volumes(folder: Path, data: np.ndarray, labels: np.ndarray, affine: np.ndarray) -> None:
-    """Write what `render` needs: `data` (X, Y, Z, 4), `labels` (X, Y, Z), `affine` (4, 4)."""
-    for channel, modality in enumerate(MODALITIES):
-        canonical, _ = to_canonical(windowed(data[..., channel]), affine)
+def first_modality(present: Container[str]) -> str:
+    """Return the sequence that a case is shown in before another is asked for."""
+    return next(modality for modality in (*PREFERRED, *MODALITIES) if modality in present)
+
+
+def save_volumes(folder: Path, case: Case, labels: np.ndarray) -> None:
+    """Write what `render_png` needs: the sequences that were given and `labels` (X, Y, Z)."""
+    for channel in case.present:
+        canonical, _ = to_canonical(windowed(case.data[..., channel]), case.affine)
         # Axial slices are looked at most, so each of them lies in one piece.
-        np.save(folder / f"{modality}.npy", np.asfortranarray(canonical))
-    canonical, canonical_affine = to_canonical(labels, affine)
+        np.save(folder / f"{MODALITIES[channel]}.npy", np.asfortranarray(canonical))
+    canonical, canonical_affine = to_canonical(labels, case.affine)
     np.save(folder / f"{LABELS}.npy", np.asfortranarray(canonical))
     np.save(folder / "spacing_mm.npy", spacing_mm(canonical_affine))
 

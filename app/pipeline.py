@@ -45,7 +45,13 @@ def analyse(
     load_s = time.perf_counter() - start
 
     segmentation = segmenter.segment(case, _after_loading(progress))
-    measurements = measure(segmentation.labels, segmentation.affine, segmentation.brain_voxels)
+    measurements = measure(
+        segmentation.labels,
+        segmentation.affine,
+        segmentation.confidence,
+        brain_voxels=segmentation.brain_voxels,
+        brain_centre_mm=segmentation.brain_centre_mm,
+    )
     total_s = time.perf_counter() - start
     timings_s = {"load": load_s} | segmentation.timings_s | {"total": total_s}
     return Analysis(case, segmentation, measurements, timings_s)

@@ -3,13 +3,16 @@
 import csv
 import io
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
+from app import schemas
 from app.config import VERSION
 from app.pipeline import Analysis
 from model.geometry import to_canonical
 from model.labels import DERIVED_TITLES, REGIONS, Convention
+from model.modalities import missing_modalities
 from model.nifti import DISCLAIMER
 from model.segmenter import Segmenter
 
@@ -17,6 +20,8 @@ from model.segmenter import Segmenter
 EMPTY_MESSAGE = "The model marked no voxels."
 VOLUME_TITLES = {region.key: region.title for region in REGIONS} | DERIVED_TITLES
 PACKAGES = ("numpy", "nibabel")
+# Scores of the model card that stand in a report.
+ACCURACY = ("dice", "hd95_mm")
 
 
 def message(measurements: dict[str, Any]) -> str:
@@ -48,11 +53,13 @@ def build(
             "architecture": card.architecture,
             "checksum": card.checksum,
         },
+        "accuracy": accuracy(card.scores),
         "engine": segmenter.engine_name,
         "device": segmenter.device,
         "label_convention": convention,
         "label_values": label_values(convention),
         "modalities": names,
+        "missing_modalities": list(analysis.case.missing),
         "geometry": {
             "shape": [int(length) for length in analysis.case.shape],
             "spacing_mm": [float(edge) for edge in analysis.case.spacing_mm],
@@ -66,6 +73,46 @@ def build(
     }
 
 
+def accuracy(scores: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the card's mean scores that a reader needs, None if it has none.
+
+    scores : those of the model card
+    """
+    if not scores.get("regions"):
+        return None
+    regions = {
+        short: {name: row.get(name) for name in ACCURACY}
+        for short, row in scores["regions"].items()
+    }
+    return {"patients": scores.get("patients"), "regions": regions}
+
+
+def measurements_of(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report's measurements; what an earlier version did not take is None."""
+    return schemas.Measurements(**report["measurements"]).model_dump()
+
+
+def region_rows(measurements: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each region and derived region; what is not known is None.
+
+    measurements : as `measurements_of` gives them
+    """
+    regions = {region.key: region for region in REGIONS}
+    percents, confidences = measurements["percent_of_brain"], measurements["confidence"]
+    return [
+        {
+            "key": key,
+            "title": VOLUME_TITLES[key],
+            "short": regions[key].short if key in regions else None,
+            "colour": regions[key].colour if key in regions else None,
+            "ml": ml,
+            "percent": percents and percents[key],
+            "confidence": confidences and confidences[key],
+        }
+        for key, ml in measurements["volumes_ml"].items()
+    ]
+
+
 def label_values(convention: Convention) -> dict[str, int]:
     """Return the value in the mask file by region."""
     return {
@@ -76,7 +123,7 @@ def label_values(convention: Convention) -> dict[str, int]:
 
 def to_csv(report: dict[str, Any]) -> str:
     """Return the report as rows of quantity, value, unit."""
-    measurements = report["measurements"]
+    measurements = measurements_of(report)
     rows = [
         ("quantity", "value", "unit"),
         ("disclaimer", report["disclaimer"], ""),
@@ -84,18 +131,55 @@ def to_csv(report: dict[str, Any]) -> str:
         *((key, f"{ml:.3f}", "mL") for key, ml in measurements["volumes_ml"].items()),
         ("brain", f"{measurements['brain_ml']:.3f}", "mL"),
         ("voxel", f"{measurements['voxel_ml']:.6f}", "mL"),
+        *_measurement_rows(measurements),
         *((f"model_{key}", value, "") for key, value in report["model"].items()),
         ("engine", report["engine"], ""),
         ("device", report["device"], ""),
         ("label_convention", report["label_convention"], ""),
+        *(("missing_modality", key, "") for key in missing_modalities(report["modalities"])),
         *((f"time_{stage}", seconds, "s") for stage, seconds in report["timings_s"].items()),
         *(("warning", warning, "") for warning in report["warnings"]),
     ]
     if report["message"]:
         rows.append(("message", report["message"], ""))
+    rows += _area_rows(measurements["areas_mm2"] or {})
     buffer = io.StringIO()
     csv.writer(buffer).writerows([_no_formula(cell) for cell in row] for row in rows)
     return buffer.getvalue()
+
+
+def _measurement_rows(measurements: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Yield what is known besides volumes; indices of slices count from 0."""
+    for key, percent in (measurements["percent_of_brain"] or {}).items():
+        yield f"percent_of_brain_{key}", f"{percent:.3f}", "%"
+    for key, probability in (measurements["confidence"] or {}).items():
+        if probability is not None:
+            yield f"confidence_{key}", f"{probability:.3f}", ""
+    if rano := measurements["rano"]:
+        yield "rano_longest", f"{rano['longest_mm']:.2f}", "mm"
+        yield "rano_perpendicular", f"{rano['perpendicular_mm']:.2f}", "mm"
+        yield "rano_product", f"{rano['product_mm2']:.1f}", "mm2"
+        yield "rano_slice", rano["slice"], ""
+        yield "rano_measurable", "yes" if rano["measurable"] else "no", ""
+    for key, found in (measurements["lesions"] or {}).items():
+        yield f"lesions_{key}", found, ""
+    if location := measurements["location"]:
+        yield "side", location["side"], ""
+        yield "left_share", f"{location['left_share']:.3f}", ""
+        for axis, centre in zip(
+            ("right", "anterior", "superior"), location["centre_mm"], strict=True
+        ):
+            yield f"centre_{axis}", round(centre, 1), "mm"
+
+
+def _area_rows(areas: dict[str, list[float]]) -> list[tuple[str, str, str]]:
+    """Return the slices with tumour, by plane and index from 0."""
+    return [
+        (f"area_{plane}_{index}", f"{mm2:.1f}", "mm2")
+        for plane, values in areas.items()
+        for index, mm2 in enumerate(values)
+        if mm2
+    ]
 
 
 def _no_formula(cell: Any) -> Any:

@@ -29,12 +29,32 @@ class Accepted(BaseModel):
     url: str
 
 
-class VolumesMl(BaseModel):
+class ByRegion(BaseModel):
+    """One number for each region and derived region."""
+
     edema: float
     enhancing: float
     core: float
     tumor_core: float
     whole_tumor: float
+
+
+class VolumesMl(ByRegion):
+    """Volumes in mL."""
+
+
+class PercentOfBrain(ByRegion):
+    """Volumes as per cent of the brain's."""
+
+
+class Confidence(BaseModel):
+    """Mean probability of the chosen class, 0 to 1, uncalibrated; null for an empty region."""
+
+    edema: float | None
+    enhancing: float | None
+    core: float | None
+    tumor_core: float | None
+    whole_tumor: float | None
 
 
 class PlaneSlices(BaseModel):
@@ -50,11 +70,59 @@ class Slices(BaseModel):
     sagittal: PlaneSlices
 
 
+class Rano(BaseModel):
+    """Bidimensional measure of the largest enhancing lesion (Wen et al. 2010).
+
+    The axial slice counts from 0; ends are voxel coordinates in the canonical order of the scan's
+    own grid, whose voxel centres have whole numbers. Measurable: both diameters reach 10 mm, and
+    the lesion two slices.
+    """
+
+    longest_mm: float
+    perpendicular_mm: float
+    product_mm2: float
+    slice: int
+    longest_ends: list[list[float]]
+    perpendicular_ends: list[list[float]]
+    measurable: bool
+
+
+class Lesions(BaseModel):
+    """Connected lesions (26 neighbours) of at least 0.05 mL."""
+
+    whole_tumor: int
+    enhancing: int
+
+
+class Location(BaseModel):
+    """Where the whole tumour lies: the patient's side, and the centre of mass in RAS+ mm."""
+
+    side: Literal["left", "right", "both"]
+    left_share: float
+    centre_mm: list[float]
+
+
+class AreasMm2(BaseModel):
+    """Area of the whole tumour in mm2 in every slice of each plane."""
+
+    axial: list[float]
+    coronal: list[float]
+    sagittal: list[float]
+
+
 class Measurements(BaseModel):
+    """What is null stands for nothing marked, or for a case of an earlier version."""
+
     volumes_ml: VolumesMl
     brain_ml: float
     voxel_ml: float
     slices: Slices
+    percent_of_brain: PercentOfBrain | None = None
+    confidence: Confidence | None = None
+    rano: Rano | None = None
+    lesions: Lesions | None = None
+    location: Location | None = None
+    areas_mm2: AreasMm2 | None = None
 
 
 class ModelInfo(BaseModel):
@@ -101,6 +169,13 @@ class Worklist(BaseModel):
     disclaimer: str = DISCLAIMER
 
 
+class Accuracy(BaseModel):
+    """Mean scores of the model on patients not trained on, by short name of region."""
+
+    patients: int | None
+    regions: dict[str, dict[str, float | None]]
+
+
 class Report(BaseModel):
     """Measurements and where they come from."""
 
@@ -109,11 +184,13 @@ class Report(BaseModel):
     message: str
     measurements: Measurements
     model: ModelInfo
+    accuracy: Accuracy | None = None
     engine: str
     device: str
     label_convention: str
     label_values: dict[str, int]
     modalities: dict[str, str]
+    missing_modalities: list[str]
     geometry: dict[str, Any]
     timings_s: dict[str, float]
     warnings: list[str]

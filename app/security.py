@@ -14,7 +14,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What needs no token: the liveness probe, and styles and scripts, which are the same for everyone.
 OPEN_ENDPOINTS = ("health.healthz", "static")
 
-# No inline script or style, nothing from elsewhere. `blob:` is for files that scripts build.
+# No inline script or style, nothing from elsewhere. `blob:` is for files that scripts build, `data:`
+# for the font and the shading that NiiVue carries as pictures; it needs no eval and no workers.
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

@@ -89,7 +89,7 @@ def accept() -> cases.StoredCase:
             "Compress the scans as .nii.gz, and upload one patient at a time.",
         ) from error
     if not named and not loose:
-        raise BadRequest("No file was sent.", "Choose the four scans of one patient.", "no_files")
+        raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
     return keep_checked(assign(named, _unzipped(loose)), request.form.get("name", ""))
 
 
@@ -101,7 +101,7 @@ def accept_demo() -> cases.StoredCase:
 
 
 def keep_checked(files: dict[str, Received], name: str) -> cases.StoredCase:
-    """Read the four scans to their ends and, if they are a case, keep them as a queued one."""
+    """Read the scans to their ends and, if they are a case, keep them as a queued one."""
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}
     with _one_check_at_a_time:

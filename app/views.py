@@ -8,11 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 
-from app import api, cases, overlay, upload
+from app import api, cases, overlay, report_page, upload, wording
 from app.api import parse_regions
 from app.cases import StoredCase
+from app.charts import area_charts
 from app.config import settings
 from app.errors import BadRequest, RequestError, status_of
+from app.key_images import diameter_lines
+from app.volumes import viewer_of
 from model.errors import CaseError
 from model.labels import DERIVED_TITLES, REGIONS
 from model.modalities import MODALITIES
@@ -49,19 +52,33 @@ def show_case(case_id: str):
     """Progress of a case, its error, or its result."""
     case = cases.find(case_id)
     found = api.details(case)
-    context = {"case": found, "modalities": MODALITIES, "measurements": found["measurements"]}
+    context = {"case": found, "measurements": found["measurements"]}
     if case.state == "done":
         volumes = found["measurements"]["volumes_ml"]
         context |= {
             "view": view_of(case),
+            "modalities": [modality for modality in MODALITIES if modality in case.modalities],
             "regions": [asdict(region) | {"volume_ml": volumes[region.key]} for region in REGIONS],
             "derived": [
                 {"key": key, "title": title, "volume_ml": volumes[key]}
                 for key, title in DERIVED_TITLES.items()
             ],
+            "percents": found["measurements"]["percent_of_brain"],
+            "charts": area_charts(found["measurements"]["areas_mm2"]),
+            "diameters": wording.diameters(found["measurements"]["rano"]),
+            "diameter_lines": diameter_lines(found["measurements"]),
+            "not_measurable": wording.NOT_MEASURABLE,
+            "facts": wording.facts(found["measurements"]),
             "links": _links(case_id),
+            "volume_viewer": viewer_of(case),
         }
     return render_template("case.html", **context)
+
+
+@blueprint.get("/cases/<case_id>/report")
+def show_report(case_id: str):
+    """The report of a finished case, to be read or printed on one page."""
+    return render_template("report.html", **report_page.context(cases.find(case_id)))
 
 
 @blueprint.post("/cases/<case_id>/delete")
@@ -82,7 +99,7 @@ def view_of(case: StoredCase) -> dict[str, Any]:
 
     Values of the address that make no sense fall back to the defaults.
     """
-    look = _lenient_look()
+    look = _lenient_look(case)
     results = case.results()
     query = {
         "modality": look.modality,
@@ -114,9 +131,9 @@ def _plane(case: StoredCase, results: Path, plane: str, query: dict[str, Any]) -
     }
 
 
-def _lenient_look() -> overlay.Look:
+def _lenient_look(case: StoredCase) -> overlay.Look:
     default, args = overlay.Look(), request.args
-    modality = args.get("modality", default.modality)
+    modality = args.get("modality")
     try:
         opacity = min(max(float(args.get("opacity", default.opacity)), 0.0), 1.0)
         regions = parse_regions(args.getlist("regions")) if "regions" in args else default.regions
@@ -124,7 +141,8 @@ def _lenient_look() -> overlay.Look:
         opacity, regions = default.opacity, default.regions
     # NaN passes the limits above.
     opacity = default.opacity if math.isnan(opacity) else opacity
-    modality = modality if modality in MODALITIES else default.modality
+    if modality not in case.modalities:
+        modality = overlay.first_modality(case.modalities)
     return overlay.Look(modality, regions, opacity, args.get("outline") == "1")
 
 
@@ -153,7 +171,12 @@ def _index_page(errors: list[dict[str, str]]) -> str:
 
 
 def _links(case_id: str) -> dict[str, str]:
+    kinds = {"json": "api", "csv": "api", "pdf": "api", "zip": "bundle"}
     reports = {
-        kind: url_for(f"api.get_report_{kind}", case_id=case_id) for kind in ("json", "csv", "pdf")
+        kind: url_for(f"{place}.get_report_{kind}", case_id=case_id)
+        for kind, place in kinds.items()
     }
-    return {"segmentation": url_for("api.get_segmentation", case_id=case_id)} | reports
+    return {
+        "segmentation": url_for("api.get_segmentation", case_id=case_id),
+        "page": url_for("pages.show_report", case_id=case_id),
+    } | reports

@@ -1,6 +1,6 @@
 """Measure the serving path and its rivals in one run, and write benchmarks/README.md.
 
-    python -m benchmarks.bench [--case DIR] [--repeats 5]
+    python -m benchmarks.bench [--case DIR] [--engine auto] [--repeats 5]
 
 Every time is wall time; the table gives the median and the range over the repeats.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import rivals, serving
+from benchmarks import batches, rivals, serving
 from benchmarks.report import Measurement, machine, write
 
 RESULTS = Path(__file__).parent / "README.md"
@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.bench", description=__doc__.split("\n")[0])
     parser.add_argument("--case", type=Path, help="folder of a case; default: a synthetic one")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--engine", choices=("auto", "tensorflow", "openvino"), default="auto")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
@@ -30,11 +31,18 @@ def main(arguments: list[str] | None = None) -> int:
         folder = Path(name)
         case_dir = options.case or serving.write_brats_sized_case(folder / "case")
         steps = {
-            "Serving": lambda: serving.measure_serving(case_dir, folder, options.repeats),
-            "Growth": lambda: serving.measure_growth(case_dir, folder, options.repeats),
+            "Serving": lambda: serving.measure_serving(
+                case_dir, folder, options.engine, options.repeats
+            ),
+            "Growth": lambda: serving.measure_growth(
+                case_dir, folder, options.engine, options.repeats
+            ),
+            "Batches": lambda: batches.measure_batches(case_dir, options.engine, options.repeats),
             "Overlays": lambda: serving.measure_overlays(folder),
             "Rivals": lambda: rivals.measure_rivals(
-                case_dir, _named(sections["Serving"], serving.END_TO_END), options.repeats
+                case_dir,
+                [m for m in sections["Serving"] if m.name.startswith(serving.END_TO_END)],
+                options.repeats,
             ),
         }
         for title, step in steps.items():
@@ -46,10 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
     write(options.out, machine(), what, sections)
     console.print(f"written to {options.out}")
     return 0
-
-
-def _named(measurements: list[Measurement], name: str) -> Measurement:
-    return next(found for found in measurements if found.name == name)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.engines import has_nvidia_gpu
+
 LIBRARIES = ("openvino", "tensorflow", "keras", "numpy", "torch", "monai")
 
 
@@ -88,8 +90,9 @@ def write(
         lines += [f"## {title}", "", "| what | median | range | |", "|---|---|---|---|"]
         lines += [measurement.row() for measurement in measurements] + [""]
     lines += [
-        "Not measured: a GPU (there was none on this machine). Rivals whose packages are not",
-        "installed are left out; MONAI's SegResNet is timed when `torch` and `monai` can be imported.",
+        *([] if has_nvidia_gpu() else ["Not measured: a GPU (there was none on this machine)."]),
+        "Rivals whose packages are not installed are left out; MONAI's SegResNet is timed when `torch`",
+        "and `monai` can be imported.",
         "",
     ]
     path.write_text("\n".join(lines))

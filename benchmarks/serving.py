@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from app import overlay
 from benchmarks.report import Measurement, timed
 from model.card import ModelCard
 from model.case import Case, find_case_files, load_case
+from model.engines import EngineName
 from model.modalities import MODALITIES
 from model.nifti import write_mask, write_scan
 from model.phantom import make_case
@@ -18,7 +20,7 @@ from model.preprocess import prepare, slice_batches, slice_stack
 from model.segmenter import Segmenter
 
 BRATS_SHAPE = (240, 240, 155)
-END_TO_END = "end to end: four .nii.gz to seg.nii.gz"
+END_TO_END = "end to end, four .nii.gz to seg.nii.gz, "
 SLICE_COUNTS = (40, 80, 120, 155)
 
 
@@ -33,24 +35,27 @@ def write_brats_sized_case(folder: Path) -> Path:
     return folder
 
 
-def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurement]:
+def measure_serving(
+    case_dir: Path, folder: Path, engine: EngineName, repeats: int
+) -> list[Measurement]:
     """Measure start, each step, the whole way from four files to the mask, and memory."""
     start = Measurement("start to ready", tuple(_cold_start_s() for _ in range(3)))
-    segmenter = Segmenter.load(engine="openvino")
-    card, paths = segmenter.card, find_case_files(case_dir)
+    segmenters = {q: Segmenter.load(engine=engine, quality=q) for q in ("fast", "accurate")}
+    fast = segmenters["fast"]
+    card, paths = fast.card, find_case_files(case_dir)
     case = load_case(paths)
     batches = network_inputs(case, card)
     slices = len(batches) * card.inference.batch
     network = timed(
-        "network",
-        lambda: segmenter._engine.run(batches, lambda index, result: None),
+        "network, one plane",
+        lambda: fast._engine.run(batches, lambda index, result: None),
         repeats,
-        f"{slices} slices, {segmenter.device}",
+        f"{slices} slices, {fast.device}",
     )
     rate = tuple(slices / value for value in network.values)
-    posts = [segmenter.segment(case).timings_s["postprocess"] for _ in range(repeats)]
+    posts = [fast.segment(case).timings_s["postprocess"] for _ in range(repeats)]
 
-    def whole() -> None:
+    def whole(segmenter: Segmenter) -> None:
         result = segmenter.segment(load_case(paths))
         write_mask(folder / "seg.nii.gz", result.labels, result.affine)
 
@@ -59,11 +64,17 @@ def measure_serving(case_dir: Path, folder: Path, repeats: int) -> list[Measurem
         timed("read four .nii.gz", lambda: load_case(paths), repeats),
         timed("preprocess", lambda: prepare(case, card.preprocessing), repeats),
         network,
-        Measurement("network", rate, "slices/s"),
+        Measurement("network, one plane", rate, "slices/s"),
         Measurement("postprocess", tuple(posts)),
-        timed(END_TO_END, whole, repeats),
+        *(
+            timed(END_TO_END + quality, partial(whole, segmenter), repeats, segmenter.device)
+            for quality, segmenter in segmenters.items()
+        ),
         Measurement(
-            "peak memory of that", (_peak_memory_mb(case_dir),), "MB", "a process of its own"
+            "peak memory of a case",
+            (_peak_memory_mb(case_dir, engine),),
+            "MB",
+            "accurate, a process of its own",
         ),
     ]
 
@@ -78,9 +89,11 @@ def network_inputs(case: Case, card: ModelCard) -> list[np.ndarray]:
     return [batch for batch, _ in batches]
 
 
-def measure_growth(case_dir: Path, folder: Path, repeats: int) -> list[Measurement]:
+def measure_growth(
+    case_dir: Path, folder: Path, engine: EngineName, repeats: int
+) -> list[Measurement]:
     """Measure how time grows with slices and with cases one after the other."""
-    segmenter = Segmenter.load(engine="openvino")
+    segmenter = Segmenter.load(engine=engine)
     case = load_case(find_case_files(case_dir))
     middle = case.shape[2] // 2
     results = []
@@ -125,17 +138,21 @@ def _cold_start_s() -> float:
     return time.perf_counter() - start
 
 
-def _peak_memory_mb(case_dir: Path) -> float:
+def _peak_memory_mb(case_dir: Path, engine: EngineName) -> float:
     """Return the largest resident set of a process that segments one case."""
     program = (
         "import sys; from pathlib import Path\n"
         "from model.case import *; from model.segmenter import Segmenter\n"
-        "Segmenter.load(engine='openvino').segment(load_case(find_case_files(Path(sys.argv[1]))))\n"
+        "case = load_case(find_case_files(Path(sys.argv[1])))\n"
+        "Segmenter.load(engine=sys.argv[2]).segment(case)\n"
         # Not getrusage: its maximum begins with what the parent held when it forked.
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(case_dir)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", program, str(case_dir), engine],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     # Linux counts in KiB.
     return int(done.stdout) * 1024 / 1e6

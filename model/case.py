@@ -1,15 +1,25 @@
-"""A patient's four sequences, checked to lie on one grid."""
+"""A patient's sequences, checked to lie on one grid."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from model.errors import CaseError
 from model.geometry import spacing_mm
-from model.modalities import MASK, MODALITIES, TITLES, find_modalities, guess_modality
+from model.modalities import (
+    MASK,
+    MODALITIES,
+    MOST_MISSING,
+    TITLES,
+    find_modalities,
+    guess_modality,
+    missing_modalities,
+    require_modalities,
+)
 from model.nifti import Limits, Volume, read_volume
 
 # Two sequences share a grid when no corner of the volume moves further than this between them:
@@ -19,10 +29,19 @@ GRID_TOLERANCE_MM = 0.1
 
 @dataclass(frozen=True)
 class Case:
-    """`data` (X, Y, Z, 4) float32 in the order of MODALITIES, `affine` (4, 4) to RAS+ mm."""
+    """`data` (X, Y, Z, 4) float32 in the order of MODALITIES, `affine` (4, 4) to RAS+ mm.
+
+    missing : modalities that were not given; their channels of `data` are 0
+    """
 
     data: np.ndarray
     affine: np.ndarray
+    missing: tuple[str, ...] = ()
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """Channels of `data` that hold a sequence."""
+        return tuple(c for c, modality in enumerate(MODALITIES) if modality not in self.missing)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -40,38 +59,44 @@ def load_case(
     names: Mapping[str, str] | None = None,
     limits: Limits = Limits(),
 ) -> Case:
-    """Read the four files of one patient side by side and check that they belong together.
+    """Read the files of one patient side by side and check that they belong together.
 
-    `names` gives the names that errors use, by modality. Raises CaseError with a code of
-    `read_volume`, `grid_mismatch`, `constant_volume` or `same_volume`.
+    One modality may be missing from `paths`. `names` gives the names that errors use, by modality.
+    Raises CaseError with a code of `read_volume`, `missing_modality`, `grid_mismatch`,
+    `constant_volume` or `same_volume`.
     """
-    labels = {
-        modality: (names or {}).get(modality, paths[modality].name) for modality in MODALITIES
-    }
+    require_modalities(paths)
+    present = [modality for modality in MODALITIES if modality in paths]
+    labels = {modality: (names or {}).get(modality, paths[modality].name) for modality in present}
 
     def read(modality: str) -> Volume:
         volume = read_volume(paths[modality], name=labels[modality], limits=limits)
         _check_content(volume, labels[modality])
         return volume
 
-    with ThreadPoolExecutor(max_workers=len(MODALITIES)) as pool:
-        volumes = list(pool.map(read, MODALITIES))
-    first = volumes[0]
-    for modality, volume in zip(MODALITIES, volumes, strict=True):
-        _check_grid(volume, first, labels[modality], labels[MODALITIES[0]])
+    with ThreadPoolExecutor(max_workers=len(present)) as pool:
+        volumes = dict(zip(present, pool.map(read, present), strict=True))
+    first = volumes[present[0]]
+    for modality, volume in volumes.items():
+        _check_grid(volume, first, labels[modality], labels[present[0]])
     _check_distinct(volumes, labels)
     # Modality-major memory: each sequence stays contiguous, as it was read.
-    data = np.stack([volume.data.T for volume in volumes]).T
-    return Case(data, first.affine)
+    data = np.zeros((len(MODALITIES), *first.data.T.shape), np.float32).T
+    for channel, modality in enumerate(MODALITIES):
+        if modality in volumes:
+            data[..., channel] = volumes[modality].data
+    return Case(data, first.affine, missing_modalities(volumes))
 
 
-def find_case_files(folder: Path) -> dict[str, Path]:
-    """Return the four scans of a BraTS-style folder by modality, masks left out.
+def find_case_files(folder: Path, most_missing: int = MOST_MISSING) -> dict[str, Path]:
+    """Return the scans of a BraTS-style folder by modality, masks left out.
 
-    Raises CaseError `missing_modality` or `duplicate_modality`.
+    Raises CaseError `duplicate_modality`, or `missing_modality` when it has no file for more than
+    `most_missing` of the four.
     """
     files = {path.name: path for path in sorted(folder.iterdir()) if _is_nifti(path)}
-    return {modality: files[name] for modality, name in find_modalities(files).items()}
+    found = find_modalities(files, most_missing)
+    return {modality: files[name] for modality, name in found.items()}
 
 
 def find_mask_file(folder: Path) -> Path | None:
@@ -95,7 +120,7 @@ def _is_nifti(path: Path) -> bool:
 
 def _check_grid(volume: Volume, first: Volume, name: str, first_name: str) -> None:
     shape, wanted = volume.data.shape, first.data.shape
-    hint = "Register the four sequences to one another first, as BraTS cases are."
+    hint = "Register the sequences to one another first, as BraTS cases are."
     if shape != wanted:
         sizes = " x ".join(map(str, shape)), " x ".join(map(str, wanted))
         raise CaseError(
@@ -125,17 +150,15 @@ def _check_content(volume: Volume, name: str) -> None:
         )
 
 
-def _check_distinct(volumes: list[Volume], names: Mapping[str, str]) -> None:
+def _check_distinct(volumes: Mapping[str, Volume], names: Mapping[str, str]) -> None:
     """Refuse the same scan in two places, which would be segmented without a word otherwise."""
-    for later in range(1, len(volumes)):
-        for earlier in range(later):
-            a, b = volumes[earlier].data, volumes[later].data
-            # A look at few voxels spares most pairs the full comparison.
-            if np.array_equal(a[::8, ::8, ::8], b[::8, ::8, ::8]) and np.array_equal(a, b):
-                one, two = MODALITIES[earlier], MODALITIES[later]
-                raise CaseError(
-                    "same_volume",
-                    f"{TITLES[one]} and {TITLES[two]} are the same scan.",
-                    "Choose a different file for one of them.",
-                    names[two],
-                )
+    for one, two in combinations(volumes, 2):
+        a, b = volumes[one].data, volumes[two].data
+        # A look at few voxels spares most pairs the full comparison.
+        if np.array_equal(a[::8, ::8, ::8], b[::8, ::8, ::8]) and np.array_equal(a, b):
+            raise CaseError(
+                "same_volume",
+                f"{TITLES[one]} and {TITLES[two]} are the same scan.",
+                "Choose a different file for one of them.",
+                names[two],
+            )

@@ -4,6 +4,8 @@ An affine is (4, 4) and maps voxel indices to RAS+ mm. Canonical means RAS+ axis
 direction; an oblique scan keeps its obliqueness.
 """
 
+from collections.abc import Sequence
+
 import nibabel as nib
 import numpy as np
 import scipy
@@ -16,6 +18,19 @@ SPACING_TOLERANCE_MM = 0.01
 def spacing_mm(affine: np.ndarray) -> np.ndarray:
     """Return the voxel edges (3,) in mm."""
     return np.linalg.norm(affine[:3, :3], axis=0)
+
+
+def shifted(affine: np.ndarray, start: Sequence[int]) -> np.ndarray:
+    """Return the affine of the part of a grid that begins at voxel `start` (3,)."""
+    return affine @ nib.affines.from_matvec(np.eye(3), start)
+
+
+def centre_mm(mask: np.ndarray, affine: np.ndarray) -> tuple[float, float, float]:
+    """Return the centre of mass in RAS+ mm of a mask (X, Y, Z) bool that is not empty."""
+    counts = [np.count_nonzero(mask, axis=others) for others in ((1, 2), (0, 2), (0, 1))]
+    voxel = [count @ np.arange(len(count)) / count.sum() for count in counts]
+    x, y, z = (float(mm) for mm in nib.affines.apply_affine(affine, voxel))
+    return x, y, z
 
 
 def to_canonical(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

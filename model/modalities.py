@@ -1,13 +1,15 @@
 """The four MRI sequences, and how they are recognised in file names."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from model.errors import CaseError
 
 MODALITIES = ("flair", "t1", "t1ce", "t2")
 TITLES = {"flair": "FLAIR", "t1": "T1", "t1ce": "T1ce", "t2": "T2"}
 MASK = "seg"
+# Sequences that a case may lack: training shows the network slices without one of them.
+MOST_MISSING = 1
 
 # First match wins: contrast and FLAIR before plain T1 and T2. A word stands between separators, so
 # that `t1` is not found in `patient12` or `t1ce`. Sources: BraTS 2012-2021 and 2023 naming, BIDS
@@ -47,11 +49,11 @@ def _match(text: str) -> str | None:
     return next((key for key, pattern in _PATTERNS if pattern.search(text)), None)
 
 
-def find_modalities(names: Iterable[str]) -> dict[str, str]:
+def find_modalities(names: Iterable[str], most_missing: int = MOST_MISSING) -> dict[str, str]:
     """Assign file names to modalities; masks and unrecognised files are left out.
 
     Raises CaseError `duplicate_modality` when two files claim one modality and `missing_modality`
-    when any of the four has none.
+    when more than `most_missing` have none.
     """
     found: dict[str, str] = {}
     for name in names:
@@ -66,12 +68,23 @@ def find_modalities(names: Iterable[str]) -> dict[str, str]:
                 name,
             )
         found[modality] = name
-    missing = [TITLES[modality] for modality in MODALITIES if modality not in found]
-    if missing:
+    require_modalities(found, most_missing)
+    return {modality: found[modality] for modality in MODALITIES if modality in found}
+
+
+def missing_modalities(present: Container[str]) -> tuple[str, ...]:
+    """Return the modalities that are not `present`, in the order of MODALITIES."""
+    return tuple(modality for modality in MODALITIES if modality not in present)
+
+
+def require_modalities(present: Container[str], most_missing: int = MOST_MISSING) -> None:
+    """Raise CaseError `missing_modality` when more than `most_missing` are not `present`."""
+    missing = missing_modalities(present)
+    if len(missing) > most_missing:
         raise CaseError(
             "missing_modality",
-            f"No file was recognised as {', '.join(missing)}.",
-            "All four sequences are needed: FLAIR, T1, T1ce and T2. Name them like "
-            "patient_flair.nii.gz, or say which file is which sequence.",
+            f"No file was recognised as {', '.join(TITLES[modality] for modality in missing)}.",
+            f"At least {len(MODALITIES) - most_missing} of the {len(MODALITIES)} sequences FLAIR, "
+            "T1, T1ce and T2 are needed. Name them like patient_flair.nii.gz, or say which file "
+            "is which sequence.",
         )
-    return {modality: found[modality] for modality in MODALITIES}

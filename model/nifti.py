@@ -78,19 +78,37 @@ def write_mask(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
 def write_scan(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     """Write (X, Y, Z) with `affine` (4, 4) beside the target and then move it there.
 
-    Compressed when `path` ends in `.gz`. The header carries nothing of a patient but the grid.
+    Compressed when `path` ends in `.gz`.
+    """
+    data = encode(array, affine)
+    if path.suffix == ".gz":
+        data = compress(data)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    os.replace(partial, path)
+
+
+def encode(
+    array: np.ndarray, affine: np.ndarray, scaling: tuple[float, float] = (1.0, 0.0)
+) -> bytes:
+    """Return (X, Y, Z) with `affine` (4, 4) as a NIfTI-1 file, not compressed.
+
+    scaling : slope and intercept that turn the stored numbers into intensities
+
+    The header carries nothing of a patient but the grid.
     """
     image = nib.Nifti1Image(array, affine)
     image.set_qform(affine, code="scanner")
     image.set_sform(affine, code="scanner")
     image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(*scaling)
     image.header["descrip"] = DISCLAIMER.encode()
-    data = image.to_bytes()
-    if path.suffix == ".gz":
-        data = igzip.compress(data, compresslevel=2, mtime=0)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    return image.to_bytes()
+
+
+def compress(data: bytes) -> bytes:
+    """Return `data` as gzip, fast, and the same at every time."""
+    return igzip.compress(data, compresslevel=2, mtime=0)
 
 
 def _inflated(path: Path, files: ExitStack) -> io.BufferedReader:

@@ -8,6 +8,7 @@ Every parameter comes from the model card through `Preprocessing`.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -53,7 +54,8 @@ class Preprocessing:
 class Prepared:
     """What the network sees of a case.
 
-    volume : (X, Y, Z, 4) float16, z-scores in the brain and 0 outside, cut to the brain's box
+    volume : (X, Y, Z, 4) float16, z-scores in the brain and 0 outside, cut to the brain's box;
+        a missing sequence is 0 everywhere, as where training drops one
     brain : (X, Y, Z) bool, same grid
     box : three slices that cut `volume` out of the canonical 1 mm grid
     shape, affine : the canonical 1 mm grid
@@ -82,7 +84,7 @@ def prepare(case: Case, parameters: Preprocessing) -> Prepared:
     brain, stripped = brain_mask(data)
     box = bounding_box(brain)
     brain = np.ascontiguousarray(brain[box])
-    volume = np.empty((*brain.shape, data.shape[-1]), np.float16)
+    volume = np.zeros((*brain.shape, data.shape[-1]), np.float16)
 
     def normalise_one(channel: int) -> None:
         # Outside the brain every sequence is 0, so that no step sees a scanner's background.
@@ -94,7 +96,7 @@ def prepare(case: Case, parameters: Preprocessing) -> Prepared:
         volume[..., channel] = normalised(array, brain, parameters)
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(normalise_one, range(data.shape[-1])))
+        list(pool.map(normalise_one, case.present))
     return Prepared(volume, brain, box, data.shape[:3], affine, stripped)
 
 
@@ -113,13 +115,18 @@ def brain_mask(data: np.ndarray) -> tuple[np.ndarray, bool]:
 
     A skull-stripped volume is recognised by its many voxels at exactly the lowest value; the mask
     is then every voxel above it in any sequence. Otherwise Otsu's threshold of the summed,
-    range-scaled sequences separates head from air. Raises CaseError `no_brain`.
+    range-scaled sequences separates head from air. Constant sequences, as missing ones are, count
+    in neither. Raises CaseError `no_brain`.
     """
     sequences = [data[..., channel] for channel in range(data.shape[-1])]
-    foreground = [sequence > sequence.min() for sequence in sequences]
-    shares = [1.0 - np.count_nonzero(mask) / mask.size for mask in foreground]
+    with ThreadPoolExecutor() as pool:
+        foreground = list(pool.map(lambda sequence: sequence > sequence.min(), sequences))
+        shares = [
+            1.0 - count / data[..., 0].size for count in pool.map(np.count_nonzero, foreground)
+        ]
     stripped = min(shares) >= STRIPPED_BACKGROUND_SHARE
-    mask = np.logical_or.reduce(foreground) if stripped else _head_mask(sequences)
+    # In pairs: `logical_or.reduce` of a list would first copy it into one array.
+    mask = reduce(np.logical_or, foreground) if stripped else _head_mask(sequences)
     if np.count_nonzero(mask) < MIN_BRAIN_ML * 1000:
         raise CaseError(
             "no_brain",

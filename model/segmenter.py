@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from model.case import Case
 from model.engines import DeviceName, Engine, EngineName, load_engine
 from model.geometry import (
     canonical_grid,
+    centre_mm,
     from_canonical,
     is_isotropic_1mm,
     labels_to_grid,
+    shifted,
     to_grid,
 )
 from model.labels import CLASSES
+from model.modalities import TITLES
+from model.plausibility import implausibilities
 from model.postprocess import tidied
 from model.preprocess import (
     PLANES,
@@ -32,6 +37,9 @@ from model.preprocess import (
 # Share of the whole job at which each stage ends, for the progress bar.
 STAGES = {"preprocess": 0.25, "inference": 0.9, "postprocess": 1.0}
 Progress = Callable[[str, float], None]
+Quality = Literal["accurate", "fast"]
+# Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
+WARNED_REGIONS = {"WT": "the whole tumour", "TC": "tumour core", "ET": "enhancing tumour"}
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,14 @@ class Segmentation:
     confidence : (X, Y, Z) uint8, probability of the chosen class, 255 = certain
     affine : (4, 4)
     brain_voxels : voxels of the scans' grid that hold brain
+    brain_centre_mm : the brain's centre of mass, RAS+ mm
     """
 
     labels: np.ndarray
     confidence: np.ndarray
     affine: np.ndarray
     brain_voxels: int
+    brain_centre_mm: tuple[float, float, float]
     timings_s: dict[str, float]
     warnings: tuple[str, ...]
 
@@ -65,10 +75,17 @@ class Segmenter:
         *,
         engine: EngineName = "auto",
         device: DeviceName = "auto",
+        quality: Quality = "accurate",
     ) -> "Segmenter":
-        """Verify and load the artefact in `model_dir`. Raises ModelError."""
+        """Verify and load the artefact in `model_dir`. Raises ModelError.
+
+        `quality`: average all views that the card names, or take its first plane alone (`fast`).
+        """
         folder = Path(model_dir or DEFAULT_DIR)
         card = read_card(folder)
+        if quality == "fast":
+            first = replace(card.inference, planes=card.inference.planes[:1], flip=False)
+            card = replace(card, inference=first)
         return cls(card, load_engine(folder, card, engine, device))
 
     @property
@@ -77,7 +94,9 @@ class Segmenter:
 
     @property
     def device(self) -> str:
-        return self._engine.device
+        """What ran, as text for people: the engine's device and the views of a scan it averaged."""
+        mirrored = " and mirrored" if self.card.inference.flip else ""
+        return f"{self._engine.device}; {', '.join(self.card.inference.planes)}{mirrored} slices"
 
     def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
         """Segment one case. Raises CaseError `no_brain`."""
@@ -91,11 +110,11 @@ class Segmenter:
         report("postprocess", STAGES["inference"])
         labels = tidied(np.where(prepared.brain, labels, 0), self.card.postprocessing)
         labels, confidence, brain = _to_source(prepared, case, labels, confidence)
+        centre = centre_mm(prepared.brain, _box_affine(prepared))
         clock.lap("postprocess")
         report("postprocess", 1.0)
-        return Segmentation(
-            labels, confidence, case.affine, brain, clock.laps, _warnings(prepared, case, labels)
-        )
+        warnings = _warnings(prepared, case, labels, self.card.scores)
+        return Segmentation(labels, confidence, case.affine, brain, centre, clock.laps, warnings)
 
     def _infer(self, prepared: Prepared, report: Progress) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence, both (X, Y, Z) uint8, in the brain's box."""
@@ -124,7 +143,8 @@ class Segmenter:
             volume, brain = prepared.volume[::step], prepared.brain[::step]
             self._infer_view(volume, brain, plane, receive, advance)
         if total is not None:
-            labels, confidence = winners(total / len(views))
+            total /= len(views)
+            labels, confidence = winners(total)
         return labels, confidence
 
     def _infer_view(
@@ -194,6 +214,10 @@ class _Clock:
         self._last = now
 
 
+def _box_affine(prepared: Prepared) -> np.ndarray:
+    return shifted(prepared.affine, [cut.start for cut in prepared.box])
+
+
 def _to_source(
     prepared: Prepared, case: Case, labels: np.ndarray, confidence: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -216,8 +240,27 @@ def _to_source(
     )
 
 
-def _warnings(prepared: Prepared, case: Case, labels: np.ndarray) -> tuple[str, ...]:
-    warnings = []
+def missing_warning(modality: str, scores: dict[str, Any]) -> str:
+    """Return what to say of a case without `modality`; `scores` are those of the model card."""
+    without = scores.get("without", {}).get(modality)
+    start = f"No {TITLES[modality]} was given."
+    if without is None:
+        return f"{start} How much the accuracy suffers without it was not measured."
+    *parts, last = (
+        f"{without[short]:.2f} instead of {scores['regions'][short]['dice']:.2f} for {region}"
+        for short, region in WARNED_REGIONS.items()
+    )
+    return (
+        f"{start} On {scores['patients']} patients not trained on, Dice without it was "
+        f"{', '.join(parts)} and {last}."
+    )
+
+
+def _warnings(
+    prepared: Prepared, case: Case, labels: np.ndarray, scores: dict[str, Any]
+) -> tuple[str, ...]:
+    warnings = [missing_warning(modality, scores) for modality in case.missing]
+    warnings += implausibilities(prepared, case)
     if not prepared.stripped:
         warnings.append(
             "The scans do not look skull-stripped. The model was trained on skull-stripped scans; "

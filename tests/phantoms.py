@@ -37,6 +37,13 @@ def small_case(seed: int = 1) -> tuple[Case, np.ndarray]:
     return make_case(seed, shape=SMALL)
 
 
+def without(case: Case, modality: str) -> Case:
+    """Return the case as if the file of one modality had not been given."""
+    data = case.data.copy()
+    data[..., MODALITIES.index(modality)] = 0
+    return Case(data, case.affine, (modality,))
+
+
 def stretched(case: Case, spacing_mm: tuple[float, float, float]) -> Case:
     """Return the case as if scanned with `spacing_mm` voxels: fewer voxels, same field of view."""
     # `to_1mm` sees a scan whose voxels are 1 / spacing: resampled to 1, it has the shape wanted.

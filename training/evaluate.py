@@ -4,7 +4,7 @@
 
 Every folder below DATA_DIR with a `*seg.nii*` is read, segmented and scored as a user's upload
 would be: on its 3-D volume and its own grid. `--only test` keeps to the patients that
-the model's card names as test patients.
+the model's card names as test patients. `--without MODALITY` leaves that file out of every upload.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
@@ -20,7 +21,10 @@ from rich.table import Column, Table
 from model.case import find_case_files, find_mask_file, load_case
 from model.errors import CaseError, ModelError
 from model.labels import from_file_values
+from model.modalities import MODALITIES, TITLES
 from model.segmenter import Segmenter
+from training import calibration
+from training.lesions import LESION_REGIONS, score_lesions_by_region
 from training.prepare import find_labelled_cases, read_labels
 from training.scores import SHORT, mean_scores, score_case
 
@@ -34,9 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", choices=("train", "validation", "test"), help="part of the model's own split"
     )
+    parser.add_argument("--quality", choices=("accurate", "fast"), default="accurate")
+    parser.add_argument("--without", choices=MODALITIES, help="sequence dropped from every case")
     options = parser.parse_args(arguments)
     try:
-        segmenter = Segmenter.load(options.model_dir, engine=options.engine)
+        segmenter = Segmenter.load(
+            options.model_dir, engine=options.engine, quality=options.quality
+        )
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
@@ -47,17 +55,18 @@ def main(arguments: list[str] | None = None) -> int:
     cases, failures = {}, {}
     for folder in track(folders, "Scoring", console=Console(stderr=True)):
         try:
-            cases[folder.name] = evaluate_folder(segmenter, folder)
+            cases[folder.name] = evaluate_folder(segmenter, folder, options.without)
         except (CaseError, ValueError) as error:
             failures[folder.name] = str(error)
     if not cases:
-        print("No labelled case with all four sequences was found.", file=sys.stderr)
+        print("No labelled case that can be segmented was found.", file=sys.stderr)
         return 1
     result = {
         "model": {"name": segmenter.card.name, "version": segmenter.card.version}
         | {"checksum": segmenter.card.checksum, "device": segmenter.device},
+        "without": options.without,
         "cases": cases,
-        "mean": mean_scores(list(cases.values())),
+        "mean": mean_scores(list(cases.values())) | {"lesion_wise": mean_lesion_wise(cases)},
         "left_out": failures,
     }
     if options.json:
@@ -66,21 +75,41 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def evaluate_folder(segmenter: Segmenter, folder: Path) -> dict:
-    """Return the scores of one case folder, with the seconds that reading and segmenting took."""
+def evaluate_folder(segmenter: Segmenter, folder: Path, without: str | None = None) -> dict:
+    """Return the scores of one case folder, with the seconds that reading and segmenting took.
+
+    The file of the modality `without` is not read. Raises CaseError.
+    """
     started = time.perf_counter()
-    case = load_case(find_case_files(folder))
+    files = find_case_files(folder)
+    case = load_case({modality: path for modality, path in files.items() if modality != without})
     loaded = time.perf_counter()
     result = segmenter.segment(case)
     finished = time.perf_counter()
     truth = from_file_values(read_labels(find_mask_file(folder), case))
-    return score_case(truth, result.labels, case.spacing_mm) | {
+    scores = score_case(truth, result.labels, case.spacing_mm)
+    marked = (truth > 0) | (result.labels > 0)
+    return scores | {
+        "lesion_wise": score_lesions_by_region(truth, result.labels, case.spacing_mm),
+        "calibration": calibration.count(truth, result.labels, result.confidence, marked),
+        "missing": list(case.missing),
         "seconds": {
             "read": round(loaded - started, 3),
             "segment": round(finished - loaded, 3),
             **result.timings_s,
-        }
+        },
     }
+
+
+def mean_lesion_wise(cases: dict[str, dict]) -> dict[str, dict[str, float]]:
+    """Return mean lesion-wise Dice and HD95 over cases, and the lesions of all, by region."""
+    result = {}
+    for short in LESION_REGIONS:
+        scores = [case["lesion_wise"][short] for case in cases.values()]
+        means = {key: float(np.mean([s[key] for s in scores])) for key in ("dice", "hd95_mm")}
+        sums = {key: sum(s[key] for s in scores) for key in ("lesions", "missed", "false")}
+        result[short] = means | sums
+    return result
 
 
 def show(result: dict) -> None:
@@ -91,7 +120,7 @@ def show(result: dict) -> None:
         *[f"Dice {short}" for short in SHORT],
         "accuracy",
         "s",
-        title="Cases",
+        title=f"Cases without {TITLES[result['without']]}" if result["without"] else "Cases",
     )
     for name, scores in result["cases"].items():
         dice = [f"{scores['regions'][short]['dice']:.3f}" for short in SHORT]
@@ -103,6 +132,11 @@ def show(result: dict) -> None:
     table = Table("mean over patients", *titles)
     for short, scores in mean["regions"].items():
         table.add_row(short, *[f"{value:.3f}" for value in scores.values()])
+    console.print(table)
+    table = Table("lesion-wise", "Dice", "HD95 mm", "lesions", "missed", "false")
+    for short, scores in mean["lesion_wise"].items():
+        means = [f"{scores[key]:.3f}" for key in ("dice", "hd95_mm")]
+        table.add_row(short, *means, *[str(scores[key]) for key in ("lesions", "missed", "false")])
     console.print(table)
     console.print(f"accuracy {mean['accuracy']:.4f}, dice loss {mean['dice_loss']:.4f}")
     for name, reason in result["left_out"].items():

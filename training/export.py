@@ -30,7 +30,7 @@ from model.preprocess import PLANES, Preprocessing
 from training.dataset import load_preprocessing
 from training.rounding import round_weights
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
 ENGINE_TOLERANCE = 0.01
 # The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:
@@ -49,13 +49,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--min-component-ml", type=float, default=0.0)
     parser.add_argument("--min-enhancing-ml", type=float, default=0.0)
     parser.add_argument("--scores", type=Path, help="what training.evaluate wrote on the test part")
+    parser.add_argument(
+        "--without", type=Path, nargs="+", default=[], help="the same with a sequence missing"
+    )
     options = parser.parse_args(arguments)
     card = make_card(
         options.run,
         load_preprocessing(options.data),
         Inference(planes=tuple(options.planes), flip=options.flip),
         Postprocessing(options.min_component_ml, options.min_enhancing_ml),
-        held_out(options.scores) if options.scores else {},
+        held_out(options.scores, options.without) if options.scores else {},
     )
     try:
         export(card, options.run / "final.weights.h5", options.out)
@@ -111,10 +114,16 @@ def make_card(
     )
 
 
-def held_out(path: Path) -> dict:
-    """Return the means of an evaluation, with the number of patients they are over."""
+def held_out(path: Path, without: list[Path]) -> dict:
+    """Return the means of an evaluation, over how many patients, and Dice without a sequence."""
     result = json.loads(path.read_text())
-    return {"patients": len(result["cases"]), **result["mean"]}
+    scores = {"patients": len(result["cases"]), **result["mean"], "without": {}}
+    for other in map(json.loads, (path.read_text() for path in without)):
+        regions = other["mean"]["regions"]
+        scores["without"][other["without"]] = {
+            short: region["dice"] for short, region in regions.items()
+        }
+    return scores
 
 
 def write_network(card: ModelCard, weights: Path, folder: Path) -> None:

@@ -2,12 +2,18 @@
 
     python -m training.figures curves RUN_DIR --out figures
     python -m training.figures case CASE_DIR --out figures
+    python -m training.figures scores SCORES_JSON --out figures
+    python -m training.figures extremes SCORES_JSON DATA_DIR --out figures
+
+`scores` draws what training.evaluate wrote: Dice by patient, and calibration. `extremes` draws the
+best, the median and the worst patient of it.
 
 Pictures of real cases belong to their data sets' terms: write them outside the repository.
 """
 
 import argparse
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -22,28 +28,89 @@ from model.geometry import to_canonical
 from model.labels import REGIONS, from_file_values
 from model.modalities import MODALITIES, TITLES
 from model.segmenter import Segmenter
-from training.prepare import read_labels
+from training import calibration
+from training.prepare import find_labelled_cases, read_labels
 from training.scores import SHORT, quick_dice
 
 mpl.use("Agg")
+ARGUMENTS = {
+    "curves": ("run",),
+    "case": ("case",),
+    "scores": ("scores",),
+    "extremes": ("scores", "data_dir"),
+}
+COLOURS = {region.short: region.colour for region in REGIONS} | {"TC": "#0072B2", "WT": "#000000"}
 OVERLAY = ListedColormap([(0, 0, 0, 0), *[region.colour for region in REGIONS]])
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.figures", description=__doc__.split("\n")[0])
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind, argument in (("curves", "run"), ("case", "case")):
+    for kind, positional in ARGUMENTS.items():
         command = kinds.add_parser(kind)
-        command.add_argument(argument, type=Path)
+        for argument in positional:
+            command.add_argument(argument, type=Path)
         command.add_argument("--out", type=Path, default=Path("figures"))
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.kind == "curves":
-        path = curves(options.run, options.out)
-    else:
-        path = case_panel(options.case, Segmenter.load(), options.out)
-    print(path)
+    for path in draw(options):
+        print(path)
     return 0
+
+
+def draw(options: argparse.Namespace) -> list[Path]:
+    """Draw what the command names; return the PNGs' paths."""
+    if options.kind == "curves":
+        return [curves(options.run, options.out)]
+    if options.kind == "case":
+        return [case_panel(options.case, Segmenter.load(), options.out)]
+    cases = json.loads(options.scores.read_text())["cases"]
+    if options.kind == "scores":
+        return [patient_bars(cases, options.out), calibration_curve(cases, options.out)]
+    folders = {folder.name: folder for folder in find_labelled_cases([options.data_dir])}
+    segmenter = Segmenter.load()
+    return [case_panel(folders[name], segmenter, options.out) for name in extremes(cases)]
+
+
+def extremes(cases: dict[str, dict]) -> list[str]:
+    """Return the names of the best, the median and the worst case by mean Dice of WT, TC and ET."""
+
+    def mean(name: str) -> float:
+        regions = cases[name]["regions"]
+        return float(np.mean([regions[short]["dice"] for short in ("WT", "TC", "ET")]))
+
+    ranked = sorted(cases, key=mean, reverse=True)
+    return [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
+
+
+def patient_bars(cases: dict[str, dict], out: Path) -> Path:
+    """Draw Dice of WT, TC and ET for every patient, worst first; return the PNG's path."""
+    names = sorted(cases, key=lambda name: cases[name]["regions"]["WT"]["dice"])
+    figure, axes = plt.subplots(figsize=(9, 0.5 * len(names) + 1.2), layout="constrained")
+    rows = np.arange(len(names))
+    for offset, short in enumerate(("WT", "TC", "ET")):
+        values = [cases[name]["regions"][short]["dice"] for name in names]
+        axes.barh(rows + 0.26 * (1 - offset), values, 0.24, color=COLOURS[short], label=short)
+    axes.set(yticks=rows, yticklabels=names, xlim=(0, 1), xlabel="Dice, 3-D")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="lower right")
+    return _save(figure, out / "patients.png")
+
+
+def calibration_curve(cases: dict[str, dict], out: Path) -> Path:
+    """Draw how often voxels are right against how sure the network is; return the PNG's path."""
+    curve = calibration.curve([case["calibration"] for case in cases.values()])
+    filled = curve["voxels"] > 0
+    figure, axes = plt.subplots(figsize=(5, 4.6), layout="constrained")
+    axes.plot((0.25, 1), (0.25, 1), color="#888888", linestyle=":", label="perfect")
+    confidence, accuracy = curve["confidence"][filled], curve["accuracy"][filled]
+    error = calibration.expected_error(curve)
+    axes.plot(confidence, accuracy, marker="o", color="#0072B2", label=f"model, error {error:.3f}")
+    axes.set(xlabel="probability of the chosen class", ylabel="share of voxels that are right")
+    axes.set(xlim=(0.25, 1), ylim=(0, 1), title="Marked or truly tumorous voxels")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left")
+    return _save(figure, out / "calibration.png")
 
 
 def curves(run: Path, out: Path) -> Path:
@@ -55,15 +122,11 @@ def curves(run: Path, out: Path) -> Path:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     left.plot(epochs, columns["loss"], color="#333333")
     left.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy + 1 - Dice")
-    colours = {region.short: region.colour for region in REGIONS} | {
-        "TC": "#0072B2",
-        "WT": "#000000",
-    }
     styles = {"TC": "--", "WT": "--"}
     for short in SHORT:
         values = columns[f"val_dice_{short}"]
         known = ~np.isnan(values)
-        style = {"color": colours[short], "linestyle": styles.get(short, "-")}
+        style = {"color": COLOURS[short], "linestyle": styles.get(short, "-")}
         right.plot(epochs[known], values[known], marker=".", label=short, **style)
     right.set(title="Validation Dice, 3-D, mean over patients", xlabel="epoch", ylim=(0, 1))
     right.legend(loc="lower right")

@@ -1,6 +1,6 @@
 """Write MODEL_CARD.md from the artefact's card and from evaluations; no number is typed.
 
-python -m training.model_card --test runs/test.json --baseline runs/baseline.json
+python -m training.model_card --test runs/test.json --without runs/test_without_*.json
 """
 
 import argparse
@@ -9,10 +9,13 @@ import math
 import sys
 from pathlib import Path
 
-from model.card import DEFAULT_DIR, OPENVINO_BIN, WEIGHTS, ModelCard, read_card
+from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.modalities import TITLES as MODALITY_TITLES
 from model.networks import NETWORKS
-from training.scores import SHORT
+from training import calibration
+from training.scores import SHORT, mean_scores
 
+RESULTS = Path(__file__).parent / "results"
 # Figures that the work which this follows reports for its MobileUNet.
 PUBLISHED = {"ED": 0.867, "ET": 0.679, "NCR": 0.7153, "accuracy": 0.9078, "dice_loss": 0.0187}
 TITLES = {"simple_unet": "Simple U-Net", "mobile_unet": "MobileUNet"}
@@ -27,7 +30,7 @@ patient. An empty result does not mean that there is nothing to find.
 ## What it is
 
 {title}: a U-Net whose encoder is MobileNetV2, pre-trained on ImageNet, with skip connections, a
-feature pyramid and a decoder of separable convolutions. It sees axial slices at 1 mm with
+feature pyramid and a decoder of separable convolutions. It sees {planes} slices at 1 mm with
 {neighbours} neighbour on each side of all four sequences ({channels} channels) and gives each voxel
 one of four classes. Weights: SHA-256 `{checksum}`.
 
@@ -48,7 +51,9 @@ Pre-processing (`model/preprocess.py`): RAS+ at 1 mm, brain box, z-score per seq
 after clipping to percentiles {clip}. Noise removal is {denoise}, N4 bias-field correction is {n4}.
 Flip averaging is {flip}. Post-processing: {post}.
 
-Training: {settings}. Loss: cross-entropy plus soft Dice over ED, ET, NCR, TC and WT.{note}
+Training: {settings}.
+
+{notes}
 
 ## Accuracy on patients that training never saw
 
@@ -59,12 +64,32 @@ on the 3-D volume on the scans' own grid, then averaged over {patients} patients
 
 Voxel accuracy {accuracy:.4f}, dice loss (1 - mean Dice of ED, ET, NCR) {dice_loss:.4f}.
 
-### Both networks, same patients, same path
+Lesion-wise, as the BraTS challenge of 2023 scores (every lesion counts alike, missed and false ones
+score 0 and 374 mm):
+
+{lesions}
+
+### With a sequence missing
+
+The same patients with one file left out of each upload (`--without`); Dice, and its change:
+
+{missing}
+
+### How sure the model is
+
+Of the voxels that it marks or should mark, by the probability of the class chosen:
+
+{calibration}
+
+The mean gap between probability and share of right voxels, weighted by voxels, is
+{calibration_error:.3f}.
+
+### Both networks, same folds, same steps
 
 {comparison}
 
 The published figures are the ones of the work that this follows, taken on slices of its own split;
-they are not measured on these patients.{baseline_note}
+they are not measured on these patients.
 
 ### Each patient
 
@@ -87,26 +112,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model-dir", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--test", type=Path, required=True, help="evaluation of the test patients")
     parser.add_argument(
-        "--baseline", type=Path, required=True, help="the same for the Simple U-Net"
+        "--without", type=Path, nargs="+", default=[], help="evaluations with a sequence missing"
     )
-    parser.add_argument("--baseline-dir", type=Path, default=Path("runs/simple_unet/artefact"))
-    parser.add_argument("--note", default="", help="what a reader must know of this training")
-    parser.add_argument("--baseline-note", default="")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        default=[RESULTS / "simple-unet.json", RESULTS / "base.json"],
+        help="results of training.crossval, one for each network",
+    )
+    parser.add_argument("--notes", type=Path, default=Path(__file__).parent / "notes.md")
     parser.add_argument("--out", type=Path, default=Path("MODEL_CARD.md"))
     options = parser.parse_args(arguments)
-    folders = {"simple_unet": options.baseline_dir, "mobile_unet": options.model_dir}
-    results = {
-        "simple_unet": json.loads(options.baseline.read_text()),
-        "mobile_unet": json.loads(options.test.read_text()),
-    }
+    test = json.loads(options.test.read_text())
+    # An experiment that was not run yet is not compared.
+    compared = [json.loads(path.read_text()) for path in options.compare if path.exists()]
     card = read_card(options.model_dir)
-    fields = describe(card) | measured(results["mobile_unet"])
     text = TEMPLATE.format(
-        **fields,
-        sizes=size_table(folders),
-        comparison=comparison_table(results),
-        note=" " + options.note if options.note else "",
-        baseline_note=" " + options.baseline_note if options.baseline_note else "",
+        **describe(card),
+        **measured(test),
+        sizes=size_table(card.channels),
+        comparison=comparison_table(compared),
+        missing=missing_table(test, options.without),
+        notes=options.notes.read_text().strip(),
     )
     options.out.write_text(text)
     print(options.out)
@@ -130,11 +158,20 @@ def describe(card: ModelCard) -> dict:
         "clip": " and ".join(f"{value:g}" for value in card.preprocessing.clip_percentiles),
         "denoise": on[card.preprocessing.denoise],
         "n4": on[card.preprocessing.bias_correction],
+        "planes": ", ".join(card.inference.planes),
         "flip": on[card.inference.flip],
         "post": f"components under {post.min_component_ml:g} mL are dropped, less than "
         f"{post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core",
-        "settings": ", ".join(f"{key} {value}" for key, value in settings.items()),
+        "settings": settings_text(settings),
     }
+
+
+def settings_text(settings: dict) -> str:
+    """Return the settings in one line; nested ones in brackets."""
+    return ", ".join(
+        f"{key} ({settings_text(value)})" if isinstance(value, dict) else f"{key} {value}"
+        for key, value in settings.items()
+    )
 
 
 def measured(result: dict) -> dict:
@@ -144,6 +181,7 @@ def measured(result: dict) -> dict:
     rows = [
         (short, *[f"{value:.3f}" for value in mean["regions"][short].values()]) for short in SHORT
     ]
+    curve = calibration.curve([case["calibration"] for case in result["cases"].values()])
     cases = []
     for name, scores in result["cases"].items():
         dice = [f"{scores['regions'][short]['dice']:.3f}" for short in SHORT]
@@ -155,48 +193,91 @@ def measured(result: dict) -> dict:
         "scores": table(header, rows),
         "accuracy": mean["accuracy"],
         "dice_loss": mean["dice_loss"],
+        "lesions": lesion_table(mean["lesion_wise"]),
+        "calibration": calibration_table(curve),
+        "calibration_error": calibration.expected_error(curve),
         "cases": table(("case", *[f"Dice {short}" for short in SHORT], "seconds"), cases),
     }
 
 
-def size_table(folders: dict[str, Path]) -> str:
-    """Return parameters and sizes on disk of both networks."""
-    rows = []
-    for key, folder in folders.items():
-        network = NETWORKS[key](read_card(folder).channels)
-        trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
-        total = network.count_params()
-        sizes = [(folder / name).stat().st_size / 1e6 for name in (WEIGHTS, OPENVINO_BIN)]
-        counts = (f"{count:,}" for count in (trainable, total - trainable, total))
-        rows.append((TITLES[key], *counts, *(f"{size:.1f} MB" for size in sizes)))
-    header = (
-        "network",
-        "trainable",
-        "non-trainable",
-        "total",
-        "weights, float32",
-        "export, float16",
-    )
+def lesion_table(lesion_wise: dict[str, dict]) -> str:
+    """Return lesion-wise means over patients and the number of lesions of all, by region."""
+    header = ("region", "Dice", "HD95 mm", "lesions", "missed", "false")
+    rows = [
+        (short, f"{s['dice']:.3f}", f"{s['hd95_mm']:.1f}", *(str(s[key]) for key in header[3:]))
+        for short, s in lesion_wise.items()
+    ]
     return table(header, rows)
 
 
-def comparison_table(results: dict[str, dict]) -> str:
-    """Return mean scores of both networks beside the published ones."""
+def missing_table(full: dict, paths: list[Path]) -> str:
+    """Return mean Dice without each sequence beside that with all four."""
+    whole = {short: full["mean"]["regions"][short]["dice"] for short in SHORT}
+    rows = [("none", *[f"{value:.3f}" for value in whole.values()])]
+    for path in paths:
+        result = json.loads(path.read_text())
+        regions = result["mean"]["regions"]
+        dice = {short: regions[short]["dice"] for short in SHORT}
+        changed = [f"{dice[short]:.3f} ({dice[short] - whole[short]:+.3f})" for short in SHORT]
+        rows.append((MODALITY_TITLES[result["without"]], *changed))
+    return table(("missing", *SHORT), rows)
+
+
+def calibration_table(curve: dict) -> str:
+    """Return voxels, mean probability and share of right voxels by bin of probability."""
+    filled = [i for i, voxels in enumerate(curve["voxels"]) if voxels]
+    rows = [
+        (
+            f"{calibration.EDGES[i]:.2f} to {calibration.EDGES[i + 1]:.2f}",
+            f"{curve['voxels'][i]:,}",
+            f"{curve['confidence'][i]:.3f}",
+            f"{curve['accuracy'][i]:.3f}",
+        )
+        for i in filled
+    ]
+    return table(("probability", "voxels", "mean probability", "share right"), rows)
+
+
+def size_table(channels: int) -> str:
+    """Return parameters of both networks, and their size in float32."""
+    rows = []
+    for key, build in NETWORKS.items():
+        network = build(channels)
+        trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
+        total = network.count_params()
+        counts = (f"{count:,}" for count in (trainable, total - trainable, total))
+        rows.append((TITLES[key], *counts, f"{total * 4 / 1e6:.1f} MB"))
+    return table(("network", "trainable", "non-trainable", "total", "weights, float32"), rows)
+
+
+def comparison_table(results: list[dict]) -> str:
+    """Return mean scores of both networks in cross-validation beside the published ones."""
     header = ("", *[f"Dice {short}" for short in SHORT])
     header += ("precision", "recall", "accuracy", "dice loss", "s per patient")
+    if len(results) < len(NETWORKS):
+        return "Not measured for this version."
     rows = []
-    for key, result in results.items():
-        mean, cases = result["mean"], result["cases"].values()
+    for result in results:
+        mean, cases = mean_scores(list(result["cases"].values())), result["cases"].values()
         regions = mean["regions"]
         seconds = sum(case["seconds"]["segment"] for case in cases) / len(cases)
         row = [regions[short]["dice"] for short in SHORT]
         row += [regions["WT"]["precision"], regions["WT"]["recall"]]
         row += [mean["accuracy"], mean["dice_loss"]]
-        rows.append((TITLES[key], *[f"{value:.3f}" for value in row], f"{seconds:.1f}"))
+        title = TITLES[result["settings"]["train"]["network"]]
+        rows.append((title, *[f"{value:.3f}" for value in row], f"{seconds:.1f}"))
     published = [f"{PUBLISHED[short]:.3f}" if short in PUBLISHED else "" for short in SHORT]
     accuracy, loss = f"{PUBLISHED['accuracy']:.3f}", f"{PUBLISHED['dice_loss']:.3f}"
     rows.append(("published", *published, "", "", accuracy, loss, ""))
-    return table(header, rows) + "\n\nPrecision and recall are those of the whole tumour."
+    patients, steps = len(results[0]["cases"]), results[0]["settings"]["train"]
+    return (
+        table(header, rows)
+        + f"\n\nCross-validation over {patients} patients in "
+        + f"{len(results[0]['settings']['folds']['run'])} folds, "
+        + f"{steps['epochs'] * steps['steps_per_epoch']} steps of {steps['batch']} patches for each "
+        + "network: a short training, for comparison only (`training/EXPERIMENTS.md`). Precision "
+        + "and recall are those of the whole tumour; times were taken beside other work."
+    )
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -95,7 +95,7 @@ def prepare_cases(
 
 def prepare_folder(folder: Path, out: Path, parameters: Preprocessing) -> dict:
     """Prepare one case folder; return its index entry."""
-    case = load_case(find_case_files(folder))
+    case = load_case(find_case_files(folder, most_missing=0))
     labels = from_file_values(read_labels(find_mask_file(folder), case))
     return write_case(folder.name, case, labels, out, parameters)
 

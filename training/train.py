@@ -42,8 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     split = load_split(options.data)
-    if options.all_cases:
-        split = {"train": sum(split.values(), []), "validation": [], "test": []}
+    trained = sum((split[part] for part in options.parts), [])
+    split = {part: [] if part in options.parts else names for part, names in split.items()}
+    split["train"] = trained
     started = time.monotonic()
     run(settings, split, options.data, options.out, options.imagenet, options.validate_every)
     minutes = (time.monotonic() - started) / 60
@@ -93,7 +94,13 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("runs/data"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--imagenet", type=Path, help="weights file; without it Keras downloads")
-    parser.add_argument("--all-cases", action="store_true", help="train on every case")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=("train", "validation", "test"),
+        default=["train"],
+        help="parts of the split to train on",
+    )
     parser.add_argument("--validate-every", type=int, default=5, metavar="EPOCHS")
     parser.add_argument("--settings", type=Path, help="TOML file; flags below win over it")
     for name, kind in FLAGS.items():

@@ -2,6 +2,7 @@
 
 import { element, errorNotice, part } from "./dom.js";
 import { MODALITIES, TITLES } from "./modalities.js";
+import { lacksLittle, missing, sendable } from "./patients.js";
 import { megabytes, plural } from "./text.js";
 import { Refusal, formFor, send } from "./transfer.js";
 
@@ -10,8 +11,9 @@ const bytesOf = (patient) => (patient.zip ? [patient.zip] : Object.values(patien
 
 function contents(patient) {
   if (patient.zip) return "zip";
-  if (!patient.missing.length) return "4 of 4 sequences";
-  return `missing ${patient.missing.map((modality) => TITLES[modality]).join(", ")}`;
+  const absent = missing(patient);
+  const count = `${MODALITIES.length - absent.length} of ${MODALITIES.length} sequences`;
+  return absent.length ? `${count}, missing ${absent.map((modality) => TITLES[modality]).join(", ")}` : count;
 }
 
 function rowFor(patient) {
@@ -22,28 +24,27 @@ function rowFor(patient) {
   return { patient, row, state: row.querySelector(".batch-state"), bar: row.querySelector("progress") };
 }
 
-const sendable = (patient) => Boolean(patient.zip) || MODALITIES.every((modality) => patient.slots[modality]);
-
 /**
- * Show the patients in `node` and offer to send those that are complete.
+ * Show the patients in `node` and offer to send those with enough sequences.
  * Returns {sending}: whether an upload is under way. `onEnd` is called when the list is put away.
  */
 export function startBatch(node, patients, { form, maxBytes, onEnd }) {
   const rows = patients.map(rowFor);
-  const complete = rows.filter(({ patient }) => sendable(patient));
+  const chosen = rows.filter(({ patient }) => sendable(patient));
   const abort = new AbortController();
   const status = { sending: false };
   const go = element("button", { class: "button button-primary", type: "button" },
-    `Segment ${plural(complete.length, "patient")}`);
+    `Segment ${plural(chosen.length, "patient")}`);
   const goRow = element("li", { class: "batch-go" }, go);
-  go.disabled = complete.length === 0;
+  go.disabled = chosen.length === 0;
   part(node, "batch-title").textContent = `${plural(patients.length, "patient")} found`;
+  part(node, "batch-incomplete").hidden = !patients.some(lacksLittle);
   node.querySelector("ul").replaceChildren(...rows.map(({ row }) => row), goRow);
 
   go.addEventListener("click", async () => {
     go.disabled = true;
     status.sending = true;
-    for (const entry of complete) {
+    for (const entry of chosen) {
       if (!abort.signal.aborted) await sendOne(entry, form, maxBytes, abort.signal);
     }
     status.sending = false;

@@ -4,6 +4,8 @@
 export const MODALITIES = ["flair", "t1", "t1ce", "t2"];
 export const TITLES = { flair: "FLAIR", t1: "T1", t1ce: "T1ce", t2: "T2" };
 export const MASK = "seg";
+// Sequences that a case may lack.
+export const MOST_MISSING = 1;
 
 const CONTRAST = "(?:ce|c|gd|gad|post|postcontrast|contrast|km|\\+c|gadolinium|enhanced)";
 const WORDS = [

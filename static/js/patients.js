@@ -1,6 +1,6 @@
 // Sorting chosen files into patients, and a patient's files into the four sequences.
 
-import { MASK, MODALITIES, guessFromPath, guessModality, stemOf } from "./modalities.js";
+import { MASK, MODALITIES, MOST_MISSING, guessFromPath, guessModality, stemOf } from "./modalities.js";
 import { readZip } from "./zip.js";
 
 const isScan = (name) => /\.nii(\.gz)*$/i.test(name) && !name.split("/").at(-1).startsWith(".");
@@ -35,8 +35,20 @@ export function assign(name, entries) {
     else if (modality && !slots[modality]) slots[modality] = entry;
     else leftovers.push(entry);
   }
-  return { name, slots, leftovers, masks, missing: MODALITIES.filter((modality) => !slots[modality]) };
+  return { name, slots, leftovers, masks };
 }
+
+/** The sequences that a patient has no file for. */
+export const missing = ({ slots }) => MODALITIES.filter((modality) => !slots[modality]);
+
+/** Whether a patient is complete but for what may be left out. */
+export function lacksLittle(patient) {
+  const count = missing(patient).length;
+  return count > 0 && count <= MOST_MISSING;
+}
+
+/** Whether there is enough of a patient to be sent; a zip is the server's to judge. */
+export const sendable = (patient) => Boolean(patient.zip) || missing(patient).length <= MOST_MISSING;
 
 /** The patients in what was dropped or picked: entries are {path, file}; zips are looked into. */
 export async function findPatients(entries) {
@@ -74,7 +86,7 @@ function sortPatients(entries) {
 /** One folder per sequence is common too: fragments that complete one another are one patient. */
 function mergeFragments(patients) {
   const claimed = patients.flatMap((patient) => Object.keys(patient.slots));
-  if (patients.length < 2 || patients.some((patient) => patient.missing.length === 0)) return patients;
+  if (patients.length < 2 || patients.some((patient) => missing(patient).length === 0)) return patients;
   if (new Set(claimed).size < claimed.length) return patients;
   const entries = patients.flatMap((patient) => [...Object.values(patient.slots), ...patient.leftovers, ...patient.masks]);
   return [assign(nameOf("", entries), entries)];

@@ -5,13 +5,13 @@ import { startBatch } from "./batch.js";
 import { element, errorNotice, part } from "./dom.js";
 import { droppedFiles, pickedFiles } from "./drop.js";
 import { MODALITIES, TITLES } from "./modalities.js";
-import { assign, findPatients, ignored, isZip } from "./patients.js";
+import { assign, findPatients, ignored, isZip, lacksLittle, missing, sendable } from "./patients.js";
 import { megabytes, plural } from "./text.js";
 import { Refusal, formFor, send } from "./transfer.js";
 
 const form = document.getElementById("upload");
 const parts = Object.fromEntries(
-  ["errors", "dropzone", "files", "folder", "leftovers", "status", "submit", "transfer", "cancel", "batch"]
+  ["errors", "dropzone", "files", "folder", "leftovers", "incomplete", "status", "submit", "transfer", "cancel", "batch"]
     .map((name) => [name, part(form, name)]),
 );
 const transferText = part(form, "transfer-text");
@@ -46,13 +46,17 @@ function noteIgnored(entries) {
   parts.errors.append(element("p", { class: "notice break" }, `Left out, as neither NIfTI nor zip: ${names}${more}.`));
 }
 
-/** Files picked one after another complete the same patient; a zip or a full set starts afresh. */
+/**
+ * Files picked one after another complete the same patient. A zip or a full set starts afresh, and
+ * so does a set that is enough and in part there already: two patients must not be mixed.
+ */
 function takePatient(found) {
   if (found.zip) {
     patient = { ...emptyPatient(), ...found };
     return;
   }
-  if (patient.zip || MODALITIES.every((modality) => found.slots[modality])) patient = emptyPatient();
+  const again = MODALITIES.some((modality) => found.slots[modality] && patient.slots[modality]);
+  if (patient.zip || !missing(found).length || (again && sendable(found))) patient = emptyPatient();
   const entries = [...Object.values(found.slots), ...found.leftovers, ...found.masks];
   const kept = Object.entries(patient.slots).filter(([modality]) => !found.slots[modality]);
   const fresh = assign(found.name, entries);
@@ -94,8 +98,9 @@ function render() {
   parts.batch.hidden = !inBatch;
   for (const node of [part(form, "slots"), form.querySelector(".upload-bar")]) node.hidden = inBatch;
   parts.status.textContent = statusText();
+  renderIncomplete();
   nameInput.placeholder = patient.name || namePlaceholder;
-  parts.submit.disabled = Boolean(sending) || !ready();
+  parts.submit.disabled = Boolean(sending) || !sendable(patient);
   form.classList.toggle("sending", Boolean(sending));
 }
 
@@ -120,7 +125,12 @@ function renderLeftovers() {
   parts.leftovers.querySelector("ul").replaceChildren(...rows);
 }
 
-const ready = () => Boolean(patient.zip) || MODALITIES.every((modality) => patient.slots[modality]);
+function renderIncomplete() {
+  parts.incomplete.hidden = !lacksLittle(patient) || Boolean(batch);
+  parts.incomplete.textContent = `${titles(missing(patient))} may be left out, at a cost in accuracy.`;
+}
+
+const titles = (modalities) => modalities.map((modality) => TITLES[modality]).join(", ");
 
 const totalBytes = () => (patient.zip ? [patient.zip] : Object.values(patient.slots))
   .reduce((sum, { file }) => sum + file.size, 0);
@@ -129,9 +139,9 @@ function statusText() {
   if (patient.zip) return `${patient.zip.file.name}, ${megabytes(totalBytes())}.`;
   const count = Object.keys(patient.slots).length;
   if (!count) return "No files yet.";
-  const missing = MODALITIES.filter((modality) => !patient.slots[modality]).map((modality) => TITLES[modality]);
+  const absent = missing(patient);
   const masks = patient.masks.length ? ` ${plural(patient.masks.length, "mask")} left out.` : "";
-  const rest = missing.length ? ` Still missing: ${missing.join(", ")}.` : ` ${megabytes(totalBytes())}.`;
+  const rest = absent.length ? ` Still missing: ${titles(absent)}.` : ` ${megabytes(totalBytes())}.`;
   return `${count} of 4 sequences.${rest}${masks}`;
 }
 
@@ -255,6 +265,6 @@ wireDrop();
 parts.cancel.addEventListener("click", () => sending?.abort());
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!sending && ready()) submit();
+  if (!sending && sendable(patient)) submit();
 });
 render();

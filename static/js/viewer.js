@@ -1,5 +1,6 @@
 // The viewer over server-rendered slices. The form's controls hold the state; a change draws the
 // pictures anew, moves the crosshairs and is written into the address, so that a view can be shared.
+// Another viewer may stand in place of the pictures and follow the event "view"; see volume/main.js.
 
 import { part } from "./dom.js";
 import { wireKeys } from "./keys.js";
@@ -15,9 +16,13 @@ const ADDRESS_DELAY_MS = 200;
 const viewer = document.getElementById("viewer");
 const controls = document.getElementById("view").elements;
 const largest = part(viewer, "largest");
+// Links to slices: the buttons of measurements, and the bars of the charts.
+const jumps = [...viewer.querySelectorAll("[data-indices]")];
+const diameters = part(viewer, "diameters");
 const dialog = part(viewer, "shortcuts");
 const crosshair = part(viewer, "crosshair");
 const toggleAllButton = part(viewer, "toggle-all");
+const pictures = part(viewer, "planes");
 
 const planes = Object.fromEntries([...viewer.querySelectorAll("[data-plane]")].map((node) => {
   const svg = part(node, "crosshair-lines");
@@ -40,25 +45,29 @@ let current = "axial";
 let hidden = null;
 let addressTimer = 0;
 
-function readState() {
+export function readState() {
   return {
     index: Object.fromEntries(PLANES.map((plane) => [plane, Number(planes[plane].slider.value)])),
     modality: controls.namedItem("modality").value,
     regions: REGIONS.filter((key) => regionBoxes[key].checked),
     opacity: Number(controls.namedItem("opacity").value),
     outline: controls.namedItem("outline").value === "1",
+    crosshair: crosshair.checked,
   };
 }
 
-function draw(which = PLANES) {
+export function draw(which = PLANES) {
   const state = readState();
-  for (const plane of which) drawSlice(plane, state);
+  // Pictures that another viewer covers would be rendered for nobody.
+  if (!pictures.inert) for (const plane of which) drawSlice(plane, state);
   for (const plane of PLANES) drawCrosshair(plane, state);
+  drawMarks(state);
   part(viewer, "opacity").textContent = `${Math.round(100 * state.opacity)} %`;
   toggleAllButton.textContent = state.regions.length ? "Hide all" : "Show all";
+  viewer.dispatchEvent(new CustomEvent("view", { detail: state }));
   clearTimeout(addressTimer);
   addressTimer = setTimeout(() => {
-    window.history.replaceState(null, "", `?${viewQuery(state)}`);
+    window.history.replaceState(null, "", `?${viewQuery(state)}${window.location.hash}`);
     updateLinks(state);
   }, ADDRESS_DELAY_MS);
 }
@@ -90,6 +99,17 @@ function drawCrosshair(plane, state) {
   for (const name of ["x1", "x2"]) down.setAttribute(name, x * width);
 }
 
+/** The shown slice in each chart, and the diameters on the enhancing tumour that they belong to. */
+function drawMarks(state) {
+  for (const chart of viewer.querySelectorAll("[data-chart]")) {
+    for (const name of ["x1", "x2"]) part(chart, "now").setAttribute(name, state.index[chart.dataset.chart] + 0.5);
+  }
+  const hasDiameters = state.index.axial === Number(diameters?.dataset.slice) && state.regions.includes("enhancing");
+  diameters?.toggleAttribute("hidden", !hasDiameters);
+}
+
+const targetOf = (jump) => JSON.parse(jump.dataset.indices);
+
 /** The plain links keep working too, opened in a new tab for instance. */
 function updateLinks(state) {
   for (const plane of PLANES) {
@@ -98,12 +118,14 @@ function updateLinks(state) {
       link.href = `?${viewQuery({ ...state, index: { ...state.index, [plane]: index } })}`;
     }
   }
-  if (largest) largest.href = `?${viewQuery({ ...state, index: JSON.parse(largest.dataset.indices) })}`;
+  for (const jump of jumps) {
+    jump.setAttribute("href", `?${viewQuery({ ...state, index: { ...state.index, ...targetOf(jump) } })}`);
+  }
 }
 
 // Moving
 
-function moveTo(indices) {
+export function moveTo(indices) {
   const changed = Object.keys(indices).filter((plane) => Number(planes[plane].slider.value) !== indices[plane]);
   for (const plane of changed) {
     planes[plane].direction = indices[plane] < Number(planes[plane].slider.value) ? -1 : 1;
@@ -112,11 +134,11 @@ function moveTo(indices) {
   if (changed.length) draw(changed);
 }
 
-function step(plane, by) {
+export function step(plane, by) {
   moveTo({ [plane]: clamp(Number(planes[plane].slider.value) + by, 0, count[plane] - 1) });
 }
 
-function makeCurrent(plane) {
+export function makeCurrent(plane) {
   planes[current].node.classList.remove("current");
   current = plane;
   planes[current].node.classList.add("current");
@@ -197,8 +219,12 @@ function toggleCrosshair() {
   showCrosshair();
 }
 
-const showCrosshair = () => viewer.classList.toggle("no-crosshair", !crosshair.checked);
-const jump = () => { if (largest) moveTo(JSON.parse(largest.dataset.indices)); };
+function showCrosshair() {
+  viewer.classList.toggle("no-crosshair", !crosshair.checked);
+  draw([]);
+}
+
+const showLargest = () => { if (largest) moveTo(targetOf(largest)); };
 
 wireKeys({
   ArrowUp: () => step(current, 1),
@@ -221,7 +247,7 @@ wireKeys({
   "[": () => changeOpacity(-0.1),
   "]": () => changeOpacity(0.1),
   x: toggleCrosshair,
-  l: jump,
+  l: showLargest,
   "?": () => dialog.showModal(),
 });
 
@@ -246,11 +272,13 @@ controls.namedItem("opacity").addEventListener("input", () => draw());
 crosshair.addEventListener("change", showCrosshair);
 toggleAllButton.addEventListener("click", toggleAll);
 part(viewer, "help").addEventListener("click", () => dialog.showModal());
-largest?.addEventListener("click", (event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  jump();
-});
+for (const jump of jumps) {
+  jump.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    moveTo(targetOf(jump));
+  });
+}
 const created = part(viewer, "created");
 created.textContent = localTime(created.dateTime);
 

@@ -175,6 +175,19 @@ def finished(tmp_path_factory, model_holder, scans):
     close(app)
 
 
+@pytest.fixture(scope="session", params=["flair", "t2"])
+def finished_without(request, tmp_path_factory, model_holder, scans):
+    """The small case, segmented without one sequence: `(Finished, modality)`."""
+    app = app_on(tmp_path_factory.mktemp("without"), model_holder)
+    client = app.test_client()
+    given = {modality: path for modality, path in scans.items() if modality != request.param}
+    case_id = client.post("/api/cases", data=file_parts(given)).json["id"]
+    with app.app_context():
+        jobs.worker(app).run_next()
+    yield Finished(app, client, case_id), request.param
+    close(app)
+
+
 @pytest.fixture
 def zip_of(scans):
     """Return a function that packs the small case, with further entries as it is told."""

@@ -8,6 +8,7 @@ from openapi_spec_validator import validate
 from PIL import Image
 
 from model.labels import from_file_values
+from model.modalities import MODALITIES, TITLES
 from model.nifti import DISCLAIMER
 
 
@@ -116,6 +117,19 @@ def test_odd_overlays(finished, assert_error):
         assert_error(finished.client.get(f"/api/cases/{finished.id}/overlay/{path}"), status, code)
 
 
+def test_a_case_without_one_sequence(finished_without, assert_error):
+    case, missing = finished_without
+    answer = case.client.get(f"/api/cases/{case.id}").json
+    assert answer["state"] == "done"
+    assert set(answer["modalities"]) == set(MODALITIES) - {missing}
+    assert answer["warnings"][0].startswith(f"No {TITLES[missing]} was given.")
+    url = f"/api/cases/{case.id}/overlay/axial/36.png"
+    error = assert_error(case.client.get(f"{url}?modality={missing}"), 404, "modality_not_given")
+    assert TITLES[missing] in error["message"]
+    default = {"flair": "t2", "t2": "flair"}[missing]
+    assert case.client.get(url).data == case.client.get(f"{url}?modality={default}").data
+
+
 def test_overlays_are_quick(finished):
     seconds = []
     for index in range(20, 50):
@@ -135,7 +149,7 @@ def test_health(client, app):
 
 
 def test_metrics(client, done, upload):
-    upload(t1=None)
+    upload(t1=None, t2=None)
     text = client.get("/metrics").text
     assert 'bts_cases{state="done"} 1.0' in text
     assert 'bts_cases{state="queued"} 0.0' in text

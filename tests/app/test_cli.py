@@ -73,6 +73,25 @@ def test_folder_zip_and_files(flask, folder, scans, zip_of, tmp_path, phantom):
     assert np.array_equal(masks[0], masks[2])
 
 
+def test_one_sequence_may_be_missing(flask, folder, scans, tmp_path):
+    (folder / "BraTS-GLI-1-t2w.nii.gz").unlink()
+    out = tmp_path / "out"
+    given = ("flair", "t1", "t1ce")
+    files = [part for modality in given for part in (f"--{modality}", scans[modality])]
+    result = flask("segment", folder, *files, "--out", out)
+    assert result.exit_code == 0, result.output
+    for name in (folder.name, "patient"):
+        found = json.loads((out / f"{name}.json").read_text())
+        assert tuple(found["modalities"]) == given
+        assert found["missing_modalities"] == ["t2"]
+        assert found["warnings"][0].startswith("No T2 was given.")
+        assert f"{name}: No T2 was given." in " ".join(result.stderr.split())
+    (folder / "BraTS-GLI-1-t1c.nii.gz").unlink()
+    result = flask("segment", folder, "--out", out)
+    assert result.exit_code == 1
+    assert "missing_modality" in result.stderr
+
+
 def test_one_failure_does_not_stop_the_rest(flask, folder, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
@@ -109,7 +128,8 @@ def test_usage(flask, scans, tmp_path):
     assert flask("segment", *out).exit_code == 2
     result = flask("segment", "--t1", scans["t1"], *out)
     assert result.exit_code == 2
-    assert "--flair, --t1ce, --t2 is missing" in result.output
+    assert "--flair, --t1ce, --t2 are missing" in result.output
+    assert flask("segment", "--t1", scans["t1"], "--t2", scans["t2"], *out).exit_code == 2
     assert flask("segment", tmp_path / "nowhere", *out).exit_code == 2
 
 

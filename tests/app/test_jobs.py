@@ -62,6 +62,16 @@ def test_interrupted_case_is_queued_again(app, client, upload, change, run_queue
     assert (answer["state"], answer["attempts"]) == ("done", 2)
 
 
+def test_interrupted_case_of_three_files_is_run_again(app, client, upload, change, run_queue):
+    case_id = upload(t1ce=None).json["id"]
+    change(case_id, state="running", stage="inference", progress=0.5, attempts=1)
+    recover(app)
+    run_queue()
+    answer = client.get(f"/api/cases/{case_id}").json
+    assert (answer["state"], answer["attempts"]) == ("done", 2)
+    assert set(answer["modalities"]) == {"flair", "t1", "t2"}
+
+
 def test_third_interruption_is_the_last(app, client, upload, change, assert_error):
     case_id = upload().json["id"]
     change(case_id, state="running", attempts=3)

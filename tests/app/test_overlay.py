@@ -6,6 +6,7 @@ from PIL import Image
 
 from app import overlay
 from app.overlay import Look, border, draw, picture_slice, windowed
+from model.case import Case
 from model.labels import CORE, EDEMA, REGIONS
 
 PLAIN = Look()
@@ -27,7 +28,8 @@ def head():
 @pytest.fixture
 def folder(tmp_path):
     """A finished case with 1 x 2 x 3 mm voxels."""
-    overlay.save_volumes(tmp_path, *head(), np.diag([1.0, 2.0, 3.0, 1.0]))
+    data, labels = head()
+    overlay.save_volumes(tmp_path, Case(data, np.diag([1.0, 2.0, 3.0, 1.0])), labels)
     return tmp_path
 
 
@@ -58,7 +60,7 @@ def test_same_picture_for_any_storage_order(tmp_path, folder):
     data, labels = (array[::-1, ::-1, ::-1] for array in head())
     other = tmp_path / "other"
     other.mkdir()
-    overlay.save_volumes(other, data, labels, np.diag([-1.0, -2.0, -3.0, 1.0]))
+    overlay.save_volumes(other, Case(data, np.diag([-1.0, -2.0, -3.0, 1.0])), labels)
     for plane in overlay.PLANES:
         assert overlay.render_png(other, plane, 7, Look()) == overlay.render_png(
             folder, plane, 7, Look()
@@ -103,6 +105,21 @@ def test_a_hidden_region_has_no_outline():
     shown = np.asarray(draw(np.zeros_like(labels), labels, (1, 1), look))
     assert tuple(shown[2, 4]) == (0, 0, 0)
     assert tuple(shown[3, 4]) == COLOURS["core"]
+
+
+def test_a_missing_sequence_is_not_kept(tmp_path):
+    data, labels = head()
+    overlay.save_volumes(tmp_path, Case(data, np.eye(4), ("t1ce",)), labels)
+    kept = {path.stem for path in tmp_path.iterdir()}
+    assert kept == {"flair", "t1", "t2", "labels", "spacing_mm"}
+
+
+@pytest.mark.parametrize(
+    ("present", "first"),
+    [(("flair", "t1", "t2"), "flair"), (("t1", "t1ce", "t2"), "t2"), (("t1", "t1ce"), "t1")],
+)
+def test_first_is_flair_then_t2_then_what_there_is(present, first):
+    assert overlay.first_modality(present) == first
 
 
 def test_slices_outside_are_refused(folder):

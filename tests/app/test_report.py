@@ -1,9 +1,12 @@
 import csv
 import io
+import re
+import zlib
 
 import pytest
 
 from app import jobs, report, report_pdf
+from model.modalities import TITLES
 from model.nifti import DISCLAIMER
 
 
@@ -19,6 +22,7 @@ def test_json(found, finished):
     assert found["geometry"]["shape"] == [80, 96, 72]
     assert found["geometry"]["spacing_mm"] == [1, 1, 1]
     assert found["modalities"]["flair"] == "patient_flair.nii.gz"
+    assert found["missing_modalities"] == []
     assert {"brats-mobileunet", "python", "numpy"} <= set(found["software"])
 
 
@@ -32,6 +36,31 @@ def test_csv(finished, found):
     whole = found["measurements"]["volumes_ml"]["whole_tumor"]
     assert table["whole_tumor"] == [f"{whole:.3f}", "mL"]
     assert table["model_checksum"][0] == found["model"]["checksum"]
+
+
+def test_csv_holds_every_measurement(finished, found):
+    rows = csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    table = {row[0]: row[1:] for row in rows}
+    taken = found["measurements"]
+    assert table["percent_of_brain_core"] == [f"{taken['percent_of_brain']['core']:.3f}", "%"]
+    assert table["confidence_edema"][0] == f"{taken['confidence']['edema']:.3f}"
+    assert table["rano_longest"] == [f"{taken['rano']['longest_mm']:.2f}", "mm"]
+    assert table["rano_slice"][0] == str(taken["rano"]["slice"])
+    assert table["lesions_enhancing"][0] == str(taken["lesions"]["enhancing"])
+    assert table["side"][0] == taken["location"]["side"]
+    # A number, and so without the mark that keeps texts from being formulas.
+    assert float(table["centre_anterior"][0]) == round(taken["location"]["centre_mm"][1], 1)
+    areas = {name: row[0] for name, row in table.items() if name.startswith("area_coronal_")}
+    assert len(areas) == sum(area > 0 for area in taken["areas_mm2"]["coronal"])
+
+
+def test_accuracy_comes_from_the_card():
+    row = {"dice": 0.9, "hd95_mm": 4.0, "precision": 0.8}
+    assert report.accuracy({"patients": 7, "regions": {"WT": row}}) == {
+        "patients": 7,
+        "regions": {"WT": {"dice": 0.9, "hd95_mm": 4.0}},
+    }
+    assert report.accuracy({}) is None
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
@@ -49,10 +78,39 @@ def test_pdf(finished):
     assert response.data.count(b"/Subtype /Image") >= 3
 
 
+def test_pdf_holds_the_measurements(finished, found):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    rano, percents = found["measurements"]["rano"], found["measurements"]["percent_of_brain"]
+    assert f"RANO: {rano['longest_mm']:.1f}" in text
+    assert f"({percents['whole_tumor']:.2f})" in text
+    assert "Area of the whole tumour by slice" in text
+
+
 def test_pdf_with_any_name(found, finished):
     results = finished.app.config["SETTINGS"].data_dir / "cases" / finished.id / "results"
     odd = found | {"case": {"name": "病人 <b>**bold**</b> " + "x" * 200}, "warnings": ["ż" * 300]}
     assert report_pdf.to_pdf(odd, results).startswith(b"%PDF-")
+
+
+def test_a_missing_sequence_stands_in_every_report(finished_without):
+    case, missing = finished_without
+    url = f"/api/cases/{case.id}/report"
+    found = case.client.get(f"{url}.json").json
+    assert found["missing_modalities"] == [missing]
+    assert missing not in found["modalities"]
+    rows = list(csv.reader(io.StringIO(case.client.get(f"{url}.csv").text)))
+    assert ["missing_modality", missing, ""] in rows
+    text = text_of(case.client.get(f"{url}.pdf").data)
+    assert f"{TITLES[missing]}: not given" in text
+    shown = {"flair": "T2", "t2": "FLAIR"}[missing]
+    assert f"{shown}, with the regions' outlines" in text
+
+
+def text_of(pdf: bytes) -> str:
+    """Return what the pages' streams hold, text among it; fpdf2 packs them and little else."""
+    streams = re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL)
+    unpacked = [zlib.decompress(stream) for stream in streams if stream[:1] == b"x"]
+    return b"\n".join(unpacked).decode("latin-1")
 
 
 def test_empty_result_is_no_finding(found):

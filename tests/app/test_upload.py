@@ -85,9 +85,25 @@ def test_refused(app, upload, assert_error, assert_nothing_kept, part, content, 
     assert_nothing_kept(app)
 
 
-def test_missing(app, upload, assert_error, assert_nothing_kept):
-    error = assert_error(upload(t2=None), 422, "missing_modality")
-    assert "T2" in error["message"]
+@pytest.mark.parametrize("missing", MODALITIES)
+def test_three_named_parts(upload, client, missing):
+    response = upload(**{missing: None})
+    assert response.status_code == 202
+    modalities = client.get(response.json["url"]).json["modalities"]
+    assert list(modalities) == [modality for modality in MODALITIES if modality != missing]
+
+
+def test_three_files_of_any_part(client, scans):
+    files = [(io.BytesIO(scans[m].read_bytes()), scans[m].name) for m in ("t1", "t2", "t1ce")]
+    response = client.post("/api/cases", data={"files": files})
+    assert response.status_code == 202
+    assert "flair" not in client.get(response.json["url"]).json["modalities"]
+
+
+def test_two_missing(app, upload, assert_error, assert_nothing_kept):
+    error = assert_error(upload(t2=None, flair=None), 422, "missing_modality")
+    assert "FLAIR, T2." in error["message"]
+    assert "3 of the 4" in error["hint"]
     assert_nothing_kept(app)
 
 

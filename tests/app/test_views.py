@@ -7,6 +7,7 @@ import pytest
 from app import cases
 from app.cases import db
 from model.labels import REGIONS
+from model.modalities import MODALITIES, TITLES
 from model.nifti import DISCLAIMER
 
 
@@ -34,6 +35,15 @@ def test_upload_without_script(client, parts):
     assert "http-equiv" in page.text
 
 
+def test_three_files_without_script(client, upload):
+    response = upload("/cases", t2=None)
+    assert response.status_code == 303
+    assert "http-equiv" in client.get(response.location).text
+    response = upload("/cases", t1=None, t2=None)
+    assert response.status_code == 422
+    assert "No file was recognised as T1, T2." in response.text
+
+
 def test_error_stands_on_the_form(client, app, upload, assert_nothing_kept):
     response = upload("/cases", t2=(io.BytesIO(b"no scan"), "b_t2.nii"))
     assert response.status_code == 415
@@ -56,8 +66,45 @@ def test_result_page(finished):
     shown = pictures(page)
     assert len(shown) == 3
     assert all(finished.client.get(url).status_code == 200 for url in shown)
-    for kind in ("segmentation.nii.gz", "report.json", "report.csv", "report.pdf"):
+    for kind in ("segmentation.nii.gz", "report.json", "report.csv", "report.pdf", "report.zip"):
         assert f"/api/cases/{finished.id}/{kind}" in page
+    assert f'href="/cases/{finished.id}/report"' in page
+
+
+def test_measurements_lead_to_their_slices(finished):
+    url = f"/cases/{finished.id}"
+    page = finished.client.get(url).text
+    found = finished.client.get(f"/api{url}").json["measurements"]
+    rano, areas = found["rano"], found["areas_mm2"]
+    assert f"{rano['longest_mm']:.1f} × {rano['perpendicular_mm']:.1f} mm" in page
+    for plane in ("axial", "coronal", "sagittal"):
+        chart = re.search(rf'data-chart="{plane}".*?</figure>', page, re.DOTALL)[0]
+        links = [html.unescape(link) for link in re.findall(r'<a href="([^"]+)"', chart)]
+        marked = [index for index, area in enumerate(areas[plane]) if area]
+        assert [int(re.search(rf"{plane}=(\d+)", link)[1]) for link in links] == marked
+    shown = finished.client.get(f"{url}?axial={rano['slice']}").text
+    assert f"/axial/{rano['slice']}.png" in shown
+    assert re.search(r'data-part="diameters" data-slice="\d+">', shown)
+    elsewhere = finished.client.get(f"{url}?axial={rano['slice'] + 1}").text
+    assert re.search(r'data-part="diameters" data-slice="\d+" hidden>', elsewhere)
+
+
+def test_result_page_has_nothing_inline(finished):
+    page = finished.client.get(f"/cases/{finished.id}").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=", page)
+
+
+def test_result_page_offers_the_sequences_that_were_given(finished_without):
+    case, missing = finished_without
+    url = f"/cases/{case.id}"
+    page = case.client.get(url).text
+    offered = re.findall(r'name="modality" value="(\w+)"', page)
+    assert offered == [modality for modality in MODALITIES if modality != missing]
+    default = {"flair": "t2", "t2": "flair"}[missing]
+    assert all(f"modality={default}&" in address for address in pictures(page))
+    assert f"No {TITLES[missing]} was given." in page
+    assert "Not given" in page
+    assert pictures(case.client.get(f"{url}?modality={missing}").text) == pictures(page)
 
 
 def test_view_follows_the_address(finished):

@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    Page,
+    expect,
+    sync_playwright,
+)
 from werkzeug.serving import make_server
 
 from app import create_app, jobs
@@ -21,13 +28,14 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Quiet: nothing but the page under test may cause traffic.
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
-    "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
 ]
+# WebGL2 by the processor alone.
+WEBGL_ARGUMENTS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 TIMEOUT_MS = 30_000
 # Small, so that an upload takes no time; the demo case is the one with a realistic size.
@@ -64,15 +72,26 @@ def server(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if executable is None:
-        pytest.skip("no Chromium on this machine")
+def chromium() -> Iterator[BrowserType]:
+    """What starts browsers."""
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=BROWSER_ARGUMENTS)
-        yield browser
-        browser.close()
+        yield playwright.chromium
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: BrowserType) -> Iterator[Browser]:
+    """A browser without WebGL."""
+    browser = _launch(chromium, ["--disable-gpu", "--disable-3d-apis"])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def webgl_browser(chromium: BrowserType) -> Iterator[Browser]:
+    browser = _launch(chromium, WEBGL_ARGUMENTS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -150,6 +169,13 @@ def write_patient() -> Callable[..., dict[str, Path]]:
 def screenshot() -> Callable[..., None]:
     """A function `(page, name, full_page)` that keeps a picture of a page to be looked at."""
     return _screenshot
+
+
+def _launch(chromium: BrowserType, arguments: list[str]) -> Browser:
+    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine")
+    return chromium.launch(executable_path=executable, args=BROWSER_ARGUMENTS + arguments)
 
 
 def _write_patient(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from model.modalities import MODALITIES, guess_modality
+from model.modalities import MODALITIES, MOST_MISSING, guess_modality
 
 pytestmark = pytest.mark.browser
 
@@ -85,6 +85,38 @@ def test_wrong_guess_is_corrected_by_swapping_and_clearing(page: Page, scans):
     expect(page.locator('[data-part="status"]')).to_contain_text("Still missing: T1.")
     page.set_input_files("#file-t1", str(scans["t1"]))
     expect(slot(page, "t1")).to_contain_text(scans["t1"].name)
+
+
+def test_three_sequences_can_be_sent_and_two_not(page: Page, scans, screenshot):
+    page.goto("/")
+    button = page.get_by_role("button", name="Segment", exact=True)
+    note = page.get_by_text("T2 may be left out, at a cost in accuracy.")
+    page.set_input_files("#pick-files", files(scans)[:2])
+    expect(page.locator('[data-part="status"]')).to_contain_text("Still missing: T1ce, T2.")
+    expect(button).to_be_disabled()
+    expect(page.locator('[data-part="incomplete"]')).to_be_hidden()
+    page.set_input_files("#pick-files", files(scans)[2])
+    expect(note).to_be_visible()
+    screenshot(page, "upload-three")
+    button.click()
+    page.wait_for_url(CASE_PAGE)
+    page.locator("#viewer").wait_for()
+    expect(page.locator(".side")).to_contain_text("No T2 was given.")
+    expect(page.get_by_role("radio")).to_have_count(3 + 2)
+    page.keyboard.press("3")
+    expect(page.locator(".plane-axial img")).to_have_attribute("src", re.compile("modality=t1ce"))
+    screenshot(page, "case-three")
+
+
+def test_three_files_of_another_patient_replace_the_first(
+    page: Page, scans, tmp_path, write_patient
+):
+    other = write_patient(tmp_path / "other", "Other", seed=7)
+    page.goto("/")
+    page.set_input_files("#pick-files", files(scans))
+    page.set_input_files("#pick-files", files(other)[:3])
+    expect(slot(page, "flair")).to_contain_text(other["flair"].name)
+    expect(slot(page, "t2")).to_contain_text("No file yet")
 
 
 def test_unrecognised_file_is_placed_by_hand(page: Page, scans, tmp_path):
@@ -167,9 +199,12 @@ def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
     page.goto("/")
     page.set_input_files("#pick-folder", str(folder))
     expect(page.get_by_role("heading", name="2 patients found")).to_be_visible()
-    expect(page.locator(".batch-row").nth(1)).to_contain_text("missing T2")
+    expect(page.locator(".batch-row").nth(1)).to_contain_text("3 of 4 sequences, missing T2")
+    expect(page.get_by_text("A patient without one of the sequences")).to_be_visible()
+    expect(page.get_by_role("button", name="Segment 2 patients")).to_be_enabled()
     page.get_by_role("button", name="Start over").click()
     page.set_input_files("#pick-files", str(archive))
+    expect(page.get_by_text("A patient without one of the sequences")).to_be_hidden()
     page.get_by_role("button", name="Segment 2 patients").click()
     expect(page.locator(".batch-row").get_by_role("link", name="Open")).to_have_count(2)
     row = page.locator("#worklist tbody tr", has_text="Patient4")
@@ -181,10 +216,11 @@ def test_names_are_read_as_the_server_reads_them(page: Page):
     page.goto("/")
     found = page.evaluate(
         """async (names) => {
-            const { guessModality } = await import("/static/js/modalities.js");
-            return names.map(guessModality);
+            const { MOST_MISSING, guessModality } = await import("/static/js/modalities.js");
+            return [MOST_MISSING, ...names.map(guessModality)];
         }""",
         list(NAMES),
     )
+    assert found.pop(0) == MOST_MISSING
     assert found == [guess_modality(name) for name in NAMES]
     assert set(MODALITIES) <= set(found)

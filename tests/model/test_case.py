@@ -5,6 +5,7 @@ import pytest
 
 from model.case import Case, find_case_files, find_mask_file, load_case
 from model.errors import CaseError
+from model.modalities import MODALITIES
 from model.nifti import write_scan
 from tests.phantoms import small_case, write_case
 
@@ -24,8 +25,38 @@ def test_channels_come_in_order(paths):
     case = load_case(paths)
     original, _ = small_case()
     assert case.data.shape == (*original.shape, 4) and case.data.dtype == np.float32
+    assert case.missing == () and case.present == (0, 1, 2, 3)
     np.testing.assert_array_equal(case.data, np.rint(original.data))
     np.testing.assert_allclose(case.spacing_mm, 1)
+
+
+@pytest.mark.parametrize("missing", MODALITIES)
+def test_a_missing_channel_is_zero(paths, missing):
+    whole = load_case(paths)
+    del paths[missing]
+    case = load_case(paths)
+    channel = MODALITIES.index(missing)
+    assert case.missing == (missing,) and channel not in case.present
+    assert case.data.shape == whole.data.shape and case.data.dtype == np.float32
+    assert not case.data[..., channel].any()
+    kept = list(case.present)
+    np.testing.assert_array_equal(case.data[..., kept], whole.data[..., kept])
+
+
+def test_three_files_must_belong_together_as_well(paths):
+    del paths["flair"]
+    write_scan(paths["t2"], np.arange(8000, dtype=np.int16).reshape(20, 20, 20), np.eye(4))
+    error = failure(paths)
+    assert (error.code, error.file) == ("grid_mismatch", "patient_t2.nii.gz")
+    assert "patient_t1.nii.gz has" in error.message
+    paths["t2"].write_bytes(paths["t1"].read_bytes())
+    assert failure(paths).code == "same_volume"
+
+
+def test_two_missing_ones_are_an_error(paths):
+    del paths["t1"], paths["t2"]
+    error = failure(paths)
+    assert error.code == "missing_modality" and "T1, T2." in error.message
 
 
 def test_another_shape_names_the_file(paths):
@@ -61,10 +92,15 @@ def test_folders_are_read_by_name(paths, tmp_path):
     (tmp_path / "notes.txt").touch()
     assert find_case_files(tmp_path) == paths
     assert find_mask_file(tmp_path).name == "patient_seg.nii.gz"
-    paths["t1"].unlink()
+    paths.pop("t1").unlink()
+    assert find_case_files(tmp_path) == paths
+    with pytest.raises(CaseError) as caught:
+        find_case_files(tmp_path, most_missing=0)
+    assert caught.value.code == "missing_modality" and "T1." in caught.value.message
+    paths["t1ce"].unlink()
     with pytest.raises(CaseError) as caught:
         find_case_files(tmp_path)
-    assert caught.value.code == "missing_modality" and "T1." in caught.value.message
+    assert caught.value.code == "missing_modality" and "T1, T1ce." in caught.value.message
 
 
 def test_errors_can_cross_processes():

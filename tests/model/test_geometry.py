@@ -77,3 +77,20 @@ def test_labels_return_to_a_coarser_and_finer_grid_with_their_volume():
 def test_one_millimetre_has_a_tolerance():
     assert geometry.is_isotropic_1mm(np.diag([-1.0, -1.005, 0.995, 1.0]))
     assert not geometry.is_isotropic_1mm(np.diag([1.0, 1.0, 1.2, 1.0]))
+
+
+def test_a_part_of_a_grid_keeps_its_place():
+    affine = np.array([[0, -2.0, 0, 5], [1.0, 0, 0, 3], [0, 0, 3.0, -7], [0, 0, 0, 1]])
+    part = geometry.shifted(affine, (2, 3, 4))
+    np.testing.assert_allclose(part @ [1, 1, 1, 1], affine @ [3, 4, 5, 1])
+
+
+@pytest.mark.parametrize("axes", [("R", "A", "S"), ("L", "P", "S"), ("S", "L", "A")], ids="".join)
+def test_centre_of_mass_stays_where_it_is(axes):
+    mask = np.zeros((9, 12, 15), np.uint8)
+    mask[2:5, 4:10, 6:8] = 1
+    mask[7, 11, 14] = 1
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    x, y, z = np.argwhere(mask).mean(axis=0) * (1, 2, 3)
+    array, other = turned(mask, affine, axes)
+    assert geometry.centre_mm(array.astype(bool), other) == pytest.approx((x, y, z))

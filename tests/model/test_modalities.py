@@ -3,7 +3,7 @@
 import pytest
 
 from model.errors import CaseError
-from model.modalities import MODALITIES, find_modalities, guess_modality
+from model.modalities import MODALITIES, find_modalities, guess_modality, missing_modalities
 
 NAMES = {
     "flair": ["BraTS2021_01661_flair.nii.gz", "BraTS-GLI-00000-000-t2f.nii.gz", "AX T2 FLAIR.nii",
@@ -32,10 +32,22 @@ def test_four_names_are_assigned_in_order_whatever_theirs():
     assert found["t1ce"] == "p_t1ce.nii"
 
 
+@pytest.mark.parametrize("missing", MODALITIES)
+def test_one_may_be_missing(missing):
+    names = [f"p_{modality}.nii" for modality in reversed(MODALITIES) if modality != missing]
+    found = find_modalities(names)
+    assert list(found) == [modality for modality in MODALITIES if modality != missing]
+    assert missing_modalities(found) == (missing,)
+    with pytest.raises(CaseError, match="No file was recognised as") as caught:
+        find_modalities(names, most_missing=0)
+    assert caught.value.code == "missing_modality" and "4 of the 4" in caught.value.hint
+
+
 def test_two_of_a_kind_and_missing_ones_are_errors():
     with pytest.raises(CaseError) as caught:
         find_modalities(["a_t1.nii", "b_t1.nii"])
     assert caught.value.code == "duplicate_modality" and caught.value.file == "b_t1.nii"
     with pytest.raises(CaseError) as caught:
         find_modalities(["a_t1.nii", "a_t2.nii"])
-    assert caught.value.code == "missing_modality" and "FLAIR, T1ce" in caught.value.message
+    assert caught.value.code == "missing_modality" and "FLAIR, T1ce." in caught.value.message
+    assert "3 of the 4" in caught.value.hint

@@ -8,8 +8,9 @@ import pytest
 from model import preprocess
 from model.case import Case
 from model.errors import CaseError
+from model.modalities import MODALITIES
 from model.preprocess import Preprocessing
-from tests.phantoms import SMALL, orientations, small_case, stretched, turned
+from tests.phantoms import SMALL, orientations, small_case, stretched, turned, without
 
 PLAIN = Preprocessing()
 
@@ -64,6 +65,37 @@ def test_a_head_with_skull_is_told_apart(case):
     assert not stripped
     truth = case.data.any(axis=-1)
     assert np.count_nonzero(mask & truth) / np.count_nonzero(mask | truth) > 0.9
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_missing_sequence_is_zero_and_changes_no_other(case, modality):
+    """As in training, where `sequence_dropout` sets all of one sequence's z-scores to 0."""
+    prepared = preprocess.prepare(without(case, modality), PLAIN)
+    expected = preprocess.prepare(case, PLAIN).volume.copy()
+    expected[..., MODALITIES.index(modality)] = 0
+    assert prepared.stripped
+    np.testing.assert_array_equal(prepared.volume, expected)
+
+
+@pytest.mark.parametrize("step", ["denoise", "bias_correction"])
+def test_a_missing_sequence_stays_zero_through_every_step(case, step):
+    parameters = dataclasses.replace(PLAIN, **{step: True})
+    coarse = dataclasses.replace(stretched(case, (1.0, 1.0, 2.0)), missing=("t1",))
+    coarse.data[..., 1] = 0
+    volume = preprocess.prepare(coarse, parameters).volume
+    assert not volume[..., 1].any()
+    assert np.isfinite(volume).all() and volume[..., 2].any()
+
+
+@pytest.mark.parametrize("background", [0, 20])
+def test_a_missing_sequence_does_not_count_in_the_brain_mask(case, background):
+    noise = np.random.default_rng(0).uniform(0, background, case.data.shape).astype(np.float32)
+    data = case.data + noise
+    data[..., 3] = 0
+    mask, stripped = preprocess.brain_mask(data)
+    expected, expected_stripped = preprocess.brain_mask(data[..., :3])
+    assert stripped == expected_stripped == (background == 0)
+    np.testing.assert_array_equal(mask, expected)
 
 
 def test_no_brain_is_an_error(case):

@@ -75,12 +75,19 @@ def test_export_and_evaluation(run, prepared, labelled, tmp_path):
     options = ["--json", str(scores), "--model-dir", str(out), "--engine", "openvino"]
     assert evaluate.main([str(labelled), *options]) == 0
     result = json.loads(scores.read_text())
-    assert len(result["cases"]) == 5 and list(result["left_out"]) == ["BraTS2021_5"]
+    assert len(result["cases"]) == 6 and not result["left_out"]
+    missing = {name: case["missing"] for name, case in result["cases"].items() if case["missing"]}
+    assert missing == {"BraTS2021_5": ["t2"]}
     for region in ("NCR", "ED", "ET", "TC", "WT"):
         assert set(result["mean"]["regions"][region]) == {
             "dice", "hd95_mm", "volume_error_ml", "precision", "recall",
         }  # fmt: skip
     assert 0 <= result["mean"]["accuracy"] <= 1
+
+    assert evaluate.main([str(labelled), *options, "--without", "flair"]) == 0
+    result = json.loads(scores.read_text())
+    assert result["without"] == "flair" and list(result["left_out"]) == ["BraTS2021_5"]
+    assert [case["missing"] for case in result["cases"].values()] == [["flair"]] * 5
 
 
 def images(count: int = 2, edge: int = 64) -> np.ndarray:

@@ -1,0 +1,54 @@
+"""Everything that a finished case gives, in one zip."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response
+
+from app import cases
+from app.api import file_stem
+from app.openapi import describe
+from app.report import to_csv
+
+blueprint = Blueprint("bundle", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/api/cases/<case_id>/report.zip")
+@describe({200: "application/zip"}, errors=(401, 404, 409))
+def get_report_zip(case_id: str):
+    """Return mask and report in one zip.
+
+    It holds `<name>_seg.nii.gz` and `<name>_report` as `.json`, `.csv` and `.pdf`; `<name>` is the
+    case's, of which letters, digits, `-` and `_` are kept.
+    """
+    case = cases.find(case_id)
+    results, stem = case.results(), file_stem(case)
+    response = Response(pack(case.report, results, stem), mimetype="application/zip")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{stem}_results.zip")
+    return response
+
+
+def pack(report: dict[str, Any], results: Path, stem: str) -> bytes:
+    """Return a zip of mask and report.
+
+    results : folder of the finished case; stem : what its files' names begin with
+    """
+    # Imported here: fpdf2 takes a tenth of the start, and few requests need it.
+    from app.report_pdf import to_pdf
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        # Compressed already.
+        archive.write(results / "segmentation.nii.gz", f"{stem}_seg.nii.gz", zipfile.ZIP_STORED)
+        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        archive.writestr(f"{stem}_report.json", text)
+        archive.writestr(f"{stem}_report.csv", to_csv(report))
+        archive.writestr(f"{stem}_report.pdf", to_pdf(report, results))
+    return buffer.getvalue()

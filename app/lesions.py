@@ -1,0 +1,80 @@
+"""Connected lesions and where they lie: pure functions on masks and affines."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+
+from model.geometry import centre_mm
+
+# Smaller islands are not counted: at 1 mm this is a cube of less than 4 voxels along each edge,
+# far below the 10 mm that make a lesion measurable.
+MIN_LESION_ML = 0.05
+# A lesion lies on both sides when each has at least this share of it. The plane that divides them
+# is known to a few millimetres only, so that a smaller share says nothing.
+BOTH_SIDES_SHARE = 0.1
+# Voxel centres this close to the plane lie on it: far below a voxel, above rounding.
+ON_PLANE_MM = 1e-3
+# Neighbours across faces, edges and corners.
+CONNECTIVITY = 26
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a mask lies.
+
+    side : "left", "right" or "both", the patient's own
+    left_share : share of the volume on the patient's left, 0 to 1
+    centre_mm : centre of mass, RAS+ mm as the affine gives them
+    """
+
+    side: str
+    left_share: float
+    centre_mm: tuple[float, float, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"centre_mm": list(self.centre_mm)}
+
+
+def count(mask: np.ndarray, voxel_ml: float) -> int:
+    """Return how many connected lesions of at least MIN_LESION_ML a mask holds.
+
+    mask : (X, Y, Z) bool; voxel_ml : volume of one voxel in mL
+    """
+    if not mask.any():
+        return 0
+    sizes = np.bincount(cc3d.connected_components(mask, connectivity=CONNECTIVITY).ravel())[1:]
+    # Half a voxel of tolerance: a lesion of exactly the limit counts, whatever rounding does.
+    return int(np.count_nonzero((sizes + 0.5) * voxel_ml >= MIN_LESION_ML))
+
+
+def largest(mask: np.ndarray) -> np.ndarray:
+    """Return the largest connected lesion of a mask (X, Y, Z) bool, as a mask of that shape."""
+    return cc3d.largest_k(mask, k=1, connectivity=CONNECTIVITY).astype(bool)
+
+
+def locate(
+    mask: np.ndarray, affine: np.ndarray, brain_centre_mm: Sequence[float]
+) -> Location | None:
+    """Return where a mask (X, Y, Z) bool lies, None if it is empty.
+
+    affine : (4, 4) to RAS+ mm; brain_centre_mm : (3,), through which the plane between left and
+    right is laid. That plane is taken as upright, which fits scans that are registered to an atlas,
+    as BraTS cases are, and is off by the head's tilt in others.
+    """
+    if not mask.any():
+        return None
+    x_mm = np.argwhere(mask) @ affine[0, :3] + (affine[0, 3] - brain_centre_mm[0])
+    # What lies on the plane belongs to each side by half.
+    right_less_left = np.sign(np.where(np.abs(x_mm) < ON_PLANE_MM, 0.0, x_mm)).mean()
+    left_share = float(1 - right_less_left) / 2
+    x, y, z = (round(value, 2) for value in centre_mm(mask, affine))
+    return Location(_side(left_share), round(left_share, 4), (x, y, z))
+
+
+def _side(left_share: float) -> str:
+    if min(left_share, 1 - left_share) >= BOTH_SIDES_SHARE:
+        return "both"
+    return "left" if left_share > 0.5 else "right"

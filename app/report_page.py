@@ -1,0 +1,83 @@
+"""What the printable report page shows of a finished case."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import url_for
+
+from app import overlay, wording
+from app.cases import StoredCase
+from app.charts import area_charts
+from app.key_images import KeyImage, frames, key_images, look
+from app.report import measurements_of, region_rows
+from model.modalities import MODALITIES, TITLES
+
+# Height of the row of pictures, and what lies between two of them, in units of its drawing.
+ROW_HEIGHT, ROW_GAP = 100.0, 3.0
+ACCURACY_TITLES = {"WT": "Whole tumour", "TC": "Tumour core", "ET": "Enhancing tumour"}
+
+
+def context(case: StoredCase) -> dict[str, Any]:
+    """Return the values of `report.html`. Raises NotReady while there is no report."""
+    results, report = case.results(), case.report
+    measurements = measurements_of(report)
+    pictures = _pictures(case, results, key_images(measurements))
+    return {
+        "case": case,
+        "report": report,
+        "measurements": measurements,
+        "table": region_rows(measurements),
+        "diameters": wording.diameters(measurements["rano"]),
+        "not_measurable": wording.NOT_MEASURABLE,
+        "facts": wording.facts(measurements),
+        "notes": wording.NOTES,
+        "pictures": pictures,
+        "shown_as": TITLES[look(case.modalities).modality],
+        "row_height": ROW_HEIGHT,
+        "row_width": pictures[-1]["left"] + pictures[-1]["width"],
+        "charts": area_charts(measurements["areas_mm2"]),
+        "sequences": [(TITLES[key], case.modalities.get(key)) for key in MODALITIES],
+        "accuracy": _accuracy(report),
+    }
+
+
+def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[dict[str, Any]]:
+    """Return the pictures of a row: the place of each in it, and the part of its slice in mm."""
+    how, left, row = look(case.modalities), 0.0, []
+    query = {"modality": how.modality, "opacity": f"{how.opacity:g}", "outline": int(how.outline)}
+    shown = frames(results, how.modality)
+    for image in images:
+        width_mm, height_mm = overlay.size_mm(results, image.plane)
+        x1, y1, x2, y2 = shown[image.plane]
+        part = x1 * width_mm, y1 * height_mm, (x2 - x1) * width_mm, (y2 - y1) * height_mm
+        width = ROW_HEIGHT * part[2] / part[3]
+        place = {"case_id": case.id, "plane": image.plane, "index": image.index}
+        row.append(
+            {
+                "plane": image.plane,
+                "index": image.index,
+                "count": image.count,
+                "left": left,
+                "width": width,
+                "part_mm": part,
+                "size_mm": (width_mm, height_mm),
+                "letters": overlay.EDGE_LETTERS[image.plane],
+                "lines": [[(x * width_mm, y * height_mm) for x, y in line] for line in image.lines],
+                "url": url_for("api.get_overlay", **place, **query),
+            }
+        )
+        left += width + ROW_GAP
+    return row
+
+
+def _accuracy(report: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the model's scores on the regions that its reports are read for, None without any."""
+    found = report.get("accuracy")
+    if not found:
+        return None
+    rows = [
+        (title, found["regions"][short])
+        for short, title in ACCURACY_TITLES.items()
+        if short in found["regions"]
+    ]
+    return {"patients": found["patients"], "rows": rows}

@@ -1,0 +1,64 @@
+"""Measurements in words, the same on the case page, on the report page and in the PDF.
+
+Every text says what the model marked; none says anything about the patient. Only Latin-1 letters,
+which the PDF's fonts are limited to.
+"""
+
+from typing import Any
+
+from app.diameters import MEASURABLE_MM, MEASURABLE_SLICES
+from app.lesions import MIN_LESION_ML
+
+SIDES = {"left": "Left", "right": "Right", "both": "Both sides"}
+# What the ends of each plane's row of slices are called, from index 0 on.
+ENDS = {"axial": ("I", "S"), "coronal": ("P", "A"), "sagittal": ("L", "R")}
+NOT_MEASURABLE = (
+    f"Not measurable by RANO, which asks for {MEASURABLE_MM:g} mm both ways on at least "
+    f"{MEASURABLE_SLICES} slices."
+)
+NOTES = (
+    "Probability: the mean that the model gave to its own choice; not calibrated.",
+    "RANO: longest axial diameter of the largest enhancing lesion and the longest at right angles "
+    "(Wen et al. 2010), taken from the mask's outline.",
+    "Centre: the mask's centre of mass from the origin of the scan's coordinates.",
+    f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL.",
+)
+
+
+def diameters(rano: dict[str, Any] | None) -> str:
+    """Return the two diameters and their product, `rano` as in `measurements`."""
+    if rano is None:
+        return "No enhancing voxels were marked"
+    long_mm, short_mm = rano["longest_mm"], rano["perpendicular_mm"]
+    return f"{long_mm:.1f} × {short_mm:.1f} mm = {rano['product_mm2']:.0f} mm²"
+
+
+def place(rano: dict[str, Any] | None) -> str:
+    """Return where the diameters lie and whether they count, to follow `diameters`."""
+    if rano is None:
+        return "."
+    note = "" if rano["measurable"] else f" {NOT_MEASURABLE}"
+    return f" in axial slice {rano['slice'] + 1}.{note}"
+
+
+def facts(measurements: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return title and text of what is measured besides volumes and diameters, where known."""
+    lesions, location = measurements["lesions"], measurements["location"]
+    found = []
+    if lesions:
+        found.append(("Lesions", f"{lesions['whole_tumor']} ({lesions['enhancing']} enhancing)"))
+    if location:
+        found += [("Side", _side(location)), ("Centre", _centre(location))]
+    return found
+
+
+def _side(location: dict[str, Any]) -> str:
+    left = round(100 * location["left_share"])
+    name = SIDES[location["side"]]
+    return name if left in (0, 100) else f"{name} ({left} % left, {100 - left} % right)"
+
+
+def _centre(location: dict[str, Any]) -> str:
+    # No letters of directions: the origin of coordinates need not lie in the head, and "L" beside
+    # a tumour on the right would look like a contradiction.
+    return ", ".join(f"{mm:.0f}" for mm in location["centre_mm"]) + " mm (RAS)"

@@ -1,0 +1,42 @@
+// The case's volumes as NiiVue holds them: each is fetched once, when it is first wanted.
+
+import { NVImage } from "../../vendor/niivue.js";
+import { presetsOf } from "./window.js";
+
+async function fetchImage(url, name) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${name} could not be loaded (${answer.status}).`);
+  return NVImage.loadFromUrl({ url: await answer.arrayBuffer(), name });
+}
+
+export class Library {
+  #urls;
+  #loading = new Map();
+
+  constructor(urls) {
+    this.#urls = urls;
+  }
+
+  /** The sequence `{image, presets}`; the same promise for the same modality. */
+  scan(modality) {
+    return this.#once(modality, async () => {
+      const image = await fetchImage(this.#urls.volumes[modality], `${modality}.nii.gz`);
+      return { image, presets: presetsOf(image) };
+    });
+  }
+
+  /** The mask's image, with the values of the file. */
+  mask() {
+    return this.#once("mask", () => fetchImage(this.#urls.mask, "mask.nii.gz"));
+  }
+
+  #once(key, load) {
+    if (!this.#loading.has(key)) {
+      const loading = load();
+      this.#loading.set(key, loading);
+      // A failure is not kept, so that the next wish tries again.
+      loading.catch(() => this.#loading.delete(key));
+    }
+    return this.#loading.get(key);
+  }
+}

@@ -1,0 +1,202 @@
+// The 3-D viewer of the case page. What it shares with the rendered slices (position, sequence,
+// regions, opacity, outline, crosshair) stays in the controls of viewer.js; what it adds is `own`,
+// kept behind # in the address. NiiVue is loaded when the viewer is first opened.
+
+import { part } from "../dom.js";
+import { wireKeys } from "../keys.js";
+import { TITLES } from "../modalities.js";
+import { draw, makeCurrent, moveTo, readState, step } from "../viewer.js";
+import { DEFAULTS, LAYOUTS, PRESETS, formatHash, parseHash } from "./address.js";
+import { Cine } from "./cine.js";
+import { compose, download } from "./picture.js";
+import { hasWebGL2 } from "./webgl.js";
+
+// Browsers refuse a page that rewrites its address too often.
+const ADDRESS_DELAY_MS = 250;
+const HAND = "hand";
+
+const viewer = document.getElementById("viewer");
+const planes = part(viewer, "planes");
+const volume = part(viewer, "volume-viewer");
+const button = part(viewer, "volume-open");
+const controls = document.getElementById("volume-controls").elements;
+const compareBox = controls.namedItem("compare");
+const [playButton, screenButton] = ["volume-play", "volume-screen"].map((name) => part(volume, name));
+const urls = { volumes: JSON.parse(volume.dataset.volumes), mask: volume.dataset.mask };
+const regions = JSON.parse(volume.dataset.regions);
+const modalities = Object.keys(urls.volumes);
+
+let own = { ...DEFAULTS };
+let stage = null;
+let pointed = "axial";
+let addressTimer = 0;
+
+function say(text, failed = false) {
+  const node = part(volume, "volume-status");
+  node.textContent = text;
+  node.classList.toggle("volume-status-error", failed);
+}
+
+/** Take over some of the state, and show it. */
+function change(changes) {
+  own = { ...own, ...changes };
+  clearTimeout(addressTimer);
+  addressTimer = setTimeout(() => {
+    const { pathname, search } = window.location;
+    window.history.replaceState(null, "", `${pathname}${search}${formatHash(own)}`);
+  }, ADDRESS_DELAY_MS);
+  return own.open ? show() : undefined;
+}
+
+// Black and white by hand are those of one sequence, presets those of all.
+const windowOf = (modality, presets) => own.windows[modality] ?? presets[own.preset];
+
+async function show() {
+  const look = readState();
+  controls.namedItem("layout").value = own.layout;
+  if (compareBox) compareBox.checked = own.compare;
+  controls.namedItem("preset").value = own.windows[look.modality] ? HAND : own.preset;
+  try {
+    stage ??= await makeStage();
+    await stage.show({
+      ...own, look, windowOf, modalities: own.compare ? modalities : [look.modality],
+    });
+    say("");
+    tellReading();
+  } catch (error) {
+    fail(error.message);
+  }
+}
+
+async function makeStage() {
+  say("Loading the volumes …");
+  const { Stage } = await import("./stage.js");
+  const events = { onView: followHand, onWindow: windowByHand, onPlane: point, onLost: () => fail("The graphics card gave up.") };
+  return new Stage(part(volume, "volume-panes"), { urls, regions, events });
+}
+
+/** Whatever goes wrong, the rendered slices take over. */
+function fail(reason) {
+  close();
+  button.textContent = "3-D viewer failed";
+  button.title = `${reason} The pictures below come from the server.`;
+  button.disabled = true;
+}
+
+function tellReading() {
+  const { mm, modality, intensity, region } = stage.reading;
+  // Signed, because zero of a scanner's or an atlas' coordinates is not the middle of the head.
+  const place = mm.map((value) => value.toFixed(1).replace("-", "−")).join(", ");
+  const value = Number.isInteger(intensity) ? intensity : Number(intensity.toPrecision(4));
+  part(volume, "volume-reading").textContent = `RAS ${place} mm · ${TITLES[modality]} ${value} · ${region ?? "No region"}`;
+}
+
+// What happens on the stage
+
+function followHand({ camera, pan, indices }) {
+  moveTo(indices);
+  change({ camera, pan });
+}
+
+function windowByHand(modality, limits) {
+  change({ windows: { ...own.windows, [modality]: limits } });
+}
+
+function point(plane) {
+  if (plane === "render" || plane === pointed) return;
+  pointed = plane;
+  makeCurrent(plane);
+}
+
+// Opening and closing
+
+function open() {
+  if (own.open || button.disabled) return;
+  planes.inert = true;
+  volume.hidden = false;
+  button.setAttribute("aria-pressed", "true");
+  change({ open: true });
+}
+
+function close() {
+  if (!own.open) return;
+  cine.stop();
+  if (document.fullscreenElement === volume) document.exitFullscreen();
+  volume.hidden = true;
+  planes.inert = false;
+  button.setAttribute("aria-pressed", "false");
+  change({ open: false });
+  draw();
+}
+
+// Buttons and keys
+
+const cine = new Cine(playOn, (playing) => {
+  playButton.setAttribute("aria-pressed", String(playing));
+  playButton.textContent = playing ? "Stop" : "Play";
+});
+
+/** One slice on in the plane that is looked at, from the last one back to the first. */
+function playOn() {
+  const plane = own.layout in readState().index ? own.layout : pointed;
+  const before = readState().index[plane];
+  step(plane, 1);
+  if (readState().index[plane] === before) moveTo({ [plane]: 0 });
+}
+
+const next = (list, value) => list[(list.indexOf(value) + 1) % list.length];
+const choosePreset = (preset) => change({ preset, windows: {} });
+const chooseLayout = (layout) => change({ layout });
+
+/** Four small pictures of one plane say more than four times four tiny ones. */
+const chooseCompare = (compare) => change({ compare, layout: compare && own.layout === LAYOUTS[0] ? "axial" : own.layout });
+
+function reset() {
+  cine.stop();
+  change({ ...DEFAULTS, open: true });
+}
+
+function takePicture() {
+  const { name } = volume.dataset;
+  const area = part(volume, "volume-panes");
+  const paper = compose(area, stage.pictures(), `${name} · ${part(volume, "volume-reading").textContent}`);
+  download(paper, `${name.replaceAll(/[^\p{L}\p{N}_-]+/gu, "_")}.png`);
+}
+
+function toggleScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else volume.requestFullscreen();
+}
+
+const whenOpen = (action) => () => { if (own.open && stage) action(); };
+const ACTIONS = {
+  "volume-play": [() => cine.toggle(), "k"],
+  "volume-reset": [reset, "r"],
+  "volume-picture": [takePicture, "p"],
+  "volume-screen": [toggleScreen, "f"],
+};
+
+function wire() {
+  button.classList.add("ready");
+  button.addEventListener("click", () => (own.open ? close() : open()));
+  for (const radio of controls.namedItem("layout")) radio.addEventListener("change", () => chooseLayout(radio.value));
+  compareBox?.addEventListener("change", () => chooseCompare(compareBox.checked));
+  controls.namedItem("preset").addEventListener("change", ({ target }) => choosePreset(target.value));
+  for (const [name, [action]] of Object.entries(ACTIONS)) part(volume, name).addEventListener("click", whenOpen(action));
+  wireKeys({
+    v: () => (own.open ? close() : open()),
+    g: whenOpen(() => compareBox && chooseCompare(!own.compare)),
+    t: whenOpen(() => chooseLayout(next(LAYOUTS, own.layout))),
+    w: whenOpen(() => choosePreset(next(PRESETS, own.preset))),
+    ...Object.fromEntries(Object.values(ACTIONS).map(([action, key]) => [key, whenOpen(action)])),
+  });
+  viewer.addEventListener("view", () => { if (own.open) show(); });
+  document.addEventListener("fullscreenchange", () => {
+    screenButton.setAttribute("aria-pressed", String(document.fullscreenElement === volume));
+  });
+  const wanted = parseHash(window.location.hash, modalities);
+  own = { ...wanted, open: false };
+  if (wanted.open) open();
+}
+
+if (hasWebGL2()) wire();

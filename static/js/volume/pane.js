@@ -1,0 +1,214 @@
+// One picture of NiiVue: a sequence with the mask on it, as one plane, as a rendering, or as all four.
+
+import { DRAG_MODE, Niivue, SLICE_TYPE } from "../../vendor/niivue.js";
+import { LAYOUTS } from "./address.js";
+
+const TYPES = {
+  axial: SLICE_TYPE.AXIAL, coronal: SLICE_TYPE.CORONAL, sagittal: SLICE_TYPE.SAGITTAL, render: SLICE_TYPE.RENDER,
+};
+const PLANE_OF = Object.fromEntries(Object.entries(TYPES).map(([plane, type]) => [type, plane]));
+// The letters at the edges need some air, as a fraction of the picture.
+const AIR = 0.02;
+const part = (left, top, size) => [left + AIR * size, top + AIR * size, size - 2 * AIR * size, size - 2 * AIR * size];
+const tile = (plane, position) => ({ sliceType: TYPES[plane], position });
+const FOUR = [
+  tile("axial", part(0, 0, 0.5)), tile("render", part(0.5, 0, 0.5)),
+  tile("coronal", part(0, 0.5, 0.5)), tile("sagittal", part(0.5, 0.5, 0.5)),
+];
+// NiiVue's axes of the three planes: right, anterior, superior.
+const AXIS = { sagittal: 0, coronal: 1, axial: 2 };
+const CROSSHAIR_MM = 0.4;
+// How much the surface of the head is shaded, and how far it lets the tumour inside be seen, from 0 to 1.
+const SHADING = 0.55;
+const GLASS = 0.15;
+
+const MOUSE = {
+  leftButton: { primary: DRAG_MODE.crosshair, withShift: DRAG_MODE.slicer3D },
+  rightButton: DRAG_MODE.windowing,
+  centerButton: DRAG_MODE.pan,
+};
+const OPTIONS = {
+  isRadiologicalConvention: true,
+  // Anterior on the left, as in the rendered slices of the page.
+  sagittalNoseLeft: true,
+  dragAndDropEnabled: false,
+  isForceMouseClickToVoxelCenters: true,
+  showAllOrientationMarkers: true,
+  crosshairColor: [0.49, 0.75, 1, 0.75],
+  crosshairWidthUnit: "mm",
+  fontColor: [0.83, 0.85, 0.89, 1],
+  fontMinPx: 13,
+  fontSizeScaling: 0,
+  backColor: [0, 0, 0, 1],
+  clipPlaneColor: [0, 0, 0, 0],
+  multiplanarPadPixels: 1,
+  loadingText: "",
+  logLevel: "error",
+};
+
+/**
+ * NiiVue without its own keys, which would act beside those of the page. It tells of every drawing,
+ * and draws once for several changes: each of its setters would draw anew.
+ */
+class Drawing extends Niivue {
+  onDrawn = () => {};
+  #held = false;
+
+  keyDownListener() {}
+  keyUpListener() {}
+  sync() { this.onDrawn(); }
+
+  drawScene() {
+    return this.#held ? undefined : super.drawScene();
+  }
+
+  /** Make `changes`, which say whether there is anything to draw. */
+  once(changes) {
+    this.#held = true;
+    const changed = changes();
+    this.#held = false;
+    if (changed) this.drawScene();
+  }
+}
+
+const same = (a, b) => a.every((value, at) => Math.abs(value - b[at]) < 1e-4);
+
+export class Pane {
+  #nv = new Drawing(OPTIONS);
+  #layout = null;
+  #version = 0;
+  #shaded = false;
+
+  /** A pane on `canvas`; `onDrawn(pane)` is called after every drawing. */
+  constructor(canvas, onDrawn) {
+    this.canvas = canvas;
+    // As an option of the constructor it would be ignored.
+    this.#nv.setMouseEventConfig(MOUSE);
+    this.#nv.onDrawn = () => { if (this.image) onDrawn(this); };
+  }
+
+  async start() {
+    await this.#nv.attachToCanvas(this.canvas, true);
+  }
+
+  get image() { return this.#nv.volumes[0] ?? null; }
+
+  /** [black, white] as they are drawn. */
+  get limits() { return [this.image.cal_min, this.image.cal_max]; }
+
+  /** Where it is looked at from: azimuth, elevation, size; and the planes' shift in mm and zoom. */
+  get camera() {
+    const { renderAzimuth, renderElevation, volScaleMultiplier } = this.#nv.scene;
+    return [renderAzimuth, renderElevation, volScaleMultiplier];
+  }
+
+  get pan() { return [...this.#nv.scene.pan2Dxyzmm]; }
+
+  /** 0-based slices through the crosshair by plane, in canonical order. */
+  get indices() {
+    const { crosshairPos } = this.#nv.scene;
+    return this.#planes((axis, count) => Math.min(count - 1, Math.floor(crosshairPos[axis] * count)));
+  }
+
+  /** The crosshair: RAS+ mm, and the intensity there. */
+  get reading() {
+    const mm = [...this.#nv.frac2mm(this.#nv.scene.crosshairPos, 0, true)].slice(0, 3);
+    return { mm, intensity: this.image.getValue(...this.image.mm2vox(mm)) };
+  }
+
+  /** Draw a view; the GPU gets again only what changed, and nothing is drawn if nothing did. */
+  show({ image, limits, mask, layout, crosshair, camera, pan, indices }) {
+    this.#nv.once(() => {
+      const changed = [
+        this.#hand(image, limits, mask),
+        this.#arrange(layout),
+        this.#cross(crosshair),
+        this.#look({ camera, pan, indices }),
+      ];
+      return changed.includes(true);
+    });
+  }
+
+  /** Look from where another pane looks from. */
+  follow(view) {
+    this.#nv.once(() => this.#look(view));
+  }
+
+  /** The plane or rendering under a point of the window. */
+  planeAt(event) {
+    const { left, top } = this.canvas.getBoundingClientRect();
+    const scale = this.#nv.uiData.dpr;
+    const tile = this.#nv.tileIndex((event.clientX - left) * scale, (event.clientY - top) * scale);
+    return PLANE_OF[this.#nv.screenSlices[tile]?.axCorSag] ?? null;
+  }
+
+  /** The canvas, drawn in this very moment: WebGL forgets a picture after it was shown. */
+  picture() {
+    this.#nv.drawScene();
+    return this.canvas;
+  }
+
+  /** Give the memory of the GPU back. */
+  dispose() {
+    this.#nv.cleanup();
+    this.#nv.gl.getExtension("WEBGL_lose_context")?.loseContext();
+    this.canvas.remove();
+  }
+
+  /** Hand volumes to the GPU as far as they are new there. */
+  #hand(image, limits, mask) {
+    const nv = this.#nv;
+    const windowed = limits[0] !== image.cal_min || limits[1] !== image.cal_max;
+    const masked = mask.version !== this.#version;
+    [image.cal_min, image.cal_max] = limits;
+    nv.opts.atlasOutline = mask.outline;
+    this.#version = mask.version;
+    if (image !== this.image) {
+      nv.volumes = [image, mask.image];
+      nv.setVolume(image, 0);
+      return true;
+    }
+    if (windowed) nv.refreshLayers(image, 0);
+    if (masked) nv.refreshLayers(mask.image, 1);
+    return windowed || masked;
+  }
+
+  #arrange(layout) {
+    if (layout === this.#layout) return false;
+    this.#layout = layout;
+    this.#shade(layout === LAYOUTS[0] || layout === "render");
+    this.#nv.setSliceType(layout === "render" ? SLICE_TYPE.RENDER : SLICE_TYPE.MULTIPLANAR);
+    this.#nv.setCustomLayout(layout === LAYOUTS[0] ? FOUR : [tile(layout, part(0, 0, 1))]);
+    return true;
+  }
+
+  /** Shading needs the gradients of the volume, anew for each window, which is slow: not for slices alone. */
+  #shade(wanted) {
+    if (wanted === this.#shaded) return;
+    this.#shaded = wanted;
+    this.#nv.opts.gradientOpacity = wanted ? GLASS : 0;
+    this.#nv.setVolumeRenderIllumination(wanted ? SHADING : 0);
+  }
+
+  #cross(shown) {
+    const width = shown ? CROSSHAIR_MM : 0;
+    if (width === this.#nv.opts.crosshairWidth) return false;
+    this.#nv.opts.crosshairWidth = width;
+    return true;
+  }
+
+  #look({ camera, pan, indices }) {
+    const { scene } = this.#nv;
+    const there = this.indices;
+    const moved = Object.keys(there).some((plane) => there[plane] !== indices[plane]);
+    if (!moved && same(camera, this.camera) && same(pan, this.pan)) return false;
+    [scene.renderAzimuth, scene.renderElevation, scene.volScaleMultiplier] = camera;
+    scene.pan2Dxyzmm.set(pan);
+    this.#planes((axis, count, plane) => { scene.crosshairPos[axis] = (indices[plane] + 0.5) / count; });
+    return true;
+  }
+
+  #planes(of) {
+    return Object.fromEntries(Object.entries(AXIS).map(([plane, axis]) => [plane, of(axis, this.image.dimsRAS[axis + 1], plane)]));
+  }
+}

@@ -1,0 +1,21 @@
+"""No page has a serious or critical violation of the rules of axe-core."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.axe import violations
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("path", ["/", "/about", "case", "case/report", "/cases/none"])
+def test_page_has_no_serious_violation(page: Page, demo_address, path, expected_errors):
+    expected_errors.append("404")
+    page.goto(path.replace("case", demo_address) if path.startswith("case") else path)
+    assert violations(page) == []
+
+
+def test_filled_upload_form_has_no_serious_violation(page: Page, scans):
+    page.goto("/")
+    page.set_input_files("#pick-files", [str(path) for path in scans.values()])
+    assert violations(page) == []

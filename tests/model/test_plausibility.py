@@ -1,0 +1,97 @@
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from model.case import find_case_files, load_case
+from model.modalities import MODALITIES
+from model.phantom import make_case
+from model.plausibility import EXPECTED, ct_like, exchanged, implausibilities
+from model.preprocess import Preprocessing, prepare
+from tests.phantoms import small_case, without
+
+
+@pytest.fixture(scope="module")
+def prepared(demo_case):
+    return prepare(demo_case[0], Preprocessing())
+
+
+def swapped(volume: np.ndarray, first: str, second: str) -> np.ndarray:
+    """Return (X, Y, Z, 4) as if the files of two sequences had been exchanged."""
+    order = list(MODALITIES)
+    at = order.index(first), order.index(second)
+    order[at[0]], order[at[1]] = second, first
+    return volume[..., [MODALITIES.index(modality) for modality in order]]
+
+
+def test_every_pair_is_expected_somehow():
+    assert set(EXPECTED) == set(combinations(MODALITIES, 2))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_right_order_is_not_warned_of(seed):
+    case, _ = make_case(seed, shape=(110, 130, 100))
+    assert implausibilities(prepare(case, Preprocessing()), case) == []
+
+
+@pytest.mark.parametrize("pair", [("flair", "t2"), ("t1", "t2"), ("t1ce", "t2")], ids="-".join)
+def test_exchanged_sequences_are_named(prepared, pair):
+    assert exchanged(swapped(prepared.volume, *pair), prepared.brain) == pair
+
+
+def test_exchange_before_and_after_contrast():
+    """T1ce is T1 with more of its bright voxels: here one in fifty takes up contrast."""
+    rng = np.random.default_rng(0)
+    brain = np.ones((60, 60, 60), bool)
+    fine = rng.normal(0, 1, (*brain.shape, 4)).astype(np.float32)
+    fine[..., 2] = fine[..., 1] + 0.3 * fine[..., 2]
+    fine[..., 2] += 4 * (rng.random(brain.shape) < 0.02)
+    assert exchanged(fine, brain) is None
+    assert exchanged(swapped(fine, "t1", "t1ce"), brain) == ("t1", "t1ce")
+
+
+def test_the_warning_names_both(prepared, demo_case):
+    wrong = replace(prepared, volume=swapped(prepared.volume, "flair", "t2"))
+    (text,) = implausibilities(wrong, demo_case[0])
+    assert text.startswith("FLAIR and T2 look as if they had been exchanged.")
+
+
+def test_only_what_the_rates_hold_for_is_looked_at(prepared, demo_case):
+    wrong = replace(prepared, volume=swapped(prepared.volume, "flair", "t2"))
+    assert implausibilities(replace(wrong, stripped=False), demo_case[0]) == []
+    assert implausibilities(wrong, without(demo_case[0], "t1")) == []
+
+
+def test_flat_and_tiny_volumes_tell_nothing():
+    brain = np.ones((40, 40, 40), bool)
+    assert exchanged(np.zeros((40, 40, 40, 4), np.float16), brain) is None
+    assert exchanged(np.zeros((8, 8, 8, 4), np.float16), brain[:8, :8, :8]) is None
+
+
+def test_a_ct_is_named():
+    case, _ = small_case()
+    assert ct_like(case) == []
+    data = case.data.copy()
+    data[..., 1] = np.where(data[..., 1] > 0, 40, -1000)
+    ct = replace(case, data=data)
+    assert ct_like(ct) == ["t1"]
+    prepared = prepare(ct, Preprocessing())
+    assert any("T1 has values far below 0" in text for text in implausibilities(prepared, ct))
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_rates_on_real_cases(real_data):
+    """The rates that the module states, on every labelled case."""
+    named = dict.fromkeys(EXPECTED, 0)
+    folders = [*(real_data / "raw").iterdir(), *(real_data / "packed").iterdir()]
+    for folder in folders:
+        case = load_case(find_case_files(folder))
+        prepared = prepare(case, Preprocessing())
+        assert implausibilities(prepared, case) == [], folder.name
+        for pair in named:
+            found = exchanged(swapped(prepared.volume, *pair), prepared.brain)
+            named[pair] += found == pair
+    assert len(folders) == 35
+    assert list(named.values()) == [32, 23, 35, 34, 35, 35]

@@ -1,0 +1,122 @@
+"""Folds, configurations and the report of experiments; one experiment run to its end."""
+
+import json
+
+import numpy as np
+import pytest
+
+from training import crossval
+from training.crossval import Folds, digest, fold_split, read_experiments
+from training.experiments import compared
+from training.settings import Settings, merged, parse, read_toml
+
+SPLIT = {
+    "train": ["BraTS-GLI-7-000", "BraTS-GLI-7-001", *(f"c{i}" for i in range(8)), "phantom_1000"],
+    "validation": ["c8", "c9"],
+    "test": ["never"],
+}
+
+
+def test_folds_hold_out_every_patient_once_and_never_the_test_part():
+    folds = Folds(count=3)
+    parts = [fold_split(SPLIT, folds, number) for number in range(3)]
+    held_out = sum((part["validation"] for part in parts), [])
+    assert sorted(held_out) == sorted(set(SPLIT["train"] + SPLIT["validation"]) - {"phantom_1000"})
+    for part in parts:
+        assert not set(part["train"]) & set(part["validation"])
+        assert "phantom_1000" in part["train"] and part["test"] == []
+        # Two visits of one patient.
+        assert ("BraTS-GLI-7-000" in part["train"]) == ("BraTS-GLI-7-001" in part["train"])
+    assert "never" not in json.dumps(parts)
+    assert parts[0] != fold_split(SPLIT, Folds(count=3, seed=1), 0)
+
+
+def test_fewer_patients_are_a_part_of_more():
+    few = fold_split(SPLIT, Folds(patients=3), 0)
+    assert set(few["train"]) < set(fold_split(SPLIT, Folds(), 0)["train"])
+    assert few["validation"] == fold_split(SPLIT, Folds(), 0)["validation"]
+
+
+def test_the_shipped_experiments_can_be_read_and_differ():
+    config = read_toml(crossval.HERE / "experiments.toml")
+    experiments = read_experiments(config)
+    assert len({digest(experiment) for experiment in experiments.values()}) == len(experiments)
+    for name, table in config["experiment"].items():
+        assert (
+            table["question"].endswith(("?", ".")) and table.get("against", "base") in experiments
+        )
+        assert name == name.lower()
+
+
+def test_a_misspelt_setting_is_refused():
+    config = {"experiment": {"odd": {"question": "?", "change": {"train": {"epoch": 3}}}}}
+    with pytest.raises(ValueError, match=r"experiment odd: train.epoch"):
+        read_experiments(config)
+    with pytest.raises(ValueError, match="planes"):
+        parse(Settings, {"sampling": {"planes": ["oblique"]}})
+
+
+def test_tables_are_put_over_each_other():
+    assert merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}}, {"d": 4}) == {
+        "a": {"b": 1, "c": 3},
+        "d": 4,
+    }
+
+
+def result(dice: dict[str, float]) -> dict:
+    regions = ("WT", "TC", "ET", "ED", "NCR")
+    return {
+        "cases": {
+            name: {"regions": {short: {"dice": value} for short in regions}}
+            for name, value in dice.items()
+        }
+    }
+
+
+def test_differences_are_over_the_same_patients():
+    one, other = result({"a": 0.9, "b": 0.7, "c": 0.1}), result({"a": 0.8, "b": 0.8})
+    change, error = compared(one, other)
+    np.testing.assert_allclose(change, 0, atol=1e-12)
+    # Differences +0.1 and -0.1: deviation 0.1414, over the root of 2.
+    np.testing.assert_allclose(error, 0.1)
+
+
+@pytest.mark.slow
+def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
+    config = tmp_path / "experiments.toml"
+    config.write_text(
+        """
+        about = "Two steps of the small network."
+        [base.train]
+        network = "simple_unet"
+        epochs = 1
+        steps_per_epoch = 2
+        batch = 2
+        warmup_steps = 1
+        batch_norm_batches = 2
+        [base.folds]
+        count = 2
+        run = [1]
+        [experiment.base]
+        question = "Does it run?"
+        decision = "It does."
+        [experiment.mirrored]
+        question = "Are weights shared between ways of prediction?"
+        change.inference.flip = true
+        """
+    )
+    arguments = [str(labelled), "--config", str(config), "--data", str(prepared)]
+    for option in ("out", "results", "report"):
+        arguments += [f"--{option}", str(tmp_path / option)]
+    assert crossval.main(arguments) == 0
+    base = json.loads((tmp_path / "results" / "base.json").read_text())
+    held_out = fold_split(json.loads((prepared / "split.json").read_text()), Folds(2, (1,)), 1)
+    assert sorted(base["cases"]) == sorted(held_out["validation"])
+    # One training serves both experiments.
+    assert len(list((tmp_path / "out").rglob("final.weights.h5"))) == 1
+    report = (tmp_path / "report").read_text()
+    assert "| base |" in report and "It does." in report and "| mirrored | base |" in report
+    before = (tmp_path / "results" / "base.json").stat().st_mtime_ns
+    assert crossval.main(arguments) == 0
+    assert (tmp_path / "results" / "base.json").stat().st_mtime_ns == before
+    assert crossval.main([*arguments, "--only", "absent"]) == 2
