@@ -129,9 +129,9 @@ export class Pane {
     });
   }
 
-  /** Look from where another pane looks from. */
+  /** Look from where another pane looks from; a pane that is still empty does so when it is shown. */
   follow(view) {
-    this.#nv.once(() => this.#look(view));
+    if (this.image) this.#nv.once(() => this.#look(view));
   }
 
   /** The plane or rendering under a point of the window. */
