@@ -122,7 +122,9 @@ def test_look_is_changed_by_controls_and_keys_and_kept_in_the_address(page: Page
     wait_shown(page, "axial", "regions=&")
     page.keyboard.press("h")
     wait_shown(page, "axial", "regions=edema")
-    page.wait_for_url(re.compile("outline=1"))
+    # The address follows a little later than the pictures.
+    wanted = ("modality=t2", "regions=edema", "opacity=0.6", "outline=1")
+    page.wait_for_url(lambda address: all(part in address for part in wanted))
     query = parse_qs(urlsplit(page.url).query)
     assert query["modality"] == ["t2"]
     assert query["regions"] == ["edema"]
