@@ -62,10 +62,15 @@ def dice_table(result: dict) -> dict[str, np.ndarray]:
 
 
 def compared(result: dict, reference: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean difference in Dice over common patients, and its standard error."""
+    """Return the mean difference in Dice over common patients, and its standard error.
+
+    One patient alone has no error: NaN.
+    """
     one, other = dice_table(result), dice_table(reference)
     common = sorted(set(one) & set(other))
     differences = np.array([one[case] - other[case] for case in common])
+    if len(common) < 2:
+        return differences.mean(axis=0), np.full(differences.shape[1], np.nan)
     return differences.mean(axis=0), differences.std(axis=0, ddof=1) / np.sqrt(len(common))
 
 
