@@ -16,7 +16,7 @@ from model.case import find_case_files, load_case
 from model.engines import load_engine
 from model.networks import NETWORKS
 from model.nifti import write_mask
-from model.preprocess import prepare, slice_batches, slice_stack
+from model.preprocess import prepare, slice_batches
 
 # Edge of the square matrices whose product measures the processor's bfloat16 peak.
 MATRIX = 4096
@@ -79,16 +79,11 @@ def _plain_keras(network, card, paths: dict[str, Path], repeats: int) -> list[Me
 
     def slices() -> np.ndarray:
         prepared = prepare(load_case(paths), card.preprocessing)
-        stack = slice_stack(prepared.volume, card.preprocessing.neighbours)
-        everywhere = np.ones(np.array(prepared.brain.shape)[[2, 0, 1]], bool)
-        return np.concatenate(
-            [
-                batch
-                for batch, _ in slice_batches(
-                    stack, everywhere, card.preprocessing.neighbours, [PLAIN_SHAPE], 8
-                )
-            ]
+        everywhere = np.ones(prepared.brain.shape, bool)
+        batches = slice_batches(
+            prepared.volume, everywhere, card.preprocessing, "axial", [PLAIN_SHAPE], 8
         )
+        return np.concatenate([batch for batch, _ in batches])
 
     def predict(inputs: np.ndarray) -> np.ndarray:
         return network.predict(inputs, batch_size=card.inference.batch, verbose=0)

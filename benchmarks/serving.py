@@ -16,7 +16,7 @@ from model.engines import EngineName
 from model.modalities import MODALITIES
 from model.nifti import write_mask, write_scan
 from model.phantom import make_case
-from model.preprocess import prepare, slice_batches, slice_stack
+from model.preprocess import prepare, slice_batches
 from model.segmenter import Segmenter
 
 BRATS_SHAPE = (240, 240, 155)
@@ -81,11 +81,11 @@ def measure_serving(
 
 def network_inputs(case: Case, card: ModelCard) -> list[np.ndarray]:
     """Return the batches (B, H, W, C) that the network sees of a case."""
-    neighbours, inference = card.preprocessing.neighbours, card.inference
-    prepared = prepare(case, card.preprocessing)
-    stack = slice_stack(prepared.volume, neighbours)
-    brain = np.moveaxis(prepared.brain, 2, 0)
-    batches = slice_batches(stack, brain, neighbours, inference.shapes, inference.batch)
+    inference, parameters = card.inference, card.preprocessing
+    prepared = prepare(case, parameters)
+    batches = slice_batches(
+        prepared.volume, prepared.brain, parameters, "axial", inference.shapes, inference.batch
+    )
     return [batch for batch, _ in batches]
 
 

@@ -82,7 +82,7 @@ def read_card(folder: Path) -> ModelCard:
             | {
                 "preprocessing": _tuples(Preprocessing, fields["preprocessing"]),
                 "inference": _tuples(Inference, fields["inference"]),
-                "postprocessing": Postprocessing(**fields["postprocessing"]),
+                "postprocessing": _tuples(Postprocessing, fields["postprocessing"]),
                 "modalities": tuple(fields["modalities"]),
             }
         )

@@ -58,14 +58,15 @@ def load_case(
     *,
     names: Mapping[str, str] | None = None,
     limits: Limits = Limits(),
+    most_missing: int = MOST_MISSING,
 ) -> Case:
     """Read the files of one patient side by side and check that they belong together.
 
-    One modality may be missing from `paths`. `names` gives the names that errors use, by modality.
+    `most_missing` modalities may be missing from `paths`. `names` gives the names that errors use, by modality.
     Raises CaseError with a code of `read_volume`, `missing_modality`, `grid_mismatch`,
     `constant_volume` or `same_volume`.
     """
-    require_modalities(paths)
+    require_modalities(paths, most_missing)
     present = [modality for modality in MODALITIES if modality in paths]
     labels = {modality: (names or {}).get(modality, paths[modality].name) for modality in present}
 

@@ -12,10 +12,13 @@ from model.labels import CORE, ENHANCING
 class Postprocessing:
     """Parameters of the steps, as the model card holds them; 0 switches a step off.
 
+    class_weights : factors on the probabilities of the classes before the strongest is chosen;
+        a background below 1 finds more tumour
     min_component_ml : connected tumours (26 neighbours) smaller than this are dropped
     min_enhancing_ml : less enhancing tumour than this in a case becomes core
     """
 
+    class_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     min_component_ml: float = 0.0
     min_enhancing_ml: float = 0.0
 

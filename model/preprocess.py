@@ -16,6 +16,7 @@ import numpy as np
 from model.case import Case
 from model.errors import CaseError
 from model.geometry import is_isotropic_1mm, to_1mm, to_canonical
+from model.modalities import MODALITIES
 
 Plane = Literal["axial", "coronal", "sagittal"]
 # By plane: the axes of (X, Y, Z) that count slices, rows and columns. Sagittal slices lie on their
@@ -39,6 +40,8 @@ class Preprocessing:
         deviation are taken, so that vessels and artefacts do not move them
     clip_z : z-scores are clipped to plus and minus this
     neighbours : slices taken on each side of a slice (2.5-D)
+    mirror : the slice of the left-right mirrored brain is seen as well, since tumours are where the
+        halves of a brain differ
     denoise : curvature flow, which smooths along edges (Sethian 1999; SimpleITK)
     bias_correction : N4 (Tustison et al., 2010) on a shrunken volume
     """
@@ -46,8 +49,18 @@ class Preprocessing:
     clip_percentiles: tuple[float, float] = (0.5, 99.5)
     clip_z: float = 5.0
     neighbours: int = 1
+    mirror: bool = False
     denoise: bool = False
     bias_correction: bool = False
+
+    @property
+    def slices(self) -> int:
+        """Slices of all sequences that one network input holds."""
+        return 2 * self.neighbours + 1 + self.mirror
+
+    @property
+    def channels(self) -> int:
+        return self.slices * len(MODALITIES)
 
 
 @dataclass(frozen=True)
@@ -194,16 +207,21 @@ def bias_corrected(array: np.ndarray, brain: np.ndarray, shrink: int = 4) -> np.
     return sitk.GetArrayFromImage(image / sitk.Cast(field, image.GetPixelID()))
 
 
+def as_slices(volume: np.ndarray, plane: Plane) -> np.ndarray:
+    """View (X, Y, Z, ...) as (slices, rows, columns, ...)."""
+    return volume.transpose(*PLANES[plane], *range(3, volume.ndim))
+
+
 def slice_stack(volume: np.ndarray, neighbours: int, plane: Plane = "axial") -> np.ndarray:
     """Return (slices + 2 * neighbours, rows, columns, 4) of (X, Y, Z, 4), both ends empty."""
-    count, *size = (volume.shape[axis] for axis in PLANES[plane])
-    stack = np.zeros((count + 2 * neighbours, *size, volume.shape[-1]), volume.dtype)
-    stack[neighbours : neighbours + count] = volume.transpose(*PLANES[plane], 3)
+    slices = as_slices(volume, plane)
+    stack = np.zeros((len(slices) + 2 * neighbours, *slices.shape[1:]), volume.dtype)
+    stack[neighbours : neighbours + len(slices)] = slices
     return stack
 
 
 def neighbour_slices(stack: np.ndarray, index: int, neighbours: int) -> np.ndarray:
-    """Return one network input (rows, columns, 4 * (2 * neighbours + 1)) for slice `index`.
+    """Return the channels (rows, columns, 4 * (2 * neighbours + 1)) of slice `index`.
 
     Channels run slice by slice in ascending order, sequences in order within each.
     `stack` comes from `slice_stack`.
@@ -212,20 +230,33 @@ def neighbour_slices(stack: np.ndarray, index: int, neighbours: int) -> np.ndarr
     return np.moveaxis(window, 0, 2).reshape(*window.shape[1:3], -1)
 
 
+def mirrored_slices(volume: np.ndarray, plane: Plane) -> np.ndarray:
+    """View the left-right mirrored volume (X, Y, Z, 4) as (slices, rows, columns, 4).
+
+    A network input ends in the channels of this slice where `Preprocessing.mirror` is set. The
+    mirror stands in the middle of the volume, which is cut to the brain's box.
+    """
+    return as_slices(volume[::-1], plane)
+
+
 def slice_batches(
-    stack: np.ndarray,
+    volume: np.ndarray,
     brain: np.ndarray,
-    neighbours: int,
+    parameters: Preprocessing,
+    plane: Plane,
     shapes: Sequence[tuple[int, int]],
     batch: int,
 ) -> Iterator[tuple[np.ndarray, Window]]:
     """Yield network inputs (batch, H, W, C) float32 and what they show, in the order of slices.
 
-    Of each batch only the rows and columns with brain are taken, centred in the first of `shapes`
-    that holds them: towards the top of a head that is half the work. Slices without brain are left
-    out. The last batch is filled up with empty slices. `brain` is (slices, rows, columns).
+    `volume` is (X, Y, Z, 4), `brain` (X, Y, Z). Of each batch only the rows and columns with brain
+    are taken, centred in the first of `shapes` that holds them: towards the top of a head that is
+    half the work. Slices without brain are left out. The last batch is filled up with empty slices.
     """
-    channels = stack.shape[-1] * (2 * neighbours + 1)
+    neighbours = parameters.neighbours
+    stack = slice_stack(volume, neighbours, plane)
+    mirrored = mirrored_slices(volume, plane)
+    brain = as_slices(brain, plane)
     for start in range(0, len(brain), batch):
         part = slice(start, min(start + batch, len(brain)))
         inside = brain[part].any(axis=0)
@@ -235,9 +266,12 @@ def slice_batches(
         size = tuple(cut.stop - cut.start for cut in box)
         shape = fitting_shape(size, shapes)
         where = centred(size, shape)
-        inputs = np.zeros((batch, *shape, channels), np.float32)
+        inputs = np.zeros((batch, *shape, parameters.channels), np.float32)
+        own, other = np.split(inputs, [(2 * neighbours + 1) * stack.shape[-1]], axis=-1)
         for row, index in enumerate(range(part.start, part.stop)):
-            inputs[row, *where] = neighbour_slices(stack[:, *box], index, neighbours)
+            own[row, *where] = neighbour_slices(stack[:, *box], index, neighbours)
+            if parameters.mirror:
+                other[row, *where] = mirrored[index, *box]
         yield inputs, Window((part, *box), (slice(0, part.stop - part.start), *where))
 
 

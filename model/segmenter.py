@@ -29,9 +29,9 @@ from model.preprocess import (
     Plane,
     Prepared,
     Window,
+    as_slices,
     prepare,
     slice_batches,
-    slice_stack,
 )
 
 # Share of the whole job at which each stage ends, for the progress bar.
@@ -132,10 +132,12 @@ class Segmenter:
                 # batch, while later batches are being computed.
                 part, found = window.source, result[window.batch]
                 if total is None:
-                    into = _as_slices(labels[::step], plane), _as_slices(confidence[::step], plane)
-                    into[0][part], into[1][part] = winners(found)
+                    into = as_slices(labels[::step], plane), as_slices(confidence[::step], plane)
+                    into[0][part], into[1][part] = winners(
+                        found, self.card.postprocessing.class_weights
+                    )
                 else:
-                    _as_slices(total[::step], plane)[part] += found
+                    as_slices(total[::step], plane)[part] += found
 
             def advance(fraction: float, number=number) -> None:
                 report("inference", low + (high - low) * (number + fraction) / len(views))
@@ -144,7 +146,7 @@ class Segmenter:
             self._infer_view(volume, brain, plane, receive, advance)
         if total is not None:
             total /= len(views)
-            labels, confidence = winners(total)
+            labels, confidence = winners(total, self.card.postprocessing.class_weights)
         return labels, confidence
 
     def _infer_view(
@@ -160,14 +162,15 @@ class Segmenter:
         Calls `receive(window, probabilities (batch, rows, columns, classes))` batch by batch, and
         `advance` with the share that is done.
         """
-        inference, neighbours = self.card.inference, self.card.preprocessing.neighbours
-        brain = _as_slices(brain, plane)
+        inference = self.card.inference
         windows: list[Window] = []
+        slices = volume.shape[PLANES[plane][0]]
         finished = 0
 
         def inputs() -> Iterator[np.ndarray]:
-            stack = slice_stack(volume, neighbours, plane)
-            batches = slice_batches(stack, brain, neighbours, inference.shapes, inference.batch)
+            batches = slice_batches(
+                volume, brain, self.card.preprocessing, plane, inference.shapes, inference.batch
+            )
             for batch, window in batches:
                 windows.append(window)
                 yield batch
@@ -177,28 +180,27 @@ class Segmenter:
             receive(windows[index], result)
             # Counted, since batches may finish in another order than they began in.
             finished += 1
-            advance(min(1.0, finished * inference.batch / len(brain)))
+            advance(min(1.0, finished * inference.batch / slices))
 
         self._engine.run(inputs(), one)
 
 
-def _as_slices(volume: np.ndarray, plane: Plane) -> np.ndarray:
-    """View (X, Y, Z, ...) as (slices, rows, columns, ...)."""
-    return volume.transpose(*PLANES[plane], *range(3, volume.ndim))
+def winners(probabilities: np.ndarray, weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the class of (..., classes) that is strongest once weighted, and its probability.
 
-
-def winners(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the strongest class of (..., classes) and its probability, 255 = 1, both uint8.
-
-    A few passes over whole arrays: NumPy's `argmax` over four neighbours is many times slower.
+    Both uint8; 255 is a probability of 1. A few passes over whole arrays: NumPy's `argmax` over
+    four neighbours is many times slower.
     """
     labels = np.zeros(probabilities.shape[:-1], np.uint8)
-    best = probabilities[..., 0].copy()
+    best, confidence = probabilities[..., 0] * weights[0], probabilities[..., 0].copy()
     for index in range(1, CLASSES):
-        candidate = probabilities[..., index]
-        labels[candidate > best] = index
-        np.maximum(best, candidate, out=best)
-    return labels, np.rint(best * 255).astype(np.uint8)
+        probability = probabilities[..., index]
+        weighted = probability * weights[index]
+        better = weighted > best
+        labels[better] = index
+        np.copyto(confidence, probability, where=better)
+        np.maximum(best, weighted, out=best)
+    return labels, np.rint(confidence * 255).astype(np.uint8)
 
 
 class _Clock:

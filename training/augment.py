@@ -85,16 +85,16 @@ def sample(
 def change_intensity(
     rng: np.random.Generator, parameters: Augmentation, image: np.ndarray, sequences: int
 ) -> np.ndarray:
-    """Change (H, W, C) z-scores, each sequence alike in all its neighbour slices; 0 stays 0."""
-    brain = (image != 0).any(axis=-1, keepdims=True)
+    """Change (H, W, C) z-scores, each sequence alike in all its slices; 0 stays 0."""
     image = image.reshape(*image.shape[:2], -1, sequences).copy()
+    brain = (image != 0).any(axis=-1, keepdims=True)
     dropped = rng.integers(sequences) if rng.random() < parameters.sequence_dropout else None
     for sequence in range(sequences):
         if sequence == dropped:
             image[..., sequence] = 0
-        else:
+        elif image[..., sequence].any():
             image[..., sequence] = _changed(rng, parameters, image[..., sequence])
-    return image.reshape(*image.shape[:2], -1) * brain
+    return (image * brain).reshape(*image.shape[:2], -1)
 
 
 def _changed(rng: np.random.Generator, parameters: Augmentation, image: np.ndarray) -> np.ndarray:

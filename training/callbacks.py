@@ -64,11 +64,10 @@ class ValidationDice(keras.callbacks.Callback):
 
 def predict(model: keras.Model, case: PreparedCase, preprocessing: Preprocessing) -> np.ndarray:
     """Return label indices (Z, X, Y) uint8 of a prepared case, from its axial slices."""
-    n = preprocessing.neighbours
-    stack = np.pad(case.stack, ((n, n), (0, 0), (0, 0), (0, 0)))
-    brain = (case.stack != 0).any(axis=-1)
-    labels = np.zeros(brain.shape, np.uint8)
-    for inputs, window in slice_batches(stack, brain, n, [(160, 192)], 16):
+    volume = np.moveaxis(case.stack, 0, 2)
+    brain = (volume != 0).any(axis=-1)
+    labels = np.zeros(case.labels.shape, np.uint8)
+    for inputs, window in slice_batches(volume, brain, preprocessing, "axial", [(160, 192)], 16):
         found = np.argmax(model.predict_on_batch(inputs), axis=-1)
         labels[window.source] = found[window.batch]
     return labels

@@ -14,7 +14,7 @@ import json
 import random
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Folds:
     """How patients are divided: `count` folds drawn with `seed`, of which `run` are held out.
 
     patients : how many of the other folds' patients are trained on, in a fixed order; 0 is all
+    partial : whether cases that lack sequences are trained on, too
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -50,6 +51,7 @@ class Folds:
     run: tuple[int, ...] = (0, 1)
     seed: int = 0
     patients: int = 0
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only or experiments:
         path = options.results / f"{name}.json"
         done = json.loads(path.read_text()) if path.exists() else {}
-        if done.get("hash") != digest(experiments[name]):
+        if not done or parse(Experiment, done["settings"]) != experiments[name]:
             print(f"== {name}", flush=True)
             path.write_text(json.dumps(run_experiment(name, experiments[name], options), indent=1))
         write_report(config, options.results, options.report)
@@ -139,8 +141,8 @@ def run_experiment(name: str, experiment: Experiment, options: argparse.Namespac
 
 def prepared_folder(preprocessing: Preprocessing, options: argparse.Namespace) -> Path:
     """Return the prepared data for these parameters, made if it is not the default one."""
-    # Neighbours are gathered from the arrays later, so they do not tell prepared data apart.
-    wanted = replace(preprocessing, neighbours=Preprocessing().neighbours)
+    # Inputs are made of the arrays later, so how they are does not tell prepared data apart.
+    wanted = Settings().preprocessing(preprocessing)
     if wanted == load_preprocessing(options.data):
         return options.data
     folder = options.out / f"data-{digest(wanted)}"
@@ -168,7 +170,9 @@ def fold_split(split: dict[str, list[str]], folds: Folds, number: int) -> dict[s
     kept = [patient for patient in patients if patient not in held_out]
     kept = set(kept[: folds.patients or None])
     return {
-        "train": [name for name in real if patient_of(name) in kept] + synthetic,
+        "train": [name for name in real if patient_of(name) in kept]
+        + (split["partial"] if folds.partial else [])
+        + synthetic,
         "validation": [name for name in real if patient_of(name) in held_out],
         "test": [],
     }

@@ -10,7 +10,7 @@ import numpy as np
 
 from model.labels import REGIONS
 from model.modalities import MODALITIES
-from model.preprocess import PLANES, Plane, Preprocessing, neighbour_slices
+from model.preprocess import PLANES, Plane, Preprocessing, mirrored_slices, neighbour_slices
 from training.augment import change_intensity, random_sampling, sample
 from training.settings import Settings
 
@@ -18,12 +18,13 @@ from training.settings import Settings
 class PreparedCase:
     """One case as `training.prepare` wrote it, sliced in any plane.
 
+    complete : whether it has all sequences; those that it lacks are 0 in `stack`
     stack : (Z, X, Y, 4) float16
     labels : (Z, X, Y) uint8
     """
 
-    def __init__(self, folder: Path, *, synthetic: bool = False):
-        self.name, self.synthetic = folder.name, synthetic
+    def __init__(self, folder: Path, *, synthetic: bool = False, complete: bool = True):
+        self.name, self.synthetic, self.complete = folder.name, synthetic, complete
         self.stack = np.load(folder / "slices.npy", mmap_mode="r")
         self.labels = np.load(folder / "labels.npy", mmap_mode="r")
         self._tumour_slices: dict[Plane, dict[int, np.ndarray]] = {}
@@ -47,14 +48,18 @@ class PreparedCase:
             self._tumour_slices[plane] = {k: v for k, v in found.items() if len(v)}
         return self._tumour_slices[plane]
 
-    def slice(self, index: int, neighbours: int, plane: Plane = "axial") -> np.ndarray:
+    def slice(self, index: int, parameters: Preprocessing, plane: Plane = "axial") -> np.ndarray:
         """Return the network's input (rows, columns, C) float32; empty beyond the ends."""
-        images = self.images_in(plane)
+        neighbours, images = parameters.neighbours, self.images_in(plane)
         low, high = index - neighbours, index + neighbours + 1
         window = np.zeros((high - low, *images.shape[1:]), np.float32)
         first, last = max(low, 0), min(high, len(images))
         window[first - low : last - low] = images[first:last]
-        return neighbour_slices(window, 0, neighbours)
+        own = neighbour_slices(window, 0, neighbours)
+        if not parameters.mirror:
+            return own
+        mirrored = mirrored_slices(np.moveaxis(self.stack, 0, 2), plane)[index]
+        return np.concatenate([own, mirrored.astype(np.float32)], axis=-1)
 
 
 @dataclass
@@ -73,7 +78,11 @@ class Patches(keras.utils.PyDataset):
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self.real = [case for case in cases if not case.synthetic]
         self.synthetic = [case for case in cases if case.synthetic]
+        self.hosts = [case for case in self.real if case.complete]
         self.settings, self.first_step = settings, first_step
+        self.preprocessing = settings.preprocessing()
+        # Channels of the slice itself and its neighbours; those of the mirrored slice follow.
+        self._own = len(MODALITIES) * (2 * settings.neighbours + 1)
 
     def __len__(self) -> int:
         return self.settings.steps_per_epoch
@@ -97,7 +106,8 @@ class Patches(keras.utils.PyDataset):
             pool = self.synthetic
         case = pool[rng.integers(len(pool))]
         plane = sampling.planes[rng.integers(len(sampling.planes))]
-        if rng.random() < sampling.carve_share:
+        # A tumour of two sequences would leave holes in a brain of four.
+        if case.complete and rng.random() < sampling.carve_share:
             drawn = self._draw_carved(rng, case, plane)
         else:
             drawn = self._draw(rng, case, plane, sampling.tumour_share)
@@ -105,8 +115,9 @@ class Patches(keras.utils.PyDataset):
         where = random_sampling(rng, augmentation, drawn.centre, sampling.patch, (rows, columns))
         image, target = sample(drawn.image, drawn.labels, where)
         if rng.random() < by_slice:
-            slices = image.reshape(*image.shape[:2], -1, len(MODALITIES))
-            image = slices[:, :, ::-1].reshape(image.shape)
+            # The order of the neighbours turns around; the mirrored slice stays the opposite one.
+            own = image[..., : self._own].reshape(*image.shape[:2], -1, len(MODALITIES))
+            image[..., : self._own] = own[:, :, ::-1].reshape(*image.shape[:2], -1)
         return change_intensity(rng, augmentation, image, len(MODALITIES)), target
 
     def _draw(
@@ -115,7 +126,7 @@ class Patches(keras.utils.PyDataset):
         """Take a slice of `case` and a centre in it, near a tumour voxel or anywhere."""
         index, centre = self._place(rng, case, plane, tumour_share)
         labels = np.ascontiguousarray(case.labels_in(plane)[index])
-        return Drawn(case.slice(index, self.settings.neighbours, plane), labels, centre)
+        return Drawn(case.slice(index, self.preprocessing, plane), labels, centre)
 
     def _draw_carved(self, rng: np.random.Generator, donor: PreparedCase, plane: Plane) -> Drawn:
         """Paste the tumour of a slice of `donor` into the like slice of another patient.
@@ -123,13 +134,13 @@ class Patches(keras.utils.PyDataset):
         As in CarveMix (Zhang et al., 2021), with a rim of tissue of random width around the
         tumour; there on volumes, here on slices with their neighbours.
         """
-        host = self.real[rng.integers(len(self.real))]
+        host = self.hosts[rng.integers(len(self.hosts))]
         index, centre = self._place(rng, donor, plane, 1.0)
         labels = donor.labels_in(plane)
         host_labels = host.labels_in(plane)
         host_index = index * len(host_labels) // len(labels)
-        neighbours = self.settings.neighbours
-        image = host.slice(host_index, neighbours, plane)
+        image = host.slice(host_index, self.preprocessing, plane)
+        own = image[..., : self._own]
         target = np.array(host_labels[host_index])
         width = 1 + 2 * int(rng.integers(0, 6))
         tumour = (labels[index] > 0).astype(np.uint8)
@@ -138,12 +149,16 @@ class Patches(keras.utils.PyDataset):
         into = carved + offset
         fits = ((into >= 0) & (into < target.shape)).all(axis=1)
         carved, into = carved[fits], into[fits]
-        donated = donor.slice(index, neighbours, plane)[tuple(carved.T)]
+        donated = donor.slice(index, self.preprocessing, plane)[tuple(carved.T)][:, : self._own]
         # Only brain replaces brain: no tumour outside the host's head, no holes in it.
-        brain = (image[tuple(into.T)] != 0).any(axis=1) & (donated != 0).any(axis=1)
+        brain = (own[tuple(into.T)] != 0).any(axis=1) & (donated != 0).any(axis=1)
         carved, into, donated = carved[brain], into[brain], donated[brain]
-        image[tuple(into.T)] = donated
+        own[tuple(into.T)] = donated
         target[tuple(into.T)] = labels[index][tuple(carved.T)]
+        if self.settings.mirror and plane != "sagittal":
+            # Rows run from left to right: the mirrored slice shows what was pasted, too.
+            middle = len(MODALITIES) * self.settings.neighbours
+            image[..., self._own :] = image[::-1, :, middle : middle + len(MODALITIES)]
         return Drawn(image, target, centre + offset)
 
     def _place(
@@ -167,16 +182,21 @@ class Patches(keras.utils.PyDataset):
 
 def load_cases(data: Path, names: list[str]) -> list[PreparedCase]:
     """Return the named cases of a folder that `training.prepare` wrote."""
-    synthetic = {
-        entry["case"]
-        for entry in json.loads((data / "index.json").read_text())["cases"]
-        if entry.get("synthetic")
+    entries = {
+        entry["case"]: entry for entry in json.loads((data / "index.json").read_text())["cases"]
     }
-    return [PreparedCase(data / name, synthetic=name in synthetic) for name in names]
+    return [
+        PreparedCase(
+            data / name,
+            synthetic=entries[name].get("synthetic", False),
+            complete=not entries[name]["missing"],
+        )
+        for name in names
+    ]
 
 
 def load_split(data: Path) -> dict[str, list[str]]:
-    """Return case names by part: train, validation, test."""
+    """Return case names by part: train, validation, test, partial."""
     return json.loads((data / "split.json").read_text())
 
 

@@ -23,7 +23,6 @@ from model.card import DEFAULT_DIR, OPENVINO, WEIGHTS, Inference, ModelCard, wri
 from model.engines import load_engine
 from model.errors import ModelError
 from model.labels import REGIONS
-from model.modalities import MODALITIES
 from model.networks import NETWORKS
 from model.postprocess import Postprocessing
 from model.preprocess import PLANES, Preprocessing
@@ -94,13 +93,15 @@ def make_card(
 ) -> ModelCard:
     """Return the card of a finished run: its settings and cases, and how it is to be used."""
     settings = json.loads((run / "settings.json").read_text())
-    preprocessing = replace(preprocessing, neighbours=settings["neighbours"])
+    preprocessing = replace(
+        preprocessing, neighbours=settings["neighbours"], mirror=settings["mirror"]
+    )
     return ModelCard(
         name="BraTS MobileUNet",
         version=VERSION,
         created=datetime.date.today().isoformat(),
         architecture=settings["network"],
-        channels=len(MODALITIES) * (2 * preprocessing.neighbours + 1),
+        channels=preprocessing.channels,
         preprocessing=preprocessing,
         inference=inference,
         postprocessing=postprocessing,

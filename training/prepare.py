@@ -4,7 +4,8 @@
 
 Each case becomes a folder with `slices.npy` (Z, X, Y, 4) float16 and `labels.npy` (Z, X, Y) uint8,
 exactly what serving would give the network. `index.json` lists the cases; `split.json` assigns
-whole patients to train, validation and test.
+whole patients to train, validation and test. Cases that lack sequences are a part of their own, to
+be trained on only.
 """
 
 import argparse
@@ -24,11 +25,14 @@ from model.case import Case, find_case_files, find_mask_file, grid_distance_mm, 
 from model.errors import CaseError
 from model.geometry import to_canonical
 from model.labels import REGIONS, from_file_values
+from model.modalities import MODALITIES
 from model.nifti import Volume, read_volume
 from model.preprocess import Preprocessing, prepare, slice_stack
 
 # Cases of one patient at several times (BraTS 2023 on) end in a three-digit visit number.
 VISIT = re.compile(r"(BraTS-[A-Z]+-\d+)-\d{3}$")
+# Of the four sequences a case must have two to be trained on.
+MOST_MISSING = 2
 # Edge, in voxels, of the blocks whose means form a case's fingerprint, and the correlation from
 # which two cases are taken for one patient (different BraTS patients: 0.66 at most among 35).
 FINGERPRINT_BLOCK = 8
@@ -95,7 +99,8 @@ def prepare_cases(
 
 def prepare_folder(folder: Path, out: Path, parameters: Preprocessing) -> dict:
     """Prepare one case folder; return its index entry."""
-    case = load_case(find_case_files(folder, most_missing=0))
+    files = find_case_files(folder, MOST_MISSING)
+    case = load_case(files, most_missing=MOST_MISSING)
     labels = from_file_values(read_labels(find_mask_file(folder), case))
     return write_case(folder.name, case, labels, out, parameters)
 
@@ -133,9 +138,10 @@ def write_case(
     return {
         "case": name,
         "patient": visit[1] if visit else name,
+        "missing": list(case.missing),
         "shape": list(target.shape),
         "voxels": {region.key: int((target == region.index).sum()) for region in REGIONS},
-        "fingerprint": fingerprint(prepared.volume[..., 0]),
+        "fingerprint": fingerprint(prepared.volume[..., MODALITIES.index("flair")]),
     }
 
 
@@ -166,8 +172,12 @@ def group_same_patients(entries: list[dict]) -> None:
 def split_patients(
     entries: list[dict], validation: float, test: float, seed: int
 ) -> dict[str, list[str]]:
-    """Assign whole patients at random to train, validation and test; return case names."""
-    patients = sorted({entry["patient"] for entry in entries})
+    """Assign whole patients at random to train, validation and test; return case names.
+
+    Cases that lack a sequence are `partial`, unless their patient is in one of the latter two.
+    """
+    complete = [entry for entry in entries if not entry["missing"]]
+    patients = sorted({entry["patient"] for entry in complete})
     random.Random(seed).shuffle(patients)
     tests = round(len(patients) * test)
     validations = round(len(patients) * validation)
@@ -175,9 +185,12 @@ def split_patients(
         patient: "test" if i < tests else "validation" if i < tests + validations else "train"
         for i, patient in enumerate(patients)
     }
-    split: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    for entry in entries:
+    split: dict[str, list[str]] = {"train": [], "validation": [], "test": [], "partial": []}
+    for entry in complete:
         split[part[entry["patient"]]].append(entry["case"])
+    for entry in entries:
+        if entry["missing"] and part.get(entry["patient"], "train") == "train":
+            split["partial"].append(entry["case"])
     return split
 
 

@@ -1,4 +1,4 @@
-"""ImageNet weights for MobileUNet's encoder."""
+"""The weights that a training starts from, and the statistics that it ends with."""
 
 from pathlib import Path
 
@@ -6,14 +6,20 @@ import keras
 import numpy as np
 from keras import layers
 
+from model.card import WEIGHTS, read_card, verified
+from model.modalities import MODALITIES
+from model.networks import NETWORKS
+from model.preprocess import Preprocessing
+
 FIRST_CONVOLUTION = "Conv1"
 
 
-def load_imagenet(model: keras.Model, weights: Path | None) -> None:
+def load_imagenet(model: keras.Model, weights: Path | None, inputs: Preprocessing) -> None:
     """Copy MobileNetV2's ImageNet weights into the encoder of `model`, matched by layer name.
 
     `weights` is a Keras weights file of `MobileNetV2(alpha=1.0, include_top=False)`; None downloads
-    Keras' own. The first convolution, made for three colours, is spread over all input channels.
+    Keras' own. The first convolution, made for three colours, is spread over the channels of the slice and its
+    neighbours; the mirrored slice, if there is one, starts without influence.
     """
     source = keras.applications.MobileNetV2(
         input_shape=(224, 224, 3),
@@ -29,11 +35,31 @@ def load_imagenet(model: keras.Model, weights: Path | None) -> None:
         if not values or layer.name not in targets:
             continue
         if layer.name == FIRST_CONVOLUTION:
-            channels = targets[layer.name].kernel.shape[2]
+            own = len(MODALITIES) * (2 * inputs.neighbours + 1)
             # The same response to one pattern in all channels as to a grey picture.
             mean = values[0].mean(axis=2, keepdims=True)
-            values = [np.repeat(mean, channels, axis=2) * 3.0 / channels]
+            values = [_with_channels(np.repeat(mean, own, axis=2) * 3.0 / own, inputs.channels)]
         targets[layer.name].set_weights(values)
+
+
+def load_model_weights(model: keras.Model, folder: Path) -> None:
+    """Copy the weights of a trained model's folder into `model`, a network of the same kind.
+
+    Input channels that the trained model did not have start without influence. Raises ModelError.
+    """
+    card = read_card(folder)
+    source = NETWORKS[card.architecture](card.channels)
+    source.load_weights(verified(folder, card, WEIGHTS))
+    for target, layer in zip(model.layers, source.layers, strict=True):
+        values = layer.get_weights()
+        if values and values[0].shape != target.get_weights()[0].shape:
+            values[0] = _with_channels(values[0], model.input_shape[-1])
+        target.set_weights(values)
+
+
+def _with_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Return a kernel (H, W, in, out) for more input channels, which it ignores."""
+    return np.pad(kernel, ((0, 0), (0, 0), (0, channels - kernel.shape[2]), (0, 0)))
 
 
 def match_batch_norm(model: keras.Model, images: np.ndarray) -> None:

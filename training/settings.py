@@ -1,13 +1,13 @@
 """All that decides what a training run does, in one place: a run is its settings and its cases."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from model.preprocess import Plane
+from model.preprocess import Plane, Preprocessing
 from training.augment import Augmentation
 
 
@@ -40,6 +40,7 @@ class Settings:
     """Hyper-parameters of a run.
 
     neighbours : slices seen on each side of a slice (2.5-D)
+    mirror : whether the mirrored slice is seen as well
     imagenet : start MobileUNet's encoder from ImageNet weights
     loss : cross-entropy alone, or with soft Dice of the classes or of all scored regions
     ema : momentum of the averaged weights, which are the ones kept
@@ -50,6 +51,7 @@ class Settings:
 
     network: Literal["mobile_unet", "simple_unet"] = "mobile_unet"
     neighbours: int = 1
+    mirror: bool = False
     imagenet: bool = True
     loss: Literal["cross_entropy", "class_dice", "region_dice"] = "region_dice"
     epochs: int = 50
@@ -64,6 +66,10 @@ class Settings:
     seed: int = 0
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
+
+    def preprocessing(self, prepared: Preprocessing = Preprocessing()) -> Preprocessing:
+        """Return the parameters of prepared data with this run's way to make inputs of it."""
+        return replace(prepared, neighbours=self.neighbours, mirror=self.mirror)
 
 
 def parse(kind: type, fields: dict[str, Any]) -> Any:

@@ -12,18 +12,24 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
 import keras
 
+from model.card import read_card
 from model.networks import NETWORKS
 from training.callbacks import Checkpoint, ValidationDice
 from training.dataset import Patches, load_cases, load_preprocessing, load_split
 from training.fused import with_fused_batch_norm
 from training.losses import LOSSES, region_dice
-from training.pretrained import estimate_batch_norm, load_imagenet, match_batch_norm
+from training.pretrained import (
+    estimate_batch_norm,
+    load_imagenet,
+    load_model_weights,
+    match_batch_norm,
+)
 from training.settings import Settings, merged, parse, read_toml
 
 # The settings that are a flag of their own; the others are reached through a file.
@@ -46,7 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
     split = {part: [] if part in options.parts else names for part, names in split.items()}
     split["train"] = trained
     started = time.monotonic()
-    run(settings, split, options.data, options.out, options.imagenet, options.validate_every)
+    run(
+        settings,
+        split,
+        options.data,
+        options.out,
+        options.imagenet,
+        options.validate_every,
+        options.start_from,
+    )
     minutes = (time.monotonic() - started) / 60
     print(f"{minutes:.1f} minutes; weights in {options.out / 'final.weights.h5'}")
     return 0
@@ -59,15 +73,20 @@ def run(
     out: Path,
     imagenet: Path | None = None,
     validate_every: int = 0,
+    start_from: Path | None = None,
 ) -> None:
-    """Train on `split["train"]` of a prepared folder, or go on with the run in `out`."""
+    """Train on `split["train"]` of a prepared folder, or go on with the run in `out`.
+
+    `start_from` is the folder of a trained model whose weights are gone on from.
+    """
     keras.utils.set_random_seed(settings.seed)
     out.mkdir(parents=True, exist_ok=True)
     remember(out / "settings.json", asdict(settings))
     remember(out / "split.json", split)
-    preprocessing = replace(load_preprocessing(data), neighbours=settings.neighbours)
+    remember(out / "start.json", {"weights": read_card(start_from).checksum} if start_from else {})
+    preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings)
-    model = build(settings, patches, imagenet)
+    model = build(settings, patches, imagenet, start_from)
     checkpoint = Checkpoint(model, out / "checkpoint.npz")
     done = checkpoint.restore()
     patches.first_step = done * settings.steps_per_epoch
@@ -95,9 +114,12 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--imagenet", type=Path, help="weights file; without it Keras downloads")
     parser.add_argument(
+        "--start-from", type=Path, metavar="MODEL_DIR", help="go on from the weights of a model"
+    )
+    parser.add_argument(
         "--parts",
         nargs="+",
-        choices=("train", "validation", "test"),
+        choices=("train", "validation", "test", "partial"),
         default=["train"],
         help="parts of the split to train on",
     )
@@ -126,11 +148,15 @@ def remember(path: Path, content: dict) -> None:
     path.write_text(text)
 
 
-def build(settings: Settings, patches: Patches, imagenet: Path | None) -> keras.Model:
-    """Return the compiled network, its encoder pre-trained if the settings say so."""
-    model = NETWORKS[settings.network](patches[0][0].shape[-1])
-    if settings.network == "mobile_unet" and settings.imagenet:
-        load_imagenet(model, imagenet)
+def build(
+    settings: Settings, patches: Patches, imagenet: Path | None, start_from: Path | None = None
+) -> keras.Model:
+    """Return the compiled network, with the weights that it starts from."""
+    model = NETWORKS[settings.network](patches.preprocessing.channels)
+    if start_from:
+        load_model_weights(model, start_from)
+    elif settings.network == "mobile_unet" and settings.imagenet:
+        load_imagenet(model, imagenet, patches.preprocessing)
         match_batch_norm(model, patches[0][0])
     model = with_fused_batch_norm(model)
     steps = settings.epochs * settings.steps_per_epoch

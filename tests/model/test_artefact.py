@@ -24,7 +24,7 @@ def copy(tmp_path):
 def test_the_card_describes_the_files():
     card = read_card(DEFAULT_DIR)
     assert card.modalities == ("flair", "t1", "t1ce", "t2")
-    assert card.channels == 4 * (2 * card.preprocessing.neighbours + 1)
+    assert card.channels == card.preprocessing.channels
     for name in card.files:
         assert verified(DEFAULT_DIR, card, name).is_file()
     assert sum(file.stat().st_size for file in DEFAULT_DIR.iterdir()) < 25e6

@@ -129,20 +129,25 @@ def test_the_card_switches_steps_on(case, step):
     assert not np.array_equal(changed.volume, preprocess.prepare(case, PLAIN).volume)
 
 
+@pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize("neighbours", [0, 1, 2])
-def test_slices_hold_their_neighbours(neighbours):
-    volume = np.arange(4 * 6 * 5 * 2, dtype=np.float32).reshape(4, 6, 5, 2) + 1
-    stack = preprocess.slice_stack(volume, neighbours)
-    brain = np.ones((5, 4, 6), bool)
-    batches = list(preprocess.slice_batches(stack, brain, neighbours, [(6, 8)], 2))
-    assert {batch.shape for batch, _ in batches} == {(2, 6, 8, 2 * (2 * neighbours + 1))}
+def test_slices_hold_their_neighbours(neighbours, mirror):
+    volume = np.arange(4 * 6 * 5 * 4, dtype=np.float32).reshape(4, 6, 5, 4) + 1
+    parameters = preprocess.Preprocessing(neighbours=neighbours, mirror=mirror)
+    brain = np.ones((4, 6, 5), bool)
+    batches = preprocess.slice_batches(volume, brain, parameters, "axial", [(6, 8)], 2)
+    batches = list(batches)
+    assert {batch.shape for batch, _ in batches} == {(2, 6, 8, parameters.channels)}
+    assert parameters.channels == 4 * (2 * neighbours + 1 + mirror)
     slices = np.concatenate([batch for batch, _ in batches])
     for z in range(5):
         for offset in range(-neighbours, neighbours + 1):
-            channel = 2 * (offset + neighbours)
-            got = slices[z, 1:5, 1:7, channel : channel + 2]
+            channel = 4 * (offset + neighbours)
+            got = slices[z, 1:5, 1:7, channel : channel + 4]
             inside = 0 <= z + offset < 5
             np.testing.assert_array_equal(got, volume[:, :, z + offset] if inside else 0 * got)
+        if mirror:
+            np.testing.assert_array_equal(slices[z, 1:5, 1:7, -4:], volume[::-1, :, z])
     # Filled up to whole batches with empty slices, and empty around the box.
     assert not slices[5:].any() and not slices[:, 0].any() and not slices[:, :, 0].any()
 
@@ -153,16 +158,21 @@ def test_windows_cut_the_same_out_of_volume_and_batch(plane):
     brain = np.zeros((40, 50, 60), bool)
     brain[5:30, 10:48, 2:9] = brain[20:35, 3:9, 30:50] = True
     volume = rng.normal(size=(*brain.shape, 4)).astype(np.float32) * brain[..., None]
-    axes = preprocess.PLANES[plane]
-    stack = preprocess.slice_stack(volume, 0, plane)
-    again = np.zeros_like(stack)
+    again, mirrored = np.zeros_like(volume), np.zeros_like(volume)
     shapes = [(32, 32), (64, 64)]
     sizes = set()
-    batches = preprocess.slice_batches(stack, brain.transpose(axes), 0, shapes, 8)
+    parameters = preprocess.Preprocessing(neighbours=0, mirror=True)
+    batches = preprocess.slice_batches(volume, brain, parameters, plane, shapes, 8)
     for inputs, window in batches:
-        again[window.source] = inputs[window.batch]
+        found = inputs[window.batch]
+        preprocess.as_slices(again, plane)[window.source] = found[..., :4]
+        preprocess.as_slices(mirrored, plane)[window.source] = found[..., 4:]
         sizes.add(inputs.shape[1:3])
-    np.testing.assert_array_equal(again, volume.transpose(*axes, 3))
+    np.testing.assert_array_equal(again, volume)
+    # Of the mirrored volume only what lies in the boxes of the batches' own brain is seen.
+    seen = mirrored != 0
+    assert seen.any()
+    np.testing.assert_array_equal(mirrored[seen], volume[::-1][seen])
     assert sizes == set(shapes)
 
 

@@ -14,6 +14,7 @@ SPLIT = {
     "train": ["BraTS-GLI-7-000", "BraTS-GLI-7-001", *(f"c{i}" for i in range(8)), "phantom_1000"],
     "validation": ["c8", "c9"],
     "test": ["never"],
+    "partial": ["half"],
 }
 
 
@@ -29,6 +30,13 @@ def test_folds_hold_out_every_patient_once_and_never_the_test_part():
         assert ("BraTS-GLI-7-000" in part["train"]) == ("BraTS-GLI-7-001" in part["train"])
     assert "never" not in json.dumps(parts)
     assert parts[0] != fold_split(SPLIT, Folds(count=3, seed=1), 0)
+
+
+def test_cases_that_lack_sequences_are_only_trained_on_and_only_if_asked_for():
+    for number in range(4):
+        plain, more = (fold_split(SPLIT, Folds(partial=p), number) for p in (False, True))
+        assert set(more["train"]) - set(plain["train"]) == {"half"}
+        assert more["validation"] == plain["validation"]
 
 
 def test_fewer_patients_are_a_part_of_more():

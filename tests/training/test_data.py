@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+import pytest
 
 from model.case import find_case_files, load_case
 from model.labels import REGIONS
-from model.preprocess import Preprocessing, prepare, slice_batches, slice_stack
+from model.preprocess import PLANES, Preprocessing, as_slices, prepare, slice_batches
 from tests.phantoms import small_case
 from training.augment import Augmentation, change_intensity, random_sampling, sample
 from training.dataset import Patches, load_cases, load_preprocessing, load_split
@@ -16,8 +17,12 @@ from training.settings import Sampling, Settings
 
 def test_cases_are_found_and_incomplete_ones_named(prepared):
     index = json.loads((prepared / "index.json").read_text())
-    assert len(index["cases"]) == 5
-    assert "T2" in index["left_out"]["BraTS2021_5"]
+    missing = {entry["case"]: entry["missing"] for entry in index["cases"]}
+    assert len(missing) == 6 and missing.pop("BraTS2021_5") == ["t2"]
+    assert not any(missing.values()) and not index["left_out"]
+    split = load_split(prepared)
+    assert split["partial"] == ["BraTS2021_5"]
+    assert sorted(split["train"] + split["validation"] + split["test"]) == sorted(missing)
 
 
 def test_labels_follow_their_scans(prepared):
@@ -30,14 +35,22 @@ def test_labels_follow_their_scans(prepared):
 
 
 def test_visits_of_one_patient_stay_together():
-    entries = [{"case": f"c{i}", "patient": f"p{i // 2}"} for i in range(40)]
+    entries = [{"case": f"c{i}", "patient": f"p{i // 2}", "missing": []} for i in range(40)]
     split = split_patients(entries, 0.2, 0.2, seed=3)
+    assert split.pop("partial") == []
     assert sorted(sum(split.values(), [])) == sorted(entry["case"] for entry in entries)
     parts = [{name[1:] and int(name[1:]) // 2 for name in names} for names in split.values()]
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
     assert [len(part) for part in parts] == [12, 4, 4]
-    assert split == split_patients(entries, 0.2, 0.2, seed=3)
     assert split != split_patients(entries, 0.2, 0.2, seed=4)
+    # What lacks sequences changes nothing for the others, and is never of a patient held out.
+    more = [
+        {"case": f"m{i}", "patient": f"p{i}", "missing": ["t1", "t2"]} for i in (*range(20), 99)
+    ]
+    again = split_patients(entries + more, 0.2, 0.2, seed=3)
+    kept = {name[1:] for name in again.pop("partial")}
+    assert again == split
+    assert kept == {str(int(name[1:]) // 2) for name in split["train"]} | {"99"}
 
 
 def test_a_case_published_twice_is_one_patient():
@@ -52,25 +65,27 @@ def test_a_case_published_twice_is_one_patient():
     assert [entry["patient"] for entry in entries] == ["a", "b", "a"]
 
 
-def test_training_and_serving_see_the_same_bits(labelled, prepared):
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("mirror", [False, True])
+def test_training_and_serving_see_the_same_bits(labelled, prepared, mirror, plane):
     name = "BraTS-GLI-7-001"
-    parameters = load_preprocessing(prepared)
-    assert parameters == Preprocessing()
+    assert load_preprocessing(prepared) == Preprocessing()
+    parameters = Settings(mirror=mirror).preprocessing(load_preprocessing(prepared))
     served = prepare(load_case(find_case_files(labelled / name)), parameters)
-    stack = slice_stack(served.volume, parameters.neighbours)
-    shape = stack.shape[1:3]
-    everywhere = np.ones((served.volume.shape[2], *shape), bool)
-    batches = slice_batches(stack, everywhere, parameters.neighbours, [shape], 8)
+    everywhere = np.ones(served.brain.shape, bool)
+    slices, *shape = as_slices(everywhere, plane).shape
+    batches = slice_batches(served.volume, everywhere, parameters, plane, [shape], 8)
     batches = np.concatenate([batch for batch, _ in batches])
     case = load_cases(prepared, [name])[0]
-    for index in range(len(case.stack)):
-        trained = case.slice(index, parameters.neighbours)
+    for index in range(slices):
+        trained = case.slice(index, parameters, plane)
         assert trained.dtype == batches.dtype
         np.testing.assert_array_equal(trained, batches[index])
 
 
 def patches(prepared, **options) -> Patches:
-    cases = load_cases(prepared, sum(load_split(prepared).values(), []))
+    split = load_split(prepared)
+    cases = load_cases(prepared, split["train"] + split["validation"] + split["test"])
     first_step = options.pop("first_step", 0)
     settings = Settings(**{"batch": 4, "steps_per_epoch": 3, "seed": 5} | options)
     return Patches(cases, settings, first_step=first_step)
@@ -100,6 +115,14 @@ def test_geometry_moves_scans_and_labels_together():
         moved, target = sample(image, labels, where)
         agree = (moved[..., 5] > 1) == (target == 2)
         assert agree.mean() > 0.98 and target.any()
+
+
+def test_what_a_case_lacks_stays_empty_in_training(prepared):
+    cases = load_cases(prepared, ["BraTS2021_5"])
+    settings = Settings(batch=6, sampling=Sampling(synthetic_share=0.0, carve_share=1.0))
+    images, labels = Patches(cases, settings)[0]
+    by_sequence = images.reshape(*images.shape[:3], 3, 4)
+    assert not by_sequence[..., 3].any() and by_sequence[..., :3].any() and labels.any()
 
 
 def test_intensity_keeps_background_and_drops_whole_sequences():

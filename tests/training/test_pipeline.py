@@ -8,10 +8,16 @@ import pytest
 
 from model.card import read_card
 from model.networks import mobile_unet, simple_unet
+from model.preprocess import Preprocessing
 from training import evaluate, export, train
 from training.callbacks import Checkpoint
 from training.fused import FusedBatchNormalization, with_fused_batch_norm
-from training.pretrained import estimate_batch_norm, load_imagenet, match_batch_norm
+from training.pretrained import (
+    estimate_batch_norm,
+    load_imagenet,
+    load_model_weights,
+    match_batch_norm,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +96,28 @@ def test_export_and_evaluation(run, prepared, labelled, tmp_path):
     assert [case["missing"] for case in result["cases"].values()] == [["flair"]] * 5
 
 
+def test_training_goes_on_from_a_trained_model_and_learns_of_more_channels(run, prepared, tmp_path):
+    artefact = tmp_path / "artefact"
+    assert export.main(["--run", str(run), "--data", str(prepared), "--out", str(artefact)]) == 0
+    before, after = simple_unet(12), simple_unet(16)
+    before.load_weights(artefact / "network.weights.h5")
+    load_model_weights(after, artefact)
+    batch, mirrored = images(), images()[..., :4]
+    whole = np.concatenate([batch, mirrored], axis=-1)
+    np.testing.assert_allclose(before(batch), after(whole), atol=1e-5)
+
+    settings = tmp_path / "mirror.toml"
+    settings.write_text("mirror = true\n")
+    more = ["--start-from", str(artefact), "--settings", str(settings)]
+    assert train.main(arguments(prepared, tmp_path / "run", *more)) == 0
+    start = json.loads((tmp_path / "run/start.json").read_text())
+    assert start == {"weights": read_card(artefact).checksum}
+    after.load_weights(tmp_path / "run/final.weights.h5")
+    assert np.abs(after.get_weights()[0][:, :, 12:]).max() > 0
+    with pytest.raises(SystemExit, match="other start"):
+        train.main(arguments(prepared, tmp_path / "run", *more[2:]))
+
+
 def images(count: int = 2, edge: int = 64) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, edge, edge, 12)).astype(np.float32)
 
@@ -128,10 +156,13 @@ def test_statistics_are_re_estimated_from_scratch():
 def test_imagenet_weights_answer_grey_pictures_as_the_original(tmp_path):
     source = keras.applications.MobileNetV2((64, 64, 3), include_top=False, weights=None)
     source.save_weights(tmp_path / "imagenet.weights.h5")
-    model = mobile_unet(12)
-    load_imagenet(model, tmp_path / "imagenet.weights.h5")
+    inputs = Preprocessing(mirror=True)
+    model = mobile_unet(inputs.channels)
+    load_imagenet(model, tmp_path / "imagenet.weights.h5", inputs)
     grey = np.random.default_rng(0).normal(size=(1, 64, 64, 1)).astype(np.float32)
     name = "block_13_expand_relu"
     theirs = keras.Model(source.input, source.get_layer(name).output)(np.repeat(grey, 3, -1))
-    ours = keras.Model(model.input, model.get_layer(name).output)(np.repeat(grey, 12, -1))
+    ours = keras.Model(model.input, model.get_layer(name).output)
+    # The mirrored slice, here noise, starts without influence.
+    ours = ours(np.concatenate([np.repeat(grey, 12, -1), images(1)[..., :4]], axis=-1))
     np.testing.assert_allclose(theirs, ours, atol=1e-3)
