@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only or experiments:
         path = options.results / f"{name}.json"
         done = json.loads(path.read_text()) if path.exists() else {}
-        if not done or parse(Experiment, done["settings"]) != experiments[name]:
+        if not is_result_of(done, experiments[name]):
             print(f"== {name}", flush=True)
             path.write_text(json.dumps(run_experiment(name, experiments[name], options), indent=1))
         write_report(config, options.results, options.report)
@@ -108,6 +108,20 @@ def read_experiments(config: dict[str, Any]) -> dict[str, Experiment]:
         except ValueError as error:
             raise ValueError(f"experiment {name}: {error}") from None
     return experiments
+
+
+def is_result_of(result: dict, experiment: Experiment) -> bool:
+    """Say whether a result that was kept, or {}, is that of `experiment`.
+
+    Settings that came later count as their defaults, which are what was done before. Sizes and
+    counts of slices run together change times alone.
+    """
+    if not result:
+        return False
+    inference = experiment.inference
+    batching = {name: getattr(inference, name) for name in ("shapes", "warm_shapes", "batch")}
+    recorded = merged(result["settings"], {"inference": batching})
+    return parse(Experiment, recorded) == experiment
 
 
 def digest(content: Any) -> str:

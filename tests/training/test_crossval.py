@@ -56,6 +56,17 @@ def test_the_shipped_experiments_can_be_read_and_differ():
         assert name == name.lower()
 
 
+def test_results_outlive_new_settings_but_not_changed_ones():
+    experiments = read_experiments(read_toml(crossval.HERE / "experiments.toml"))
+    kept = json.loads((crossval.HERE / "results/base.json").read_text())
+    # Recorded before these settings existed, and with other sizes of slices.
+    assert "mirror" not in kept["settings"]["train"]
+    assert kept["settings"]["inference"]["shapes"] != experiments["base"].inference.shapes
+    assert crossval.is_result_of(kept, experiments["base"])
+    assert not crossval.is_result_of(kept, experiments["mirror"])
+    assert not crossval.is_result_of({}, experiments["base"])
+
+
 def test_a_misspelt_setting_is_refused():
     config = {"experiment": {"odd": {"question": "?", "change": {"train": {"epoch": 3}}}}}
     with pytest.raises(ValueError, match=r"experiment odd: train.epoch"):
