@@ -9,10 +9,13 @@ DATA ?= ../shared/data
 IMAGENET ?=
 # Inference and post-processing of the shipped model, as chosen in training/EXPERIMENTS.md.
 EXPORT ?= --planes axial coronal sagittal --min-component-ml 0.3 --min-enhancing-ml 0.5
-# The test patients stay out of the shipped model, so that its scores are its own.
-PARTS ?= train validation
 SEQUENCES := flair t1 t1ce t2
 RUN_DIR := runs/mobile_unet
+# The parts of the training, in order; the test patients join in the last one.
+RECIPE := training/recipe
+DEVELOPMENT := train validation partial
+HELD_OUT := $(RUN_DIR)/2_slices
+SHIPPED := $(RUN_DIR)/3_all
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -59,10 +62,14 @@ bench: $(filter .uv/%,$(UV)) $(NIIVUE)  ## measure speed and memory, rewrite ben
 	$(UV) sync --frozen --quiet --all-groups --extra train
 	$(RUN) python -m benchmarks.bench
 
-train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/recipe.toml, export and score it
+train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/recipe, export and score it
 	$(UV) sync --frozen --quiet --all-groups --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
-	$(RUN) python -m training.train --settings training/recipe.toml --parts $(PARTS) --out $(RUN_DIR) $(if $(IMAGENET),--imagenet $(IMAGENET),)
+	$(RUN) python -m training.train --settings $(RECIPE)/1_patches.toml --parts train validation --out $(RUN_DIR)/1_patches $(if $(IMAGENET),--imagenet $(IMAGENET),)
+	$(RUN) python -m training.export --run $(RUN_DIR)/1_patches --out $(RUN_DIR)/1_patches/artefact
+	$(RUN) python -m training.train --settings $(RECIPE)/2_slices.toml --parts $(DEVELOPMENT) --out $(HELD_OUT) --start-from $(RUN_DIR)/1_patches/artefact
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
+	$(RUN) python -m training.train --settings $(RECIPE)/3_all.toml --parts $(DEVELOPMENT) test --out $(SHIPPED) --start-from $(HELD_OUT)/artefact
 	$(MAKE) card DATA=$(DATA)
 
 experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md
@@ -70,12 +77,12 @@ experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 
-card:  ## export and score the network of runs/, rewrite MODEL_CARD.md
-	$(RUN) python -m training.export --run $(RUN_DIR) $(EXPORT)
-	$(RUN) python -m training.evaluate $(DATA) --only test --json $(RUN_DIR)/test.json
-	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --only test --without $$s --json $(RUN_DIR)/test_without_$$s.json || exit 1; done
-	$(RUN) python -m training.export --run $(RUN_DIR) $(EXPORT) --scores $(RUN_DIR)/test.json --without $(SEQUENCES:%=$(RUN_DIR)/test_without_%.json)
-	$(RUN) python -m training.model_card --test $(RUN_DIR)/test.json --without $(SEQUENCES:%=$(RUN_DIR)/test_without_%.json)
+card:  ## score the network that has not seen the test patients, export the last, rewrite MODEL_CARD.md
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
+	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --json $(HELD_OUT)/test.json
+	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --without $$s --json $(HELD_OUT)/test_without_$$s.json || exit 1; done
+	$(RUN) python -m training.export --run $(SHIPPED) $(EXPORT) --scores $(HELD_OUT)/test.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
+	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

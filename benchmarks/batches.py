@@ -21,13 +21,13 @@ def measure_batches(case_dir: Path, engine: EngineName, repeats: int) -> list[Me
     case = load_case(find_case_files(case_dir))
     results = []
     for batch in BATCHES:
-        sized = replace(card, inference=replace(card.inference, batch=batch))
+        sized = replace(card, inference=replace(card.inference, batch=batch, gpu_batch=batch))
         loaded = load_engine(DEFAULT_DIR, sized, engine)
-        inputs = network_inputs(case, sized)
+        inputs = network_inputs(case, sized, batch)
         work = partial(loaded.run, inputs, lambda index, result: None)
         with Utilisation() as used:
             time_s = timed("", work, repeats)
-        rates = tuple(case.shape[2] / value for value in time_s.values)
+        rates = tuple(len(inputs) * batch / value for value in time_s.values)
         note = f"{loaded.device}{used.text()}"
         results.append(Measurement(f"batches of {batch}", rates, "slices/s", note))
     return results

@@ -23,6 +23,7 @@ MATRIX = 4096
 ENGINES = ("openvino", "tensorflow")
 # Holds the brain of nearly every adult; what a pipeline with one fixed shape would take.
 PLAIN_SHAPE = (160, 192)
+PLAIN_BATCH = 8
 SEGRESNET_SHAPE = (1, 4, 240, 240, 160)
 
 
@@ -35,7 +36,7 @@ def measure_rivals(case_dir: Path, ours: list[Measurement], repeats: int) -> lis
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     card = read_card(DEFAULT_DIR)
     paths = find_case_files(case_dir)
-    batches = network_inputs(load_case(paths), card)
+    batches = network_inputs(load_case(paths), card, card.inference.batch)
     slices = len(batches) * card.inference.batch
     network = NETWORKS[card.architecture](card.channels)
     network.load_weights(verified(DEFAULT_DIR, card, WEIGHTS))
@@ -81,12 +82,12 @@ def _plain_keras(network, card, paths: dict[str, Path], repeats: int) -> list[Me
         prepared = prepare(load_case(paths), card.preprocessing)
         everywhere = np.ones(prepared.brain.shape, bool)
         batches = slice_batches(
-            prepared.volume, everywhere, card.preprocessing, "axial", [PLAIN_SHAPE], 8
+            prepared.volume, everywhere, card.preprocessing, "axial", [PLAIN_SHAPE], PLAIN_BATCH
         )
         return np.concatenate([batch for batch, _ in batches])
 
     def predict(inputs: np.ndarray) -> np.ndarray:
-        return network.predict(inputs, batch_size=card.inference.batch, verbose=0)
+        return network.predict(inputs, batch_size=PLAIN_BATCH, verbose=0)
 
     def whole() -> None:
         labels = np.argmax(predict(slices()), axis=-1)

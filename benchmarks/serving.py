@@ -44,8 +44,8 @@ def measure_serving(
     fast = segmenters["fast"]
     card, paths = fast.card, find_case_files(case_dir)
     case = load_case(paths)
-    batches = network_inputs(case, card)
-    slices = len(batches) * card.inference.batch
+    batches = network_inputs(case, card, fast._engine.batch)
+    slices = len(batches) * fast._engine.batch
     network = timed(
         "network, one plane",
         lambda: fast._engine.run(batches, lambda index, result: None),
@@ -79,12 +79,12 @@ def measure_serving(
     ]
 
 
-def network_inputs(case: Case, card: ModelCard) -> list[np.ndarray]:
-    """Return the batches (B, H, W, C) that the network sees of a case."""
-    inference, parameters = card.inference, card.preprocessing
+def network_inputs(case: Case, card: ModelCard, batch: int) -> list[np.ndarray]:
+    """Return the batches (`batch`, H, W, C) that the network sees of a case's axial slices."""
+    parameters = card.preprocessing
     prepared = prepare(case, parameters)
     batches = slice_batches(
-        prepared.volume, prepared.brain, parameters, "axial", inference.shapes, inference.batch
+        prepared.volume, prepared.brain, parameters, "axial", card.inference.shapes, batch
     )
     return [batch for batch, _ in batches]
 

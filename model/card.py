@@ -29,7 +29,8 @@ class Inference:
 
     shapes : in-plane sizes (rows, columns) tried in order; each is compiled once
     warm_shapes : how many of them are compiled at load; a brain at 1 mm needs no others
-    batch : slices per call
+    batch : slices per call on a CPU; few, so that what is computed on stays in its caches
+    gpu_batch : the same on a GPU, which many keep busy
     planes : orientations that are sliced, segmented and averaged
     flip : average with the prediction of the left-right mirrored scan
     """
@@ -42,7 +43,8 @@ class Inference:
         (256, 256),
     )
     warm_shapes: int = 3
-    batch: int = 8
+    batch: int = 2
+    gpu_batch: int = 32
     planes: tuple[Plane, ...] = ("axial",)
     flip: bool = False
 

@@ -162,14 +162,14 @@ class Segmenter:
         Calls `receive(window, probabilities (batch, rows, columns, classes))` batch by batch, and
         `advance` with the share that is done.
         """
-        inference = self.card.inference
+        shapes = self.card.inference.shapes
         windows: list[Window] = []
         slices = volume.shape[PLANES[plane][0]]
         finished = 0
 
         def inputs() -> Iterator[np.ndarray]:
             batches = slice_batches(
-                volume, brain, self.card.preprocessing, plane, inference.shapes, inference.batch
+                volume, brain, self.card.preprocessing, plane, shapes, self._engine.batch
             )
             for batch, window in batches:
                 windows.append(window)
@@ -180,7 +180,7 @@ class Segmenter:
             receive(windows[index], result)
             # Counted, since batches may finish in another order than they began in.
             finished += 1
-            advance(min(1.0, finished * inference.batch / slices))
+            advance(min(1.0, finished * self._engine.batch / slices))
 
         self._engine.run(inputs(), one)
 

@@ -110,6 +110,7 @@ def make_card(
             "data": "BraTS 2017-2025 training cases, research use",
             "split": json.loads((run / "split.json").read_text()),
             "settings": settings,
+            "start": json.loads((run / "start.json").read_text()),
         },
         scores=scores or {},
     )
@@ -198,7 +199,7 @@ def engines_differ_by(folder: Path) -> float:
     from model.card import read_card
 
     card = read_card(folder)
-    shape = (card.inference.batch, *card.inference.shapes[1], card.channels)
+    shape = (1, *card.inference.shapes[1], card.channels)
     batch = np.random.default_rng(0).standard_normal(shape, np.float32)
     results = {}
     for name in ("openvino", "tensorflow"):

@@ -13,6 +13,7 @@ from model.card import DEFAULT_DIR, ModelCard, read_card
 from model.modalities import TITLES as MODALITY_TITLES
 from model.networks import NETWORKS
 from training import calibration
+from training.provenance import held_out_text, parts_table, settings_texts, trainings
 from training.scores import SHORT, mean_scores
 
 RESULTS = Path(__file__).parent / "results"
@@ -41,17 +42,19 @@ its MobileUNet.
 
 ## Data
 
-{data}: {train} cases for training (two of them synthetic phantoms), {validation} for watching the
-training, {test} for testing. The split is by patient, made before anything was trained, and stands
-in `model/artefact/card.json`. Test patients were used for nothing but the tables below. The cases come
-from public copies of BraTS data, whose terms allow research use; they are not part of this
-repository.
+{data}, from public copies whose terms allow research use; they are not part of this repository. The
+split is by patient, made before anything was trained, and stands in `model/artefact/card.json`.
+Cases of whom not all sequences are there (partial) and synthetic phantoms were only trained on.
+
+{parts}
+
+{held_out}
 
 Pre-processing (`model/preprocess.py`): RAS+ at 1 mm, brain box, z-score per sequence over the brain
 after clipping to percentiles {clip}. Noise removal is {denoise}, N4 bias-field correction is {n4}.
 Flip averaging is {flip}. Post-processing: {post}.
 
-Training: {settings}.
+{settings}
 
 {notes}
 
@@ -130,6 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     card = read_card(options.model_dir)
     text = TEMPLATE.format(
         **describe(card),
+        held_out=held_out_text(trainings(card), test),
         **measured(test),
         sizes=size_table(card.channels),
         comparison=comparison_table(compared),
@@ -145,7 +149,7 @@ def describe(card: ModelCard) -> dict:
     """Return the fields of the text that come from the card."""
     on = {True: "on", False: "off"}
     post = card.postprocessing
-    settings = card.training["settings"]
+    parts = trainings(card)
     return {
         "name": card.name,
         "version": card.version,
@@ -154,7 +158,6 @@ def describe(card: ModelCard) -> dict:
         "channels": card.channels,
         "checksum": card.checksum,
         "data": card.training["data"],
-        **{part: len(names) for part, names in card.training["split"].items()},
         "clip": " and ".join(f"{value:g}" for value in card.preprocessing.clip_percentiles),
         "denoise": on[card.preprocessing.denoise],
         "n4": on[card.preprocessing.bias_correction],
@@ -162,16 +165,9 @@ def describe(card: ModelCard) -> dict:
         "flip": on[card.inference.flip],
         "post": f"components under {post.min_component_ml:g} mL are dropped, less than "
         f"{post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core",
-        "settings": settings_text(settings),
+        "parts": table(*parts_table(parts)),
+        "settings": "\n\n".join(settings_texts(parts)),
     }
-
-
-def settings_text(settings: dict) -> str:
-    """Return the settings in one line; nested ones in brackets."""
-    return ", ".join(
-        f"{key} ({settings_text(value)})" if isinstance(value, dict) else f"{key} {value}"
-        for key, value in settings.items()
-    )
 
 
 def measured(result: dict) -> dict:

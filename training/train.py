@@ -83,7 +83,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     remember(out / "settings.json", asdict(settings))
     remember(out / "split.json", split)
-    remember(out / "start.json", {"weights": read_card(start_from).checksum} if start_from else {})
+    remember(out / "start.json", provenance(start_from) if start_from else {})
     preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings)
     model = build(settings, patches, imagenet, start_from)
@@ -146,6 +146,12 @@ def remember(path: Path, content: dict) -> None:
     if path.exists() and path.read_text() != text:
         raise SystemExit(f"{path} holds other {path.stem}: choose another --out or remove that run")
     path.write_text(text)
+
+
+def provenance(model_dir: Path) -> dict:
+    """Return which weights a model has, and how they were trained. Raises ModelError."""
+    card = read_card(model_dir)
+    return {"weights": card.checksum, "training": card.training}
 
 
 def build(

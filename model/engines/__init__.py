@@ -15,10 +15,11 @@ DeviceName = Literal["auto", "gpu", "cpu"]
 
 
 class Engine(Protocol):
-    """`name` and `device` say what runs; `device` is text for people."""
+    """`name` and `device` say what runs; `device` is text for people, `batch` slices per call."""
 
     name: str
     device: str
+    batch: int
 
     def run(
         self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
@@ -65,7 +66,7 @@ def warm_up(engine: Engine, card: ModelCard) -> None:
     """Run the engine once on each shape that the card wants ready."""
     inference = card.inference
     shapes = inference.shapes[: inference.warm_shapes]
-    batches = (np.zeros((inference.batch, *shape, card.channels), np.float32) for shape in shapes)
+    batches = (np.zeros((engine.batch, *shape, card.channels), np.float32) for shape in shapes)
     engine.run(batches, lambda index, probabilities: None)
 
 

@@ -20,7 +20,8 @@ class OpenVinoEngine:
         verified(folder, card, OPENVINO_BIN)
         self._model = self._core.read_model(verified(folder, card, OPENVINO))
         self._compiled: dict[tuple[int, ...], ov.CompiledModel] = {}
-        shape = (card.inference.batch, *card.inference.shapes[0], card.channels)
+        self.batch = card.inference.batch
+        shape = (self.batch, *card.inference.shapes[0], card.channels)
         precision = self._compile(shape).get_property("INFERENCE_PRECISION_HINT").get_type_name()
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
         self.device = f"CPU: {processor}, {precision}"

@@ -111,7 +111,8 @@ def test_training_goes_on_from_a_trained_model_and_learns_of_more_channels(run, 
     more = ["--start-from", str(artefact), "--settings", str(settings)]
     assert train.main(arguments(prepared, tmp_path / "run", *more)) == 0
     start = json.loads((tmp_path / "run/start.json").read_text())
-    assert start == {"weights": read_card(artefact).checksum}
+    assert start["weights"] == read_card(artefact).checksum
+    assert start["training"]["settings"]["mirror"] is False
     after.load_weights(tmp_path / "run/final.weights.h5")
     assert np.abs(after.get_weights()[0][:, :, 12:]).max() > 0
     with pytest.raises(SystemExit, match="other start"):

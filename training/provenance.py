@@ -1,0 +1,75 @@
+"""How a model came about: the parts of its training, from its card, and who was not seen in which."""
+
+from model.card import ModelCard
+
+
+def trainings(card: ModelCard) -> list[dict]:
+    """Return the parts of a model's training, first to last: `weights`, `split`, `settings`."""
+    parts, training, weights = [], card.training, card.checksum
+    while training:
+        parts.append({"weights": weights} | training)
+        start = training.get("start", {})
+        training, weights = start.get("training"), start.get("weights")
+    return parts[::-1]
+
+
+def parts_table(parts: list[dict]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return header and rows: what each part saw, and the weights that it ended with."""
+    rows = []
+    for number, part in enumerate(parts, start=1):
+        settings, cases = part["settings"], part["split"]["train"]
+        phantoms = sum(name.startswith("phantom_") for name in cases)
+        steps = settings["epochs"] * settings["steps_per_epoch"]
+        height, width = settings["sampling"]["patch"]
+        amount = f"{steps:,} steps of {settings['batch']}"
+        row = (str(len(cases) - phantoms), str(phantoms), amount, f"{height} x {width}")
+        rows.append((str(number), *row, f"{settings['learning_rate']:g}", part["weights"][:12]))
+    header = ("part", "patients", "phantoms", "patches", "size", "learning rate", "weights")
+    return header, rows
+
+
+def held_out_text(parts: list[dict], test: dict) -> str:
+    """Say which part's network the tables are of. Raises ValueError if it had seen their patients."""
+    checksums = [part["weights"] for part in parts]
+    if test["model"]["checksum"] not in checksums:
+        raise ValueError("the evaluation is of another model than any part of this one's training")
+    number = checksums.index(test["model"]["checksum"]) + 1
+    seen = {name for part in parts[:number] for name in part["split"]["train"]}
+    if leaked := seen & set(test["cases"]):
+        raise ValueError(f"the model was trained on {', '.join(sorted(leaked))}")
+    count = len(test["cases"])
+    text = f"The tables below are of the network after part {number}, which had not seen their {count} "
+    if number == len(parts):
+        return f"{text}patients; it is the shipped one."
+    return (
+        f"{text}patients.\nThe shipped network, after part {len(parts)}, was trained on them, too, so "
+        "that no patient is left\nto score it on."
+    )
+
+
+def settings_texts(parts: list[dict]) -> list[str]:
+    """Return a sentence on the settings of each part; of later ones, what differs from before."""
+    sentences, before = [], {}
+    for number, part in enumerate(parts, start=1):
+        sentences.append(f"Part {number}: {settings_text(changed(part['settings'], before))}.")
+        before = part["settings"]
+    return sentences
+
+
+def changed(settings: dict, before: dict) -> dict:
+    """Return those of nested `settings` that differ from `before`."""
+    result = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and key in before:
+            value = changed(value, before[key])
+        if value != before.get(key) and value != {}:
+            result[key] = value
+    return result
+
+
+def settings_text(settings: dict) -> str:
+    """Return the settings in one line; nested ones in brackets."""
+    return ", ".join(
+        f"{key} ({settings_text(value)})" if isinstance(value, dict) else f"{key} {value}"
+        for key, value in settings.items()
+    )
