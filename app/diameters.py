@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist, squareform
 
 from app.lesions import largest
 
@@ -144,6 +142,10 @@ def _diameters(points: np.ndarray) -> _Cross:
     Of several longest ones the one with the longest perpendicular, so that turning or mirroring
     the grid changes nothing.
     """
+    # Imported where it is used: it takes a fifth of the app's start.
+    from scipy.spatial import ConvexHull
+    from scipy.spatial.distance import pdist, squareform
+
     corners = points[ConvexHull(points).vertices]
     distances = squareform(pdist(corners))
     pairs = np.argwhere(np.triu(distances >= distances.max() - TIE_MM))

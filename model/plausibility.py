@@ -17,7 +17,7 @@ No case of these is a CT, and none is taken for one; real CT scans were not at h
 """
 
 import numpy as np
-from scipy.ndimage import binary_erosion, uniform_filter
+import scipy
 
 from model.case import Case
 from model.modalities import MODALITIES, TITLES
@@ -92,7 +92,7 @@ def exchanged(scores: np.ndarray, brain: np.ndarray) -> tuple[str, str] | None:
     """
     coarse = scores[::STEP, ::STEP, ::STEP].astype(np.float32)
     mask = brain[::STEP, ::STEP, ::STEP]
-    inner = binary_erosion(mask, iterations=RIM)
+    inner = scipy.ndimage.binary_erosion(mask, iterations=RIM)
     if np.count_nonzero(inner) < LEAST_VOXELS:
         return None
     found = _correlations(_fine(coarse, mask)[inner])
@@ -108,8 +108,12 @@ def exchanged(scores: np.ndarray, brain: np.ndarray) -> tuple[str, str] | None:
 
 def _fine(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return (X, Y, Z, 4) less the mean of the brain around each voxel."""
-    share = np.maximum(uniform_filter(mask.astype(np.float32), CUBE, mode="constant"), 1e-3)
-    around = uniform_filter(scores * mask[..., None], (CUBE, CUBE, CUBE, 1), mode="constant")
+    share = np.maximum(
+        scipy.ndimage.uniform_filter(mask.astype(np.float32), CUBE, mode="constant"), 1e-3
+    )
+    around = scipy.ndimage.uniform_filter(
+        scores * mask[..., None], (CUBE, CUBE, CUBE, 1), mode="constant"
+    )
     return scores - around / share[..., None]
 
 
