@@ -22,14 +22,14 @@ import numpy as np
 from model.card import DEFAULT_DIR, OPENVINO, WEIGHTS, Inference, ModelCard, write_card
 from model.engines import load_engine
 from model.errors import ModelError
-from model.labels import REGIONS
+from model.labels import CLASSES, REGIONS
 from model.networks import NETWORKS
 from model.postprocess import Postprocessing
 from model.preprocess import PLANES, Preprocessing
 from training.dataset import load_preprocessing
 from training.rounding import round_weights
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
 ENGINE_TOLERANCE = 0.01
 # The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:
@@ -45,6 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"])
     parser.add_argument("--flip", action="store_true", help="average with the mirrored prediction")
+    parser.add_argument(
+        "--class-weights",
+        type=float,
+        nargs=CLASSES,
+        default=Postprocessing().class_weights,
+        metavar="FACTOR",
+        help="on the probabilities of background, core, edema and enhancing tumour",
+    )
     parser.add_argument("--min-component-ml", type=float, default=0.0)
     parser.add_argument("--min-enhancing-ml", type=float, default=0.0)
     parser.add_argument("--scores", type=Path, help="what training.evaluate wrote on the test part")
@@ -56,7 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
         options.run,
         load_preprocessing(options.data),
         Inference(planes=tuple(options.planes), flip=options.flip),
-        Postprocessing(options.min_component_ml, options.min_enhancing_ml),
+        Postprocessing(
+            class_weights=tuple(options.class_weights),
+            min_component_ml=options.min_component_ml,
+            min_enhancing_ml=options.min_enhancing_ml,
+        ),
         held_out(options.scores, options.without) if options.scores else {},
     )
     try:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.labels import REGIONS
 from model.modalities import TITLES as MODALITY_TITLES
 from model.networks import NETWORKS
 from training import calibration
@@ -163,11 +164,20 @@ def describe(card: ModelCard) -> dict:
         "n4": on[card.preprocessing.bias_correction],
         "planes": ", ".join(card.inference.planes),
         "flip": on[card.inference.flip],
-        "post": f"components under {post.min_component_ml:g} mL are dropped, less than "
+        "post": f"{weights_text(post.class_weights)}components under {post.min_component_ml:g} mL are dropped, less than "
         f"{post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core",
         "parts": table(*parts_table(parts)),
         "settings": "\n\n".join(settings_texts(parts)),
     }
+
+
+def weights_text(weights: tuple[float, ...]) -> str:
+    """Return which classes' probabilities are weighted, as the start of a list of steps."""
+    titles = ["background", *[region.title.lower() for region in REGIONS]]
+    changed = [f"{t} {w:g}" for t, w in zip(titles, weights, strict=True) if w != 1.0]
+    if not changed:
+        return ""
+    return f"class probabilities are multiplied ({', '.join(changed)}) and the strongest chosen, "
 
 
 def measured(result: dict) -> dict:
