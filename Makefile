@@ -81,8 +81,11 @@ card:  ## score the network that has not seen the test patients, export the last
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --json $(HELD_OUT)/test.json
 	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --without $$s --json $(HELD_OUT)/test_without_$$s.json || exit 1; done
+	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --quality fast --json $(HELD_OUT)/test_fast.json
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_flip $(EXPORT) --flip
+	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_flip --only test --json $(HELD_OUT)/test_flip.json
 	$(RUN) python -m training.export --run $(SHIPPED) $(EXPORT) --scores $(HELD_OUT)/test.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
-	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
+	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --modes $(HELD_OUT)/test_fast.json $(HELD_OUT)/test_flip.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

@@ -9,7 +9,7 @@ import pytest
 from model.card import read_card
 from model.networks import mobile_unet, simple_unet
 from model.preprocess import Preprocessing
-from training import evaluate, export, train
+from training import evaluate, export, model_card, train
 from training.callbacks import Checkpoint
 from training.fused import FusedBatchNormalization, with_fused_batch_norm
 from training.pretrained import (
@@ -94,6 +94,27 @@ def test_export_and_evaluation(run, prepared, labelled, tmp_path):
     result = json.loads(scores.read_text())
     assert result["without"] == "flair" and list(result["left_out"]) == ["BraTS2021_5"]
     assert [case["missing"] for case in result["cases"].values()] == [["flair"]] * 5
+
+
+def test_the_model_card_has_scores_of_patients_that_were_not_trained_on_alone(
+    run, prepared, labelled, tmp_path
+):
+    artefact, scores, text = (tmp_path / name for name in ("artefact", "scores.json", "card.md"))
+    assert export.main(["--run", str(run), "--data", str(prepared), "--out", str(artefact)]) == 0
+    options = ["--json", str(scores), "--model-dir", str(artefact), "--engine", "openvino"]
+    write = ["--model-dir", str(artefact), "--test", str(scores), "--out", str(text)]
+    assert evaluate.main([str(labelled), *options, "--only", "test"]) == 0
+    assert model_card.main([*write, "--modes", str(scores)]) == 0
+    assert "it is the shipped one" in text.read_text()
+    # Every place of the template was filled.
+    assert "{" not in text.read_text()
+
+    result = json.loads(scores.read_text())
+    (name,) = json.loads((run / "split.json").read_text())["train"][:1]
+    result["cases"][name] = next(iter(result["cases"].values()))
+    scores.write_text(json.dumps(result))
+    with pytest.raises(ValueError, match="the model was trained on"):
+        model_card.main(write)
 
 
 def test_training_goes_on_from_a_trained_model_and_learns_of_more_channels(run, prepared, tmp_path):
