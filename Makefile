@@ -14,6 +14,7 @@ RUN_DIR := runs/mobile_unet
 # The parts of the training, in order; the test patients join in the last one.
 RECIPE := training/recipe
 DEVELOPMENT := train validation partial
+FIRST := $(RUN_DIR)/1_patches
 HELD_OUT := $(RUN_DIR)/2_slices
 SHIPPED := $(RUN_DIR)/3_all
 
@@ -65,9 +66,9 @@ bench: $(filter .uv/%,$(UV)) $(NIIVUE)  ## measure speed and memory, rewrite ben
 train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/recipe, export and score it
 	$(UV) sync --frozen --quiet --all-groups --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
-	$(RUN) python -m training.train --settings $(RECIPE)/1_patches.toml --parts train validation --out $(RUN_DIR)/1_patches $(if $(IMAGENET),--imagenet $(IMAGENET),)
-	$(RUN) python -m training.export --run $(RUN_DIR)/1_patches --out $(RUN_DIR)/1_patches/artefact
-	$(RUN) python -m training.train --settings $(RECIPE)/2_slices.toml --parts $(DEVELOPMENT) --out $(HELD_OUT) --start-from $(RUN_DIR)/1_patches/artefact
+	$(RUN) python -m training.train --settings $(RECIPE)/1_patches.toml --parts train validation --out $(FIRST) $(if $(IMAGENET),--imagenet $(IMAGENET),)
+	$(RUN) python -m training.export --run $(FIRST) --out $(FIRST)/artefact $(EXPORT)
+	$(RUN) python -m training.train --settings $(RECIPE)/2_slices.toml --parts $(DEVELOPMENT) --out $(HELD_OUT) --start-from $(FIRST)/artefact
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
 	$(RUN) python -m training.train --settings $(RECIPE)/3_all.toml --parts $(DEVELOPMENT) test --out $(SHIPPED) --start-from $(HELD_OUT)/artefact
 	$(MAKE) card DATA=$(DATA)
@@ -79,13 +80,14 @@ experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.
 
 card:  ## score the network that has not seen the test patients, export the last, rewrite MODEL_CARD.md
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
+	$(RUN) python -m training.evaluate $(DATA) --model-dir $(FIRST)/artefact --only test --json $(FIRST)/test.json
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --json $(HELD_OUT)/test.json
 	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --without $$s --json $(HELD_OUT)/test_without_$$s.json || exit 1; done
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --quality fast --json $(HELD_OUT)/test_fast.json
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_flip $(EXPORT) --flip
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_flip --only test --json $(HELD_OUT)/test_flip.json
 	$(RUN) python -m training.export --run $(SHIPPED) $(EXPORT) --scores $(HELD_OUT)/test.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
-	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --modes $(HELD_OUT)/test_fast.json $(HELD_OUT)/test_flip.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
+	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --earlier $(FIRST)/test.json --modes $(HELD_OUT)/test_fast.json $(HELD_OUT)/test_flip.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

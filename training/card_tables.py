@@ -45,6 +45,17 @@ def measured(result: dict) -> dict:
     }
 
 
+def progress_table(parts: list[dict], results: list[dict]) -> str:
+    """Return mean Dice on the test patients after each part of the training that has a result."""
+    by_weights = {result["model"]["checksum"]: result for result in results}
+    rows = []
+    for number, part in enumerate(parts, start=1):
+        if part["weights"] in by_weights:
+            regions = by_weights[part["weights"]]["mean"]["regions"]
+            rows.append((str(number), *[f"{regions[short]['dice']:.3f}" for short in SHORT]))
+    return table(("after part", *SHORT), rows)
+
+
 def modes_table(results: list[dict]) -> str:
     """Return mean Dice and median seconds of evaluations that averaged different views."""
     rows = []

@@ -15,6 +15,7 @@ from training.card_tables import (
     measured,
     missing_table,
     modes_table,
+    progress_table,
     read_json,
     size_table,
     table,
@@ -73,6 +74,12 @@ score 0 and 374 mm):
 
 {lesions}
 
+### What each part of the training brought
+
+The same patients after each part that had not seen them; mean Dice.
+
+{progress}
+
 ### Accuracy against time
 
 The same patients and weights with fewer and with more views averaged; Dice, and the median of the
@@ -126,6 +133,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--without", type=Path, nargs="+", default=[], help="evaluations with a sequence missing"
     )
     parser.add_argument(
+        "--earlier", type=Path, nargs="+", default=[], help="evaluations of earlier parts"
+    )
+    parser.add_argument(
         "--modes", type=Path, nargs="+", default=[], help="evaluations with other views averaged"
     )
     parser.add_argument(
@@ -148,6 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
         **measured(test),
         sizes=size_table(card.channels),
         comparison=comparison_table(compared),
+        progress=progress_table(trainings(card), [*map(read_json, options.earlier), test]),
         modes=modes_table([test, *map(read_json, options.modes)]),
         missing=missing_table(test, options.without),
         notes=options.notes.read_text().strip(),
