@@ -15,6 +15,7 @@ from app import (
     cases,
     cli,
     config,
+    corrections,
     errors,
     health,
     jobs,
@@ -63,6 +64,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         api,
         bundle,
         volumes,
+        corrections,
         health,
         cli,
     ):

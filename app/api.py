@@ -5,16 +5,18 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_file, url_for
 
-from app import cases, jobs, metrics, openapi, overlay, report, schemas, upload
-from app.cases import StoredCase
+from app import cases, jobs, masks, metrics, openapi, overlay, report, schemas, upload
+from app.cases import StoredCase, StoredMask
 from app.errors import BadRequest, NotFound, RequestError
 from app.openapi import describe
 from model.errors import CaseError
 from model.modalities import MODALITIES, TITLES
 
 PER_PAGE = 20
-# A rendered slice never changes; it may stay in the browser of whoever was let in, for a day.
+# A slice of a version of the mask never changes; it may stay in the browser of whoever was let in,
+# for a day. Which version counts may change at any time.
 SLICE_CACHE = "private, max-age=86400, immutable"
+CURRENT_CACHE = "private, no-cache"
 FILE_SCHEMA = {"type": "string", "contentMediaType": "application/octet-stream"}
 UPLOAD_BODY = {
     "required": True,
@@ -41,6 +43,11 @@ LOOK_QUERY = [
     {"name": "regions", "schema": {"type": "string"}, "description": "Keys, comma-separated."},
     {"name": "opacity", "schema": {"type": "number", "minimum": 0, "maximum": 1}},
     {"name": "outline", "schema": {"type": "integer", "enum": [0, 1]}},
+    {
+        "name": "mask",
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Version of the mask; the one that counts if left out.",
+    },
 ]
 
 blueprint = Blueprint("api", __name__)
@@ -57,7 +64,7 @@ def summary(case: StoredCase) -> dict[str, Any]:
 
 def details(case: StoredCase) -> dict[str, Any]:
     """Return all that is known of a case, as JSON can hold it."""
-    found = case.report or {}
+    found = case.current_report or {}
     return schemas.CaseAnswer(
         **_summary_fields(case),
         started_at=case.started_at,
@@ -65,6 +72,7 @@ def details(case: StoredCase) -> dict[str, Any]:
         attempts=case.attempts,
         modalities=case.modalities,
         measurements=found.get("measurements"),
+        mask=found.get("mask"),
         model=found.get("model"),
         engine=found.get("engine"),
         device=found.get("device"),
@@ -134,10 +142,10 @@ def delete_case(case_id: str):
 @blueprint.get("/api/cases/<case_id>/segmentation.nii.gz")
 @describe({200: "application/gzip"}, errors=(401, 404, 409))
 def get_segmentation(case_id: str):
-    """Download the mask on the grid of the uploaded scans."""
+    """Download the mask that counts, on the grid of the uploaded scans."""
     case = cases.find(case_id)
     response = send_file(
-        case.results() / "segmentation.nii.gz",
+        case.results() / masks.SEGMENTATION,
         mimetype="application/gzip",
         as_attachment=True,
         download_name=f"{file_stem(case)}_seg.nii.gz",
@@ -155,10 +163,11 @@ def get_overlay(case_id: str, plane: str, index: int):
     Without `modality`, FLAIR is drawn, or T2 where the case has no FLAIR.
     """
     case = cases.find(case_id)
-    look, results = _strict_look(case), case.results()
+    look, mask = _strict_look(case), _wanted_mask(case)
+    results = case.folder / mask.folder
     response = Response(mimetype="image/png")
-    response.headers["Cache-Control"] = SLICE_CACHE
-    response.set_etag(f"{plane}-{index}-{hash_of(case, look)}")
+    response.headers["Cache-Control"] = SLICE_CACHE if "mask" in request.args else CURRENT_CACHE
+    response.set_etag(f"{plane}-{index}-{hash_of(case, mask, look)}")
     if request.if_none_match.contains(response.get_etag()[0]):
         response.status_code = 304
         return response
@@ -174,7 +183,7 @@ def get_overlay(case_id: str, plane: str, index: int):
 @describe({200: schemas.Report}, errors=(401, 404, 409))
 def get_report_json(case_id: str):
     """Return measurements and provenance."""
-    return jsonify(_finished(case_id).report)
+    return jsonify(_finished(case_id).current_report)
 
 
 @blueprint.get("/api/cases/<case_id>/report.csv")
@@ -182,7 +191,9 @@ def get_report_json(case_id: str):
 def get_report_csv(case_id: str):
     """Return measurements and provenance as a table."""
     case = _finished(case_id)
-    return _attachment(report.to_csv(case.report), "text/csv", f"{file_stem(case)}_report.csv")
+    return _attachment(
+        report.to_csv(case.current_report), "text/csv", f"{file_stem(case)}_report.csv"
+    )
 
 
 @blueprint.get("/api/cases/<case_id>/report.pdf")
@@ -193,7 +204,7 @@ def get_report_pdf(case_id: str):
     # Imported here: fpdf2 takes a tenth of the start, and few requests need it.
     from app import report_pdf
 
-    pdf = report_pdf.to_pdf(case.report, case.results())
+    pdf = report_pdf.to_pdf(case.current_report, case.results())
     return _attachment(pdf, "application/pdf", f"{file_stem(case)}_report.pdf")
 
 
@@ -231,11 +242,12 @@ def file_stem(case: StoredCase) -> str:
     return kept[:80] or case.id
 
 
-def hash_of(case: StoredCase, look: overlay.Look) -> str:
+def hash_of(case: StoredCase, mask: StoredMask, look: overlay.Look) -> str:
     """Return a text that differs whenever a rendered slice of the case would."""
     finished = case.finished_at.timestamp() if case.finished_at else 0
     shown = "".join(key[0] for key in look.regions)
-    return f"{finished}-{look.modality}-{shown}-{look.opacity:g}-{int(look.outline)}"
+    drawn = f"{look.opacity:g}-{int(look.outline)}"
+    return f"{finished}-{mask.number}-{look.modality}-{shown}-{drawn}"
 
 
 def _summary_fields(case: StoredCase) -> dict[str, Any]:
@@ -265,6 +277,15 @@ def _strict_look(case: StoredCase) -> overlay.Look:
     if outline not in ("0", "1"):
         raise BadRequest("The outline is 0 or 1.", code="bad_parameter")
     return overlay.Look(modality, regions, opacity, outline == "1")
+
+
+def _wanted_mask(case: StoredCase) -> StoredMask:
+    """Return the version of the mask that is asked for. Raises BadRequest, NotFound, NotReady."""
+    case.results()
+    wanted = request.args.get("mask", str(case.mask.number))
+    if not wanted.isdecimal() or len(wanted) > 9:
+        raise BadRequest("mask is the number of a version.", code="bad_parameter")
+    return masks.find(case, int(wanted))
 
 
 def _number(name: str, default: int) -> int:

@@ -10,6 +10,8 @@ from flask import Blueprint, Flask, Response
 
 from app import cases
 from app.api import file_stem
+from app.cases import RESULTS
+from app.masks import SEGMENTATION
 from app.openapi import describe
 from app.report import to_csv
 
@@ -25,28 +27,35 @@ def init_app(app: Flask) -> None:
 def get_report_zip(case_id: str):
     """Return mask and report in one zip.
 
-    It holds `<name>_seg.nii.gz` and `<name>_report` as `.json`, `.csv` and `.pdf`; `<name>` is the
-    case's, of which letters, digits, `-` and `_` are kept.
+    It holds `<name>_seg.nii.gz` and `<name>_report` as `.json`, `.csv` and `.pdf`; where the mask was
+    corrected also the model's own, `<name>_seg_model.nii.gz`. `<name>` is the case's, of which
+    letters, digits, `-` and `_` are kept.
     """
     case = cases.find(case_id)
     results, stem = case.results(), file_stem(case)
-    response = Response(pack(case.report, results, stem), mimetype="application/zip")
+    found = {f"{stem}_seg.nii.gz": results / SEGMENTATION}
+    if case.mask.by_hand:
+        found[f"{stem}_seg_model.nii.gz"] = case.folder / RESULTS / SEGMENTATION
+    packed = pack(case.current_report, results, found, stem)
+    response = Response(packed, mimetype="application/zip")
     response.headers.set("Content-Disposition", "attachment", filename=f"{stem}_results.zip")
     return response
 
 
-def pack(report: dict[str, Any], results: Path, stem: str) -> bytes:
-    """Return a zip of mask and report.
+def pack(report: dict[str, Any], results: Path, masks: dict[str, Path], stem: str) -> bytes:
+    """Return a zip of masks and report.
 
-    results : folder of the finished case; stem : what its files' names begin with
+    results : folder of the finished case; masks : files by their names in the zip;
+    stem : what the names of the others begin with
     """
     # Imported here: fpdf2 takes a tenth of the start, and few requests need it.
     from app.report_pdf import to_pdf
 
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        # Compressed already.
-        archive.write(results / "segmentation.nii.gz", f"{stem}_seg.nii.gz", zipfile.ZIP_STORED)
+        for name, path in masks.items():
+            # Compressed already.
+            archive.write(path, name, zipfile.ZIP_STORED)
         text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
         archive.writestr(f"{stem}_report.json", text)
         archive.writestr(f"{stem}_report.csv", to_csv(report))

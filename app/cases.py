@@ -2,6 +2,7 @@
 
 <data_dir>/cases/<id>/scans/<modality>     the files as they came
 <data_dir>/cases/<id>/results/...          appears whole, by one rename
+<data_dir>/cases/<id>/masks/<random>/...   a corrected mask, made like `results`; see masks.py
 <data_dir>/staging/<random>/...            uploads and results in the making
 """
 
@@ -16,12 +17,13 @@ import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.pagination import Pagination
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from app.config import settings
 from app.errors import NotFound, NotReady
 
 STATES = ("queued", "running", "done", "failed")
+RESULTS = "results"
 
 
 class UtcDateTime(sa.TypeDecorator):
@@ -63,10 +65,31 @@ class StoredCase(db.Model):
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
     report: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
 
+    # What people made of the model's mask, oldest first; the last one counts.
+    masks: Mapped[list["StoredMask"]] = relationship(
+        order_by="StoredMask.number", cascade="all, delete-orphan", lazy="selectin"
+    )
+
+    @property
+    def mask(self) -> "StoredMask":
+        """The mask that counts: the last one, else the model's."""
+        return self.all_masks[-1]
+
+    @property
+    def all_masks(self) -> list["StoredMask"]:
+        """The model's mask and what people made of it, in the order of their numbers."""
+        return [StoredMask.of_model(self), *self.masks]
+
+    @property
+    def current_report(self) -> dict[str, Any] | None:
+        """The report with the measurements of the mask that counts; None while there is none."""
+        return self.report and self.mask.report(self.report)
+
     @property
     def whole_tumor_ml(self) -> float | None:
         """The volume that the worklist shows, once it is known."""
-        return self.report["measurements"]["volumes_ml"]["whole_tumor"] if self.report else None
+        report = self.current_report
+        return report["measurements"]["volumes_ml"]["whole_tumor"] if report else None
 
     @property
     def folder(self) -> Path:
@@ -77,14 +100,46 @@ class StoredCase(db.Model):
         return {modality: self.folder / "scans" / modality for modality in self.modalities}
 
     def results(self) -> Path:
-        """Return the folder of the results. Raises NotReady while there are none."""
+        """Return the folder of the mask that counts. Raises NotReady while there are no results."""
         if self.state == "failed":
             raise NotReady(self.error["message"], self.error["hint"], "case_failed")
         if self.state != "done":
             raise NotReady(
                 "The case has no results yet.", "Ask again when its state is done.", "not_ready"
             )
-        return self.folder / "results"
+        return self.folder / self.mask.folder
+
+
+class StoredMask(db.Model):
+    """One version of a case's mask. Rows are only ever added; number 0, the model's, has none."""
+
+    __tablename__ = "masks"
+
+    case_id: Mapped[str] = mapped_column(sa.ForeignKey("cases.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # "corrected", or "restored": the same as an earlier one. "model" is never stored.
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    # The version that was drawn on, or gone back to.
+    made_from: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Below the case's own folder; restored versions share that of their origin.
+    folder: Mapped[str] = mapped_column(sa.String(64))
+    # Replaces these parts of the model's report; empty where the mask is the model's own.
+    findings: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+
+    @classmethod
+    def of_model(cls, case: StoredCase) -> "StoredMask":
+        return cls(number=0, kind="model", created_at=case.finished_at, folder=RESULTS, findings={})
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether it differs from what the model made."""
+        return self.folder != RESULTS
+
+    def report(self, of_model: dict[str, Any]) -> dict[str, Any]:
+        """Return the case's report on this mask."""
+        made = {"number": self.number, "kind": self.kind, "made_from": self.made_from}
+        return of_model | self.findings | {"mask": made | {"by_hand": self.by_hand}}
 
 
 def init_app(app: Flask) -> None:

@@ -186,7 +186,7 @@ class Worker:
         segmentation, convention = analysis.segmentation, settings().label_convention
         values = to_file_values(segmentation.labels, convention)
         write_mask(work / "segmentation.nii.gz", values, segmentation.affine)
-        overlay.save_volumes(work, analysis.case, segmentation.labels)
+        overlay.save_volumes(work, analysis.case, segmentation.labels, segmentation.confidence)
         _publish(work, case.folder)
         who = {"id": case.id, "name": case.name}
         done = report.build(analysis, segmenter, convention, case.modalities, who)

@@ -72,21 +72,21 @@ def areas_mm2(mask: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
 def measure(
     labels: np.ndarray,
     affine: np.ndarray,
-    confidence: np.ndarray,
+    confidence: np.ndarray | None,
     *,
     brain_voxels: int,
-    brain_centre_mm: Sequence[float],
+    brain_centre_mm: Sequence[float] | None,
 ) -> dict[str, Any]:
     """Return all measurements of a segmentation on the grid of its scan.
 
     labels : (X, Y, Z) uint8 network indices; affine : (4, 4); confidence : (X, Y, Z) uint8,
-    255 = certain; brain_voxels : on the same grid; brain_centre_mm : (3,) RAS+ mm
+    255 = certain, None for a mask that was not the model's choice; brain_voxels : on the same grid;
+    brain_centre_mm : (3,) RAS+ mm, None where it is not known
 
     Indices of slices and voxel coordinates count in the canonical order of the scan's own grid, as
     in the viewer: from 0 towards right, anterior and superior.
     """
     canonical, grid = to_canonical(labels, affine)
-    probability, _ = to_canonical(confidence, affine)
     # Everything below needs the tumour alone, which is a small part of the volume.
     box = bounding_box(canonical) if canonical.any() else (slice(0, 0),) * 3
     start = [cut.start for cut in box]
@@ -95,7 +95,7 @@ def measure(
     whole, enhancing = tumour > 0, tumour == ENHANCING
     areas = _in_whole(areas_mm2(whole, part), canonical.shape, box)
     diameters = bidimensional(enhancing, part)
-    location = lesions.locate(whole, part, brain_centre_mm)
+    location = brain_centre_mm and lesions.locate(whole, part, brain_centre_mm)
     return {
         "volumes_ml": volumes,
         "brain_ml": brain_ml,
@@ -105,7 +105,7 @@ def measure(
             for plane, area in areas.items()
         },
         "percent_of_brain": percent_of_brain(volumes, brain_ml),
-        "confidence": mean_confidence(tumour, probability[box]),
+        "confidence": _confidence_in(box, tumour, confidence, affine),
         "rano": diameters.moved(start).as_dict() if diameters else None,
         "lesions": {
             "whole_tumor": lesions.count(whole, voxel_ml(affine)),
@@ -114,6 +114,16 @@ def measure(
         "location": location.as_dict() if location else None,
         "areas_mm2": {plane: np.round(area, 2).tolist() for plane, area in areas.items()},
     }
+
+
+def _confidence_in(
+    box: tuple[slice, ...], tumour: np.ndarray, confidence: np.ndarray | None, affine: np.ndarray
+) -> dict[str, float | None] | None:
+    """Return the mean confidence by region of a box's canonical labels, None without any."""
+    if confidence is None:
+        return None
+    probability, _ = to_canonical(confidence, affine)
+    return mean_confidence(tumour, probability[box])
 
 
 def _in_whole(

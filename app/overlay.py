@@ -20,7 +20,7 @@ from model.modalities import MODALITIES
 
 PLANES = tuple(PLANE_AXES)
 REGION_KEYS = tuple(region.key for region in REGIONS)
-LABELS = "labels"
+LABELS, CONFIDENCE = "labels", "confidence"
 # Shown first, as far as a case has them: they show the whole tumour best.
 PREFERRED = ("flair", "t2")
 # Percentiles of the head's intensities that become black and white.
@@ -50,15 +50,41 @@ def first_modality(present: Container[str]) -> str:
     return next(modality for modality in (*PREFERRED, *MODALITIES) if modality in present)
 
 
-def save_volumes(folder: Path, case: Case, labels: np.ndarray) -> None:
-    """Write what `render_png` needs: the sequences that were given and `labels` (X, Y, Z)."""
+def save_volumes(folder: Path, case: Case, labels: np.ndarray, confidence: np.ndarray) -> None:
+    """Write what `render_png` needs: the sequences that were given, labels and confidence.
+
+    labels : (X, Y, Z) uint8 network indices; confidence : (X, Y, Z) uint8, 255 = certain
+    """
     for channel in case.present:
-        canonical, _ = to_canonical(windowed(case.data[..., channel]), case.affine)
-        # Axial slices are looked at most, so each of them lies in one piece.
-        np.save(folder / f"{MODALITIES[channel]}.npy", np.asfortranarray(canonical))
-    canonical, canonical_affine = to_canonical(labels, case.affine)
-    np.save(folder / f"{LABELS}.npy", np.asfortranarray(canonical))
+        _save(folder, MODALITIES[channel], windowed(case.data[..., channel]), case.affine)
+    _save(folder, CONFIDENCE, confidence, case.affine)
+    save_labels(folder, labels, case.affine)
+    _, canonical_affine = to_canonical(labels, case.affine)
     np.save(folder / "spacing_mm.npy", spacing_mm(canonical_affine))
+
+
+def save_labels(folder: Path, labels: np.ndarray, affine: np.ndarray) -> None:
+    """Write labels (X, Y, Z) with `affine` (4, 4) for `render_png`."""
+    _save(folder, LABELS, labels, affine)
+
+
+def stored_labels(folder: Path) -> np.ndarray:
+    """Return the labels of a finished case, canonical (X, Y, Z) uint8 network indices."""
+    return _mapped(folder, LABELS)
+
+
+def stored_confidence(folder: Path) -> np.ndarray | None:
+    """Return the confidence of a finished case, canonical (X, Y, Z) uint8, 255 = certain.
+
+    None where an earlier version did not keep it.
+    """
+    return _mapped(folder, CONFIDENCE) if (folder / f"{CONFIDENCE}.npy").is_file() else None
+
+
+def _save(folder: Path, name: str, volume: np.ndarray, affine: np.ndarray) -> None:
+    canonical, _ = to_canonical(volume, affine)
+    # Axial slices are looked at most, so each of them lies in one piece.
+    np.save(folder / f"{name}.npy", np.asfortranarray(canonical))
 
 
 def windowed(volume: np.ndarray) -> np.ndarray:

@@ -19,12 +19,13 @@ ACCURACY_TITLES = {"WT": "Whole tumour", "TC": "Tumour core", "ET": "Enhancing t
 
 def context(case: StoredCase) -> dict[str, Any]:
     """Return the values of `report.html`. Raises NotReady while there is no report."""
-    results, report = case.results(), case.report
+    results, report = case.results(), case.current_report
     measurements = measurements_of(report)
     pictures = _pictures(case, results, key_images(measurements))
     return {
         "case": case,
         "report": report,
+        "mask": wording.mask(report["mask"]),
         "measurements": measurements,
         "table": region_rows(measurements),
         "diameters": wording.diameters(measurements["rano"]),
@@ -45,6 +46,7 @@ def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[d
     """Return the pictures of a row: the place of each in it, and the part of its slice in mm."""
     how, left, row = look(case.modalities), 0.0, []
     query = {"modality": how.modality, "opacity": f"{how.opacity:g}", "outline": int(how.outline)}
+    query["mask"] = case.mask.number
     shown = frames(results, how.modality)
     for image in images:
         width_mm, height_mm = overlay.size_mm(results, image.plane)

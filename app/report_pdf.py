@@ -146,6 +146,7 @@ def _charts(pdf: FPDF, measurements: dict[str, Any]) -> None:
 def _provenance(pdf: FPDF, report: dict[str, Any]) -> None:
     model, geometry = report["model"], report["geometry"]
     spacing = " x ".join(f"{edge:.2f}" for edge in geometry["spacing_mm"])
+    _line(pdf, f"Mask: {wording.mask(report.get('mask'))}", 8, "B")
     _line(pdf, f"Model: {model['name']} {model['version']} ({model['architecture']})", 8)
     _line(pdf, f"Weights, SHA-256: {model['checksum']}", 8)
     _line(pdf, f"Run on {report['device']} ({report['engine']})", 8)

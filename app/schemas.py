@@ -132,6 +132,33 @@ class ModelInfo(BaseModel):
     checksum: str
 
 
+class MaskInfo(BaseModel):
+    """Which version of the mask a report is about; 0 is the model's own.
+
+    made_from : the version that was drawn on or gone back to; by_hand : differs from the model's
+    """
+
+    number: int
+    kind: Literal["model", "corrected", "restored"]
+    made_from: int | None
+    by_hand: bool
+
+
+class MaskVersion(MaskInfo):
+    created_at: datetime
+    whole_tumor_ml: float
+    current: bool
+    url: str
+
+
+class Masks(BaseModel):
+    """All versions of a mask, oldest first; they are never changed, and the last one counts."""
+
+    current: int
+    masks: list[MaskVersion]
+    disclaimer: str = DISCLAIMER
+
+
 class CaseSummary(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -152,6 +179,7 @@ class CaseAnswer(CaseSummary):
     attempts: int
     modalities: dict[str, str]
     measurements: Measurements | None
+    mask: MaskInfo | None
     model: ModelInfo | None
     engine: str | None
     device: str | None
@@ -183,6 +211,7 @@ class Report(BaseModel):
     case: dict[str, str]
     message: str
     measurements: Measurements
+    mask: MaskInfo | None = None
     model: ModelInfo
     accuracy: Accuracy | None = None
     engine: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 
-from app import api, cases, overlay, report_page, upload, wording
+from app import api, cases, corrections, masks, overlay, report_page, upload, wording
 from app.api import parse_regions
 from app.cases import StoredCase
 from app.charts import area_charts
@@ -69,7 +69,9 @@ def show_case(case_id: str):
             "diameter_lines": diameter_lines(found["measurements"]),
             "not_measurable": wording.NOT_MEASURABLE,
             "facts": wording.facts(found["measurements"]),
-            "links": _links(case_id),
+            "links": _links(case),
+            "masks": corrections.versions(case),
+            "label_values": case.report["label_values"],
             "volume_viewer": viewer_of(case),
         }
     return render_template("case.html", **context)
@@ -79,6 +81,20 @@ def show_case(case_id: str):
 def show_report(case_id: str):
     """The report of a finished case, to be read or printed on one page."""
     return render_template("report.html", **report_page.context(cases.find(case_id)))
+
+
+@blueprint.post("/cases/<case_id>/masks")
+def create_mask(case_id: str):
+    """Add a corrected mask by the form alone."""
+    corrections.accept(cases.find(case_id))
+    return redirect(url_for("pages.show_case", case_id=case_id), 303)
+
+
+@blueprint.post("/cases/<case_id>/masks/<int:number>/restore")
+def restore_mask(case_id: str, number: int):
+    """Go back to a version of the mask by the form alone."""
+    masks.restore(cases.find(case_id), number)
+    return redirect(url_for("pages.show_case", case_id=case_id), 303)
 
 
 @blueprint.post("/cases/<case_id>/delete")
@@ -106,6 +122,7 @@ def view_of(case: StoredCase) -> dict[str, Any]:
         "regions": ",".join(look.regions),
         "opacity": f"{look.opacity:g}",
         "outline": int(look.outline),
+        "mask": case.mask.number,
     }
     return asdict(look) | {
         "planes": [_plane(case, results, plane, query) for plane in overlay.PLANES]
@@ -113,7 +130,7 @@ def view_of(case: StoredCase) -> dict[str, Any]:
 
 
 def _plane(case: StoredCase, results: Path, plane: str, query: dict[str, Any]) -> dict[str, Any]:
-    slices = case.report["measurements"]["slices"][plane]
+    slices = case.current_report["measurements"]["slices"][plane]
     count = slices["count"]
     default = count // 2 if slices["largest"] is None else slices["largest"]
     wanted = request.args.get(plane, "")
@@ -170,13 +187,13 @@ def _index_page(errors: list[dict[str, str]]) -> str:
     )
 
 
-def _links(case_id: str) -> dict[str, str]:
+def _links(case: StoredCase) -> dict[str, str]:
     kinds = {"json": "api", "csv": "api", "pdf": "api", "zip": "bundle"}
     reports = {
-        kind: url_for(f"{place}.get_report_{kind}", case_id=case_id)
+        kind: url_for(f"{place}.get_report_{kind}", case_id=case.id)
         for kind, place in kinds.items()
     }
     return {
-        "segmentation": url_for("api.get_segmentation", case_id=case_id),
-        "page": url_for("pages.show_report", case_id=case_id),
+        "segmentation": url_for("api.get_segmentation", case_id=case.id),
+        "page": url_for("pages.show_report", case_id=case.id),
     } | reports

@@ -75,7 +75,8 @@ def viewer_of(case: StoredCase) -> dict[str, str] | None:
     ]
     return {
         "volumes": json.dumps(volumes),
-        "mask": url_for("api.get_segmentation", case_id=case.id),
+        "mask": url_for("corrections.get_mask", case_id=case.id, number=case.mask.number),
+        "masks": url_for("corrections.create_mask", case_id=case.id),
         "regions": json.dumps(regions),
     }
 

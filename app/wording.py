@@ -33,6 +33,13 @@ def diameters(rano: dict[str, Any] | None) -> str:
     return f"{long_mm:.1f} × {short_mm:.1f} mm = {rano['product_mm2']:.0f} mm²"
 
 
+def mask(found: dict[str, Any] | None) -> str:
+    """Return where the mask of a report comes from, `found` as `mask` in it."""
+    if found is None or not found["by_hand"]:
+        return "As the model made it"
+    return f"Corrected by hand, version {found['number']}"
+
+
 def place(rano: dict[str, Any] | None) -> str:
     """Return where the diameters lie and whether they count, to follow `diameters`."""
     if rano is None:

@@ -31,9 +31,9 @@ export function viewQuery(state) {
   return text([...PLANES.map((plane) => [plane, state.index[plane]]), ...lookOf(state)]);
 }
 
-/** Where one rendered slice is to be had. */
+/** Where one rendered slice of a version of the mask is to be had. */
 export function sliceUrl(base, state, plane, index) {
-  return `${base}${plane}/${index}.png?${text(lookOf(state))}`;
+  return `${base}${plane}/${index}.png?${text([...lookOf(state), ["mask", state.mask]])}`;
 }
 
 /** Fractions {x, y} (0..1 from the left and the top) at which the other two planes cross this one. */

@@ -53,6 +53,7 @@ export function readState() {
     opacity: Number(controls.namedItem("opacity").value),
     outline: controls.namedItem("outline").value === "1",
     crosshair: crosshair.checked,
+    mask: Number(viewer.dataset.mask),
   };
 }
 
@@ -279,8 +280,7 @@ for (const jump of jumps) {
     moveTo(targetOf(jump));
   });
 }
-const created = part(viewer, "created");
-created.textContent = localTime(created.dateTime);
+for (const time of viewer.querySelectorAll("time")) time.textContent = localTime(time.dateTime);
 
 // A browser that restores form values on reload may differ from what the server drew.
 makeCurrent("axial");

@@ -25,11 +25,17 @@ def head():
     return data, labels
 
 
+def certain(labels):
+    return np.full(labels.shape, 255, np.uint8)
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A finished case with 1 x 2 x 3 mm voxels."""
     data, labels = head()
-    overlay.save_volumes(tmp_path, Case(data, np.diag([1.0, 2.0, 3.0, 1.0])), labels)
+    overlay.save_volumes(
+        tmp_path, Case(data, np.diag([1.0, 2.0, 3.0, 1.0])), labels, certain(labels)
+    )
     return tmp_path
 
 
@@ -60,7 +66,9 @@ def test_same_picture_for_any_storage_order(tmp_path, folder):
     data, labels = (array[::-1, ::-1, ::-1] for array in head())
     other = tmp_path / "other"
     other.mkdir()
-    overlay.save_volumes(other, Case(data, np.diag([-1.0, -2.0, -3.0, 1.0])), labels)
+    overlay.save_volumes(
+        other, Case(data, np.diag([-1.0, -2.0, -3.0, 1.0])), labels, certain(labels)
+    )
     for plane in overlay.PLANES:
         assert overlay.render_png(other, plane, 7, Look()) == overlay.render_png(
             folder, plane, 7, Look()
@@ -109,9 +117,9 @@ def test_a_hidden_region_has_no_outline():
 
 def test_a_missing_sequence_is_not_kept(tmp_path):
     data, labels = head()
-    overlay.save_volumes(tmp_path, Case(data, np.eye(4), ("t1ce",)), labels)
+    overlay.save_volumes(tmp_path, Case(data, np.eye(4), ("t1ce",)), labels, certain(labels))
     kept = {path.stem for path in tmp_path.iterdir()}
-    assert kept == {"flair", "t1", "t2", "labels", "spacing_mm"}
+    assert kept == {"flair", "t1", "t2", "labels", "confidence", "spacing_mm"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import { TITLES } from "../modalities.js";
 import { draw, makeCurrent, moveTo, readState, step } from "../viewer.js";
 import { DEFAULTS, LAYOUTS, PRESETS, formatHash, parseHash } from "./address.js";
 import { Cine } from "./cine.js";
+import { Correction } from "./correction.js";
 import { compose, download } from "./picture.js";
 import { hasWebGL2 } from "./webgl.js";
 
@@ -22,9 +23,16 @@ const button = part(viewer, "volume-open");
 const controls = document.getElementById("volume-controls").elements;
 const compareBox = controls.namedItem("compare");
 const [playButton, screenButton] = ["volume-play", "volume-screen"].map((name) => part(volume, name));
-const urls = { volumes: JSON.parse(volume.dataset.volumes), mask: volume.dataset.mask };
+const urls = {
+  volumes: JSON.parse(volume.dataset.volumes), mask: volume.dataset.mask, masks: volume.dataset.masks, base: viewer.dataset.mask,
+};
 const regions = JSON.parse(volume.dataset.regions);
 const modalities = Object.keys(urls.volumes);
+
+const correctButton = part(volume, "volume-correct");
+const correction = new Correction(part(volume, "correction"), correctButton, {
+  regions, values: JSON.parse(volume.dataset.values), urls,
+});
 
 let own = { ...DEFAULTS };
 let stage = null;
@@ -59,8 +67,13 @@ async function show() {
   try {
     stage ??= await makeStage();
     await stage.show({
-      ...own, look, windowOf, modalities: own.compare ? modalities : [look.modality],
+      ...own,
+      // The drawing stands in for the mask.
+      look: correction.active ? { ...look, regions: [] } : look,
+      windowOf,
+      modalities: own.compare ? modalities : [look.modality],
     });
+    correction.look(look);
     say("");
     tellReading();
   } catch (error) {
@@ -119,7 +132,7 @@ function open() {
 }
 
 function close() {
-  if (!own.open) return;
+  if (!own.open || !leaveCorrection()) return;
   cine.stop();
   if (document.fullscreenElement === volume) document.exitFullscreen();
   volume.hidden = true;
@@ -127,6 +140,33 @@ function close() {
   button.setAttribute("aria-pressed", "false");
   change({ open: false });
   draw();
+}
+
+// Correcting
+
+async function correct() {
+  if (correction.active) {
+    leaveCorrection();
+    return;
+  }
+  cine.stop();
+  // One pane, and in it planes to draw on.
+  await change({ compare: false, layout: own.layout === "render" ? "axial" : own.layout });
+  correction.start(stage);
+  volume.classList.add("correcting");
+  if (compareBox) compareBox.disabled = true;
+  await show();
+}
+
+/** Put the pens away; what is not saved is asked for first. Returns whether that was done. */
+function leaveCorrection() {
+  if (!correction.active) return true;
+  if (correction.dirty && !window.confirm("Discard what you have drawn?")) return false;
+  correction.stop();
+  volume.classList.remove("correcting");
+  if (compareBox) compareBox.disabled = false;
+  if (own.open) show();
+  return true;
 }
 
 // Buttons and keys
@@ -153,7 +193,7 @@ const chooseCompare = (compare) => change({ compare, layout: compare && own.layo
 
 function reset() {
   cine.stop();
-  change({ ...DEFAULTS, open: true });
+  change({ ...DEFAULTS, layout: correction.active ? "axial" : DEFAULTS.layout, open: true });
 }
 
 function takePicture() {
@@ -174,6 +214,7 @@ const ACTIONS = {
   "volume-reset": [reset, "r"],
   "volume-picture": [takePicture, "p"],
   "volume-screen": [toggleScreen, "f"],
+  "volume-correct": [correct, "b"],
 };
 
 function wire() {
@@ -185,10 +226,16 @@ function wire() {
   for (const [name, [action]] of Object.entries(ACTIONS)) part(volume, name).addEventListener("click", whenOpen(action));
   wireKeys({
     v: () => (own.open ? close() : open()),
-    g: whenOpen(() => compareBox && chooseCompare(!own.compare)),
+    g: whenOpen(() => compareBox && !correction.active && chooseCompare(!own.compare)),
+    z: whenOpen(() => correction.undo()),
     t: whenOpen(() => chooseLayout(next(LAYOUTS, own.layout))),
     w: whenOpen(() => choosePreset(next(PRESETS, own.preset))),
     ...Object.fromEntries(Object.values(ACTIONS).map(([action, key]) => [key, whenOpen(action)])),
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key !== "z" || !correction.active) return;
+    event.preventDefault();
+    correction.undo();
   });
   viewer.addEventListener("view", () => { if (own.open) show(); });
   document.addEventListener("fullscreenchange", () => {

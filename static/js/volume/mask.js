@@ -8,14 +8,14 @@ const INTENT_LABEL = 1002;
 
 const channel = (colour, at) => parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16);
 
-/** The table of NiiVue: colours by value in the file. */
-function colourTable(regions, alpha) {
-  const entries = regions.flatMap(({ values, colour }) => values.map((value) => ({ value, colour })));
+/** The table of NiiVue: colours by value in the file; `alphaOf(region)` is 0 to 255. */
+export function colourTable(regions, alphaOf) {
+  const entries = regions.flatMap((region) => region.values.map((value) => ({ ...region, value })));
   const of = (at) => [0, ...entries.map(({ colour }) => channel(colour, at))];
   return {
     I: [0, ...entries.map(({ value }) => value)],
     R: of(0), G: of(1), B: of(2),
-    A: [0, ...entries.map(() => alpha)],
+    A: [0, ...entries.map(alphaOf)],
   };
 }
 
@@ -43,10 +43,13 @@ export class Mask {
     const shown = new Set(this.#regions.filter(({ key }) => regions.includes(key)).flatMap(({ values }) => values));
     const { img } = this.#truth;
     for (let at = 0; at < img.length; at += 1) this.image.img[at] = shown.has(img[at]) ? img[at] : 0;
-    this.image.colormapLabel = cmapper.makeLabelLut(colourTable(this.#regions, outline ? 0 : 255));
+    this.image.colormapLabel = cmapper.makeLabelLut(colourTable(this.#regions, () => (outline ? 0 : 255)));
     this.image.opacity = opacity;
     this.outline = outline ? opacity : 0;
   }
+
+  /** The voxels as they came, whatever is shown of them. */
+  get whole() { return this.#truth; }
 
   /** The title of the region at a point in mm, hidden or not; null outside. */
   regionAt(mm) {

@@ -2,6 +2,7 @@
 
 import { DRAG_MODE, Niivue, SLICE_TYPE } from "../../vendor/niivue.js";
 import { LAYOUTS } from "./address.js";
+import { Pen } from "./pen.js";
 
 const TYPES = {
   axial: SLICE_TYPE.AXIAL, coronal: SLICE_TYPE.CORONAL, sagittal: SLICE_TYPE.SAGITTAL, render: SLICE_TYPE.RENDER,
@@ -60,6 +61,12 @@ class Drawing extends Niivue {
 
   drawScene() {
     return this.#held ? undefined : super.drawScene();
+  }
+
+  /** A stroke that leaves the picture ends there, instead of being forgotten. */
+  mouseLeaveListener() {
+    if (this.opts.drawingEnabled && this.uiData.mousedown) this.mouseUpListener();
+    super.mouseLeaveListener();
   }
 
   /** Make `changes`, which say whether there is anything to draw. */
@@ -132,6 +139,13 @@ export class Pane {
   /** Look from where another pane looks from; a pane that is still empty does so when it is shown. */
   follow(view) {
     if (this.image) this.#nv.once(() => this.#look(view));
+  }
+
+  /** A pen that draws on a copy of a mask; `onStroke()` is called after each stroke. */
+  pen(mask, onStroke) {
+    const pen = new Pen(this.#nv, onStroke);
+    pen.open(mask);
+    return pen;
   }
 
   /** The plane or rendering under a point of the window. */

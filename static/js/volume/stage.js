@@ -46,6 +46,11 @@ export class Stage {
     return { mm, modality, intensity, region: this.#mask.regionAt(mm) };
   }
 
+  /** A pen in the first pane, beginning with the mask as it is. */
+  pen(onStroke) {
+    return this.#cells[0].pane.pen(this.#mask.whole, onStroke);
+  }
+
   /** The canvases with their places in the area, drawn in this moment. */
   pictures() {
     return this.#cells.map(({ pane, node }) => ({ canvas: pane.picture(), node }));

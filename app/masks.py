@@ -1,0 +1,207 @@
+"""Corrections of a mask: read strictly, measured, and added as a new version. Nothing is replaced."""
+
+import os
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from app import cases, overlay
+from app.cases import StoredCase, StoredMask, db
+from app.errors import NotFound
+from app.measure import measure
+from app.report import EMPTY_MESSAGE
+from model.case import GRID_TOLERANCE_MM, grid_distance_mm
+from model.errors import CaseError
+from model.geometry import to_canonical
+from model.labels import Convention, from_file_values, to_file_values
+from model.nifti import Limits, Volume, read_volume, write_mask
+
+# A case cannot fill the disk with versions of its mask.
+MAX_VERSIONS = 100
+# Tries to find a free number while others add versions too.
+MAX_TRIES = 20
+SEGMENTATION = "segmentation.nii.gz"
+NOTHING_MARKED = "No voxels are marked in the corrected mask."
+
+
+def find(case: StoredCase, number: int) -> StoredMask:
+    """Return a version of a finished case's mask. Raises NotFound or NotReady."""
+    case.results()
+    for mask in case.all_masks:
+        if mask.number == number:
+            return mask
+    raise NotFound(f"The mask has no version {number}.", "Versions are listed with the case.")
+
+
+def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
+    """Add the mask in a file as a new version that was drawn on version `base`.
+
+    name : what errors call the file
+
+    Raises CaseError: a code of `read_volume`, `grid_mismatch`, `mask_values`, `mask_unchanged` or
+    `too_many_versions`.
+    """
+    find(case, base)
+    _require_room(case)
+    geometry, convention = case.report["geometry"], case.report["label_convention"]
+    limits = Limits(max_voxels=int(np.prod(geometry["shape"])))
+    volume = read_volume(path, name=name, limits=limits)
+    labels = checked_labels(volume, geometry, convention, name)
+    _require_change(case, labels, np.array(geometry["affine"]))
+    # Noted now: the row may be gone when they are needed.
+    case_id, report, home = case.id, case.report, case.folder
+    folder = _write_version(home, labels, report)
+    try:
+        return _append(case_id, "corrected", base, folder, findings_of(labels, report))
+    except BaseException:
+        shutil.rmtree(home / folder, ignore_errors=True)
+        raise
+
+
+def restore(case: StoredCase, number: int) -> StoredMask:
+    """Add a version that is the same as version `number`, which then counts again.
+
+    Raises CaseError `mask_unchanged` or `too_many_versions`.
+    """
+    wanted = find(case, number)
+    _require_room(case)
+    if wanted.folder == case.mask.folder:
+        raise _unchanged(case)
+    return _append(case.id, "restored", number, wanted.folder, wanted.findings)
+
+
+def checked_labels(
+    volume: Volume, geometry: dict[str, Any], convention: Convention, name: str
+) -> np.ndarray:
+    """Return a mask as network indices (X, Y, Z) uint8.
+
+    geometry : shape and affine of the case, as in its report
+
+    Raises CaseError `grid_mismatch` or `mask_values`.
+    """
+    shape = tuple(geometry["shape"])
+    hint = "Export the mask on the grid of the scans, without resampling or turning it."
+    if volume.data.shape != shape:
+        sizes = " x ".join(map(str, volume.data.shape)), " x ".join(map(str, shape))
+        message = f"The mask has {sizes[0]} voxels, but the scans have {sizes[1]}."
+        raise CaseError("grid_mismatch", message, hint, name)
+    distance = grid_distance_mm(shape, volume.affine, np.array(geometry["affine"]))
+    if distance > GRID_TOLERANCE_MM:
+        message = f"The mask lies up to {distance:.1f} mm apart from the scans."
+        raise CaseError("grid_mismatch", message, hint, name)
+    allowed = sorted(set(to_file_values(np.arange(4), convention).tolist()))
+    if not np.isin(volume.data, allowed).all():
+        found = volume.data[~np.isin(volume.data, allowed)].flat[0]
+        raise CaseError(
+            "mask_values",
+            f"The mask holds the value {found:g}.",
+            f"The values of this case are {', '.join(map(str, allowed))}.",
+            name,
+        )
+    return from_file_values(volume.data)
+
+
+def findings_of(labels: np.ndarray, report: dict[str, Any]) -> dict[str, Any]:
+    """Return what a corrected mask changes in a case's report.
+
+    labels : (X, Y, Z) uint8 network indices; report : that of the model's mask
+
+    No confidence: the model's probabilities belong to the model's own choice.
+    """
+    known, geometry = report["measurements"], report["geometry"]
+    measurements = measure(
+        labels,
+        np.array(geometry["affine"]),
+        None,
+        brain_voxels=round(known["brain_ml"] / known["voxel_ml"]),
+        brain_centre_mm=geometry.get("brain_centre_mm"),
+    )
+    # The other warnings are about the scans, and stay.
+    warnings = [text for text in report["warnings"] if not text.startswith(EMPTY_MESSAGE)]
+    message = "" if labels.any() else NOTHING_MARKED
+    return {"measurements": measurements, "warnings": warnings, "message": message}
+
+
+def _require_room(case: StoredCase) -> None:
+    if len(case.masks) >= MAX_VERSIONS:
+        raise CaseError(
+            "too_many_versions",
+            f"The mask has {MAX_VERSIONS} versions already.",
+            "Download the mask and upload the case again to go on.",
+        )
+
+
+def _require_change(case: StoredCase, labels: np.ndarray, affine: np.ndarray) -> None:
+    if np.array_equal(overlay.stored_labels(case.results()), to_canonical(labels, affine)[0]):
+        raise _unchanged(case)
+
+
+def _unchanged(case: StoredCase) -> CaseError:
+    return CaseError(
+        "mask_unchanged",
+        f"The mask is the same as version {case.mask.number}, which counts now.",
+        "There is nothing to save.",
+    )
+
+
+def _write_version(home: Path, labels: np.ndarray, report: dict[str, Any]) -> str:
+    """Write a folder that is like `results` but for the mask; return its name below `home`.
+
+    It appears whole, by one rename. Raises NotFound if the case has been deleted.
+    """
+    affine, work = np.array(report["geometry"]["affine"]), cases.new_staging_folder()
+    try:
+        values = to_file_values(labels, report["label_convention"])
+        write_mask(work / SEGMENTATION, values, affine)
+        overlay.save_labels(work, labels, affine)
+        for file in (home / cases.RESULTS).iterdir():
+            if not (work / file.name).exists():
+                _link(file, work / file.name)
+        name = f"masks/{secrets.token_hex(8)}"
+        (home / "masks").mkdir(mode=0o700, exist_ok=True)
+        work.rename(home / name)
+    except FileNotFoundError as error:
+        raise NotFound("There is no such case.", "It may have been deleted.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return name
+
+
+def _link(source: Path, target: Path) -> None:
+    """Let a second name stand for a file that never changes; copy it where that is impossible."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _append(
+    case_id: str, kind: str, made_from: int, folder: str, findings: dict[str, Any]
+) -> StoredMask:
+    """Add a row under the next free number. Raises NotFound if the case has been deleted."""
+    highest = sa.select(sa.func.max(StoredMask.number)).where(StoredMask.case_id == case_id)
+    exists = sa.select(sa.func.count()).where(StoredCase.id == case_id)
+    for _ in range(MAX_TRIES):
+        number = 1 + (db.session.scalar(highest) or 0)
+        row = {"case_id": case_id, "number": number, "kind": kind, "made_from": made_from}
+        row |= {"created_at": datetime.now(UTC), "folder": folder, "findings": findings}
+        try:
+            db.session.execute(sa.insert(StoredMask).values(row))
+        except sa.exc.IntegrityError:
+            # Somebody else has just taken the number.
+            db.session.rollback()
+            continue
+        # Asked for after the row has been written, which keeps a deletion waiting.
+        if not db.session.scalar(exists):
+            db.session.rollback()
+            raise NotFound("There is no such case.", "It may have been deleted.")
+        db.session.commit()
+        return db.session.get_one(StoredMask, (case_id, number))
+    raise RuntimeError("no free number for a version of the mask")

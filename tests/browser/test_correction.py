@@ -1,0 +1,221 @@
+"""Drawing on the mask in the 3-D viewer, with scans whose axes are stored in an unusual order."""
+
+import gzip
+import re
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.volumes import LIBRARY
+from model.modalities import MODALITIES
+from model.nifti import compress, encode
+from model.phantom import make_case
+from tests.browser.axe import violations
+from tests.browser.conftest import SMALL
+
+pytestmark = pytest.mark.browser
+
+TIMEOUT_MS = 120_000
+ENHANCING = 4
+
+
+def turned_scans() -> dict[str, bytes]:
+    """A small patient stored by superior, posterior and left instead of by right, anterior, up."""
+    case, _ = make_case(5, shape=SMALL)
+    wanted = nib.orientations.axcodes2ornt(("S", "P", "L"))
+    turn = nib.orientations.ornt_transform(nib.io_orientation(case.affine), wanted)
+    affine = case.affine @ nib.orientations.inv_ornt_aff(turn, case.shape)
+    scans = {}
+    for channel, modality in enumerate(MODALITIES):
+        stored = np.rint(case.data[..., channel]).astype(np.int16)
+        scans[modality] = compress(encode(nib.apply_orientation(stored, turn), affine))
+    return scans
+
+
+@pytest.fixture
+def address(webgl_browser: Browser, app, server: str) -> str:
+    """Address of a small finished case for one test."""
+    if not (Path(app.static_folder) / LIBRARY).is_file():
+        pytest.skip("the 3-D viewer was not fetched")
+    request = webgl_browser.new_context(base_url=server).request
+    files = {
+        modality: {"name": f"p_{modality}.nii.gz", "mimeType": "application/gzip", "buffer": scan}
+        for modality, scan in turned_scans().items()
+    }
+    case = request.post("/api/cases", multipart=files).json()
+    for _ in range(300):
+        if request.get(case["url"]).json()["state"] == "done":
+            return f"{server}/cases/{case['id']}"
+        time.sleep(0.2)
+    raise TimeoutError(case["id"])
+
+
+@pytest.fixture
+def page(webgl_browser: Browser, address: str):
+    page = webgl_browser.new_page(viewport={"width": 1200, "height": 800})
+    page.set_default_timeout(TIMEOUT_MS)
+    errors = []
+    page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{address}#3d&layout=axial")
+    settle(page)
+    yield page
+    page.close()
+    assert [error for error in errors if "GPU stall" not in error] == []
+
+
+def settle(page: Page) -> None:
+    expect(page.locator(".panes")).to_have_attribute("data-busy", "false", timeout=TIMEOUT_MS)
+
+
+def mask_of(page: Page, address: str, number: int) -> np.ndarray:
+    found = page.request.get(f"{api(address)}/masks/{number}.nii.gz")
+    return np.asarray(nib.Nifti1Image.from_bytes(gzip.decompress(found.body())).dataobj)
+
+
+def api(address: str) -> str:
+    return address.replace("/cases/", "/api/cases/")
+
+
+def stroke(page: Page, *, left: float = 0.4, right: float = 0.6, height: float = 0.3) -> None:
+    """Draw a line across the picture, at fractions of it."""
+    box = page.locator(".pane canvas").bounding_box()
+    y = box["y"] + height * box["height"]
+    page.mouse.move(box["x"] + left * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + right * box["width"], y, steps=8)
+    page.mouse.up()
+
+
+def start(page: Page, pen: str = "Enhancing tumour") -> None:
+    page.get_by_role("button", name="Correct").click()
+    expect(page.get_by_role("group", name="Correct the mask")).to_be_visible()
+    settle(page)
+    page.get_by_role("radio", name=pen).check(force=True)
+
+
+def test_strokes_become_a_version_and_everything_follows(page: Page, address, screenshot):
+    save = page.get_by_role("button", name="Save as new version")
+    start(page)
+    expect(save).to_be_disabled()
+    assert violations(page) == []
+    stroke(page)
+    expect(page.get_by_text("1 stroke, not saved")).to_be_visible()
+    screenshot(page, "case-correcting")
+    volume = page.locator(".regions tr", has_text="Enhancing").locator("[data-part=volume]")
+    before = float(volume.inner_text())
+    save.click()
+    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    settle(page)
+    model, corrected = mask_of(page, address, 0), mask_of(page, address, 1)
+    added = corrected != model
+    # Nothing but the stroke has changed, and it lies in one axial slice: the first stored axis.
+    assert set(np.unique(corrected[added])) == {ENHANCING}
+    assert 40 < np.count_nonzero(added) < 400
+    assert len(np.unique(np.nonzero(added)[0])) == 1
+    measured = page.request.get(api(address)).json()["measurements"]["volumes_ml"]["enhancing"]
+    assert measured == pytest.approx(np.count_nonzero(corrected == ENHANCING) / 1000)
+    assert float(volume.inner_text()) == pytest.approx(measured, abs=0.051)
+    assert float(volume.inner_text()) != before
+    page.keyboard.press("v")
+    expect(page.locator(".plane-axial img")).to_have_attribute("src", re.compile("mask=1"))
+    page.get_by_role("button", name="Go back to version 0").click()
+    expect(page.get_by_text("Mask corrected by hand")).to_be_hidden()
+    assert page.request.get(api(address)).json()["mask"]["made_from"] == 0
+
+
+def test_undo_takes_strokes_back_one_by_one(page: Page, address):
+    undo = page.get_by_role("button", name="Undo")
+    start(page, "Peritumoral edema")
+    expect(undo).to_be_disabled()
+    stroke(page, height=0.2)
+    stroke(page, height=0.25)
+    undo.click()
+    expect(page.get_by_text("1 stroke, not saved")).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text("Nothing drawn yet")).to_be_visible()
+    expect(undo).to_be_disabled()
+    stroke(page, height=0.3)
+    page.get_by_role("button", name="Save as new version").click()
+    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    added = mask_of(page, address, 1) != mask_of(page, address, 0)
+    # The strokes that were taken back lay in other rows; the second stored axis counts rows.
+    assert len(np.unique(np.nonzero(added)[1])) <= 4
+
+
+def test_eraser_wipes_what_the_model_marked(page: Page, address):
+    page.keyboard.press("l")
+    start(page, "Erase")
+    page.get_by_role("combobox", name="Width").select_option("15")
+    for height in (0.2, 0.35, 0.5, 0.65, 0.8):
+        stroke(page, left=0.15, right=0.85, height=height)
+    page.get_by_role("button", name="Save as new version").click()
+    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    model, corrected = mask_of(page, address, 0), mask_of(page, address, 1)
+    gone = model != corrected
+    assert np.count_nonzero(gone) > 20
+    assert not corrected[gone].any()
+
+
+def test_circled_part_is_filled(page: Page, address):
+    start(page, "Necrotic")
+    page.get_by_role("checkbox", name="Fill what is circled").check()
+    box = page.locator(".pane canvas").bounding_box()
+    corners = ((0.4, 0.2), (0.6, 0.2), (0.6, 0.4), (0.4, 0.4), (0.4, 0.22))
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("1 stroke, not saved")).to_be_visible()
+    page.get_by_role("button", name="Save as new version").click()
+    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    added = mask_of(page, address, 1) != mask_of(page, address, 0)
+    assert np.count_nonzero(added) > 250
+
+
+def test_another_sequence_and_hidden_regions_keep_the_drawing(page: Page, address):
+    start(page)
+    stroke(page)
+    page.keyboard.press("4")
+    settle(page)
+    page.keyboard.press("h")
+    settle(page)
+    stroke(page, height=0.6)
+    expect(page.get_by_text("2 strokes, not saved")).to_be_visible()
+    page.get_by_role("button", name="Save as new version").click()
+    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    model, corrected = mask_of(page, address, 0), mask_of(page, address, 1)
+    added = corrected != model
+    assert len(np.unique(np.nonzero(added)[1])) > 4
+    assert set(np.unique(corrected[added])) == {ENHANCING}
+
+
+def test_nothing_drawn_is_lost_without_a_question(page: Page, address):
+    start(page)
+    stroke(page)
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.get_by_role("button", name="Correct").click()
+    assert asked == ["Discard what you have drawn?"]
+    expect(page.get_by_text("1 stroke, not saved")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.keyboard.press("v")
+    expect(page.locator("[data-part=volume-viewer]")).to_be_hidden()
+    assert page.request.get(f"{api(address)}/masks").json()["current"] == 0
+
+
+def test_a_refused_save_keeps_the_drawing(page: Page, address):
+    start(page)
+    stroke(page)
+    gone = page.request.delete(api(address))
+    assert gone.status == 204
+    page.get_by_role("button", name="Save as new version").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no such case.")
+    expect(page.get_by_text("1 stroke, not saved")).to_be_visible()
+    page.evaluate("console.clear()")
