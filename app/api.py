@@ -5,18 +5,14 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_file, url_for
 
-from app import cases, jobs, masks, metrics, openapi, overlay, report, schemas, upload
-from app.cases import StoredCase, StoredMask
-from app.errors import BadRequest, NotFound, RequestError
+from app import cases, jobs, masks, metrics, openapi, report, schemas, upload
+from app.cases import StoredCase
+from app.errors import BadRequest, RequestError
 from app.openapi import describe
 from model.errors import CaseError
-from model.modalities import MODALITIES, TITLES
+from model.modalities import MODALITIES
 
 PER_PAGE = 20
-# A slice of a version of the mask never changes; it may stay in the browser of whoever was let in,
-# for a day. Which version counts may change at any time.
-SLICE_CACHE = "private, max-age=86400, immutable"
-CURRENT_CACHE = "private, no-cache"
 FILE_SCHEMA = {"type": "string", "contentMediaType": "application/octet-stream"}
 UPLOAD_BODY = {
     "required": True,
@@ -38,18 +34,6 @@ PAGE_QUERY = [
     {"name": "per_page", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     {"name": "q", "schema": {"type": "string"}, "description": "Part of the name."},
 ]
-LOOK_QUERY = [
-    {"name": "modality", "schema": {"type": "string", "enum": list(MODALITIES)}},
-    {"name": "regions", "schema": {"type": "string"}, "description": "Keys, comma-separated."},
-    {"name": "opacity", "schema": {"type": "number", "minimum": 0, "maximum": 1}},
-    {"name": "outline", "schema": {"type": "integer", "enum": [0, 1]}},
-    {
-        "name": "mask",
-        "schema": {"type": "integer", "minimum": 0},
-        "description": "Version of the mask; the one that counts if left out.",
-    },
-]
-
 blueprint = Blueprint("api", __name__)
 
 
@@ -154,31 +138,6 @@ def get_segmentation(case_id: str):
     return response
 
 
-@blueprint.get("/api/cases/<case_id>/overlay/<any(axial,coronal,sagittal):plane>/<int:index>.png")
-@describe({200: "image/png"}, errors=(400, 401, 404, 409), query=LOOK_QUERY)
-def get_overlay(case_id: str, plane: str, index: int):
-    """Render one slice with its regions, in radiological convention.
-
-    Slices are counted from 0 towards superior (axial), anterior (coronal) and right (sagittal).
-    Without `modality`, FLAIR is drawn, or T2 where the case has no FLAIR.
-    """
-    case = cases.find(case_id)
-    look, mask = _strict_look(case), _wanted_mask(case)
-    results = case.folder / mask.folder
-    response = Response(mimetype="image/png")
-    response.headers["Cache-Control"] = SLICE_CACHE if "mask" in request.args else CURRENT_CACHE
-    response.set_etag(f"{plane}-{index}-{hash_of(case, mask, look)}")
-    if request.if_none_match.contains(response.get_etag()[0]):
-        response.status_code = 304
-        return response
-    try:
-        response.data = overlay.render_png(results, plane, index, look)
-    except IndexError as error:
-        count = overlay.slice_count(results, plane)
-        raise NotFound(f"There is no such slice; {plane} slices are 0 to {count - 1}.") from error
-    return response
-
-
 @blueprint.get("/api/cases/<case_id>/report.json")
 @describe({200: schemas.Report}, errors=(401, 404, 409))
 def get_report_json(case_id: str):
@@ -214,78 +173,16 @@ def get_openapi():
     return jsonify(openapi.build(current_app))
 
 
-def parse_regions(values: list[str]) -> tuple[str, ...]:
-    """Return the region keys of repeated or comma-separated values, in the order of the table."""
-    wanted = {key for value in values for key in value.split(",") if key}
-    if unknown := wanted - set(overlay.REGION_KEYS):
-        raise BadRequest(
-            f"There is no region {min(unknown)!r}.",
-            f"Regions are {', '.join(overlay.REGION_KEYS)}.",
-            "bad_parameter",
-        )
-    return tuple(key for key in overlay.REGION_KEYS if key in wanted)
-
-
-def require_modality(case: StoredCase, modality: str) -> None:
-    """Raise NotFound for a sequence that the case lacks."""
-    if modality not in case.modalities:
-        raise NotFound(
-            f"The case was uploaded without {TITLES[modality]}.",
-            f"It has {', '.join(TITLES[given] for given in case.modalities)}.",
-            "modality_not_given",
-        )
-
-
 def file_stem(case: StoredCase) -> str:
     """Return the case's name as a part of a file name."""
     kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in case.name).strip("_")
     return kept[:80] or case.id
 
 
-def hash_of(case: StoredCase, mask: StoredMask, look: overlay.Look) -> str:
-    """Return a text that differs whenever a rendered slice of the case would."""
-    finished = case.finished_at.timestamp() if case.finished_at else 0
-    shown = "".join(key[0] for key in look.regions)
-    drawn = f"{look.opacity:g}-{int(look.outline)}"
-    return f"{finished}-{mask.number}-{look.modality}-{shown}-{drawn}"
-
-
 def _summary_fields(case: StoredCase) -> dict[str, Any]:
     names = ("id", "name", "state", "stage", "progress", "error", "created_at", "whole_tumor_ml")
     fields = {name: getattr(case, name) for name in names}
     return fields | {"url": url_for("api.get_case", case_id=case.id)}
-
-
-def _strict_look(case: StoredCase) -> overlay.Look:
-    """Return how a slice is to be drawn.
-
-    Raises BadRequest for what makes no sense, NotFound for a sequence that the case lacks.
-    """
-    default, args = overlay.Look(), request.args
-    modality = args.get("modality", overlay.first_modality(case.modalities))
-    outline = args.get("outline", "0")
-    try:
-        opacity = float(args.get("opacity", default.opacity))
-    except ValueError:
-        opacity = -1.0
-    regions = parse_regions(args.getlist("regions")) if "regions" in args else default.regions
-    if modality not in MODALITIES:
-        raise BadRequest("There is no such modality.", ", ".join(MODALITIES), "bad_parameter")
-    require_modality(case, modality)
-    if not 0 <= opacity <= 1:
-        raise BadRequest("The opacity is a number from 0 to 1.", code="bad_parameter")
-    if outline not in ("0", "1"):
-        raise BadRequest("The outline is 0 or 1.", code="bad_parameter")
-    return overlay.Look(modality, regions, opacity, outline == "1")
-
-
-def _wanted_mask(case: StoredCase) -> StoredMask:
-    """Return the version of the mask that is asked for. Raises BadRequest, NotFound, NotReady."""
-    case.results()
-    wanted = request.args.get("mask", str(case.mask.number))
-    if not wanted.isdecimal() or len(wanted) > 9:
-        raise BadRequest("mask is the number of a version.", code="bad_parameter")
-    return masks.find(case, int(wanted))
 
 
 def _number(name: str, default: int) -> int:

@@ -8,10 +8,11 @@ from flask import Blueprint, Flask, jsonify, request, send_file, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app import cases, masks, schemas
-from app.api import FILE_SCHEMA, SLICE_CACHE, file_stem
+from app.api import FILE_SCHEMA, file_stem
 from app.cases import StoredCase, StoredMask
 from app.errors import BadRequest, TooLarge, UnsupportedType
 from app.openapi import describe
+from app.slices import SLICE_CACHE
 from app.upload import shown_name
 
 PART = "mask"

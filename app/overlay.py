@@ -27,6 +27,10 @@ PREFERRED = ("flair", "t2")
 WINDOW_PERCENTILES = (0.5, 99.3)
 # Longest edge of a rendered slice, in pixels.
 MAX_EDGE = 1024
+# The map of confidence shows where the model was in doubt: a probability of 1 is left clear, one of
+# DOUBT_FROM or less gets the second colour in full. Purple is none of the regions' colours.
+DOUBT_FROM = 0.5
+DOUBT_COLOURS = ("#7B3FA6", "#FF9BE4")
 # What stands at the edges of a rendered slice; the patient's right is on the left.
 EDGE_LETTERS = {
     "axial": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
@@ -37,12 +41,16 @@ EDGE_LETTERS = {
 
 @dataclass(frozen=True)
 class Look:
-    """What is drawn: the sequence, which regions, how strongly, as fill or outline."""
+    """What is drawn: the sequence, which regions, how strongly, as fill or outline.
+
+    With the map of confidence regions are outlined, since two fills would hide each other.
+    """
 
     modality: str = "flair"
     regions: tuple[str, ...] = REGION_KEYS
     opacity: float = 0.5
     outline: bool = False
+    confidence: bool = False
 
 
 def first_modality(present: Container[str]) -> str:
@@ -111,14 +119,21 @@ def size_mm(folder: Path, plane: str) -> tuple[float, float]:
 
 
 def render_png(folder: Path, plane: str, index: int, look: Look) -> bytes:
-    """Return one slice of a finished case as PNG. Raises IndexError outside the volume."""
+    """Return one slice of a finished case as PNG. Raises IndexError outside the volume.
+
+    A map of confidence that was not kept is left out.
+    """
     if not 0 <= index < slice_count(folder, plane):
         raise IndexError(index)
     columns, rows = _in_plane(plane)
     spacing = np.load(folder / "spacing_mm.npy")
     scan = picture_slice(_mapped(folder, look.modality), plane, index)
     labels = picture_slice(_mapped(folder, LABELS), plane, index)
-    image = draw(scan, labels, (float(spacing[columns]), float(spacing[rows])), look)
+    confidence = stored_confidence(folder) if look.confidence else None
+    if confidence is not None:
+        confidence = picture_slice(confidence, plane, index)
+    pixel_mm = float(spacing[columns]), float(spacing[rows])
+    image = draw(scan, labels, pixel_mm, look, confidence)
     buffer = io.BytesIO()
     # Level 1 is four times as fast as the default and a tenth larger.
     image.save(buffer, "PNG", compress_level=1)
@@ -135,28 +150,43 @@ def picture_slice(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
 
 
 def draw(
-    scan: np.ndarray, labels: np.ndarray, pixel_mm: tuple[float, float], look: Look
+    scan: np.ndarray,
+    labels: np.ndarray,
+    pixel_mm: tuple[float, float],
+    look: Look,
+    confidence: np.ndarray | None = None,
 ) -> Image.Image:
     """Return an RGB image with square pixels.
 
-    scan, labels : (rows, columns) uint8; pixel_mm : width and height of one of their pixels
+    scan, labels, confidence : (rows, columns) uint8, confidence 255 = certain;
+    pixel_mm : width and height of one of their pixels
     """
     size = _square_pixel_size(scan.shape, pixel_mm)
-    grey = Image.fromarray(np.ascontiguousarray(scan))
-    mask = Image.fromarray(np.ascontiguousarray(labels))
-    if grey.size != size:
-        grey = grey.resize(size, Image.Resampling.BILINEAR)
-        mask = mask.resize(size, Image.Resampling.NEAREST)
+    grey = _resized(scan, size, Image.Resampling.BILINEAR)
+    indices = _resized(labels, size, Image.Resampling.NEAREST)
+    picture = np.repeat(grey.astype(np.float32)[..., None], 3, axis=2)
+    if confidence is not None:
+        doubt = _resized(confidence, size, Image.Resampling.BILINEAR)
+        _paint(picture, *(table[doubt] for table in _doubt_tables(look.opacity)))
     colours, alphas = _tables(look)
-    indices = np.asarray(mask)
     alpha = alphas[indices]
-    if look.outline:
+    if look.outline or confidence is not None:
         alpha = alpha * border(np.where(alpha > 0, indices, 0))
-    picture = np.repeat(np.asarray(grey, np.float32)[..., None], 3, axis=2)
+    _paint(picture, colours[indices], alpha)
+    return Image.fromarray(np.rint(picture).astype(np.uint8))
+
+
+def _resized(pixels: np.ndarray, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
+    """Return (rows, columns) uint8 at `size` (width, height)."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image if image.size == size else image.resize(size, how))
+
+
+def _paint(picture: np.ndarray, colours: np.ndarray, alpha: np.ndarray) -> None:
+    """Lay colours (rows, columns, 3) over a picture of that shape, in place; alpha is 0 to 1."""
     painted = alpha > 0
     share = alpha[painted][:, None]
-    picture[painted] = picture[painted] * (1 - share) + colours[indices[painted]] * share
-    return Image.fromarray(np.rint(picture).astype(np.uint8))
+    picture[painted] = picture[painted] * (1 - share) + colours[painted] * share
 
 
 def border(labels: np.ndarray) -> np.ndarray:
@@ -187,6 +217,14 @@ def _tables(look: Look) -> tuple[np.ndarray, np.ndarray]:
         colours[region.index] = list(bytes.fromhex(region.colour.removeprefix("#")))
         alphas[region.index] = look.opacity if region.key in look.regions else 0.0
     return colours, alphas
+
+
+def _doubt_tables(opacity: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return colour (256, 3) and opacity (256,) by confidence, 255 = certain."""
+    doubt = np.clip((1 - np.arange(256) / 255) / (1 - DOUBT_FROM), 0, 1)[:, None]
+    low, high = (np.array(list(bytes.fromhex(colour[1:])), np.float32) for colour in DOUBT_COLOURS)
+    # The square root lets slight doubt be seen; without any, the scan stays as it is.
+    return low + (high - low) * doubt, opacity * np.sqrt(doubt[:, 0])
 
 
 def _mapped(folder: Path, name: str) -> np.ndarray:

@@ -65,7 +65,7 @@ def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[d
                 "size_mm": (width_mm, height_mm),
                 "letters": overlay.EDGE_LETTERS[image.plane],
                 "lines": [[(x * width_mm, y * height_mm) for x, y in line] for line in image.lines],
-                "url": url_for("api.get_overlay", **place, **query),
+                "url": url_for("slices.get_overlay", **place, **query),
             }
         )
         left += width + ROW_GAP

@@ -9,12 +9,12 @@ from typing import Any
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 
 from app import api, cases, corrections, masks, overlay, report_page, upload, wording
-from app.api import parse_regions
 from app.cases import StoredCase
 from app.charts import area_charts
 from app.config import settings
 from app.errors import BadRequest, RequestError, status_of
 from app.key_images import diameter_lines
+from app.slices import parse_regions
 from app.volumes import viewer_of
 from model.errors import CaseError
 from model.labels import DERIVED_TITLES, REGIONS
@@ -122,10 +122,12 @@ def view_of(case: StoredCase) -> dict[str, Any]:
         "regions": ",".join(look.regions),
         "opacity": f"{look.opacity:g}",
         "outline": int(look.outline),
+        **({"confidence": 1} if look.confidence else {}),
         "mask": case.mask.number,
     }
     return asdict(look) | {
-        "planes": [_plane(case, results, plane, query) for plane in overlay.PLANES]
+        "has_confidence": overlay.stored_confidence(results) is not None,
+        "planes": [_plane(case, results, plane, query) for plane in overlay.PLANES],
     }
 
 
@@ -141,7 +143,7 @@ def _plane(case: StoredCase, results: Path, plane: str, query: dict[str, Any]) -
         "index": shown,
         "count": count,
         "largest": slices["largest"],
-        "url": url_for("api.get_overlay", case_id=case.id, plane=plane, index=shown, **query),
+        "url": url_for("slices.get_overlay", case_id=case.id, plane=plane, index=shown, **query),
         "width_mm": width_mm,
         "height_mm": height_mm,
         "labels": overlay.EDGE_LETTERS[plane],
@@ -160,7 +162,8 @@ def _lenient_look(case: StoredCase) -> overlay.Look:
     opacity = default.opacity if math.isnan(opacity) else opacity
     if modality not in case.modalities:
         modality = overlay.first_modality(case.modalities)
-    return overlay.Look(modality, regions, opacity, args.get("outline") == "1")
+    outline, confidence = (args.get(name) == "1" for name in ("outline", "confidence"))
+    return overlay.Look(modality, regions, opacity, outline, confidence)
 
 
 def _queue_and_show(accept: Callable[[], StoredCase]):

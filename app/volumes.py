@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 from flask import Blueprint, Flask, Response, current_app, request, url_for
 
-from app import cases
-from app.api import file_stem, require_modality
+from app import cases, overlay
+from app.api import file_stem
 from app.cases import StoredCase
 from app.config import settings
 from app.openapi import describe
+from app.slices import require_confidence, require_modality
+from model.geometry import from_canonical
 from model.labels import REGIONS
 from model.modalities import MODALITIES
 from model.nifti import compress, encode, read_volume
@@ -55,6 +57,27 @@ def get_volume(case_id: str, modality: str):
     return response
 
 
+@blueprint.get("/api/cases/<case_id>/confidence.nii.gz")
+@describe({200: "application/gzip"}, errors=(401, 404, 409))
+def get_confidence(case_id: str):
+    """Download the probability that the model gave to its own choice, on the grid of the scans.
+
+    From 0 to 1, uncalibrated; 1 outside the brain, where the model was not asked. It is that of the
+    model's mask, also where the mask was corrected since.
+    """
+    case = cases.find(case_id)
+    confidence = require_confidence(case.results())
+    response = Response(mimetype="application/gzip")
+    response.headers.set(
+        "Content-Disposition", "attachment", filename=f"{file_stem(case)}_confidence.nii.gz"
+    )
+    response.headers["Cache-Control"] = CACHE
+    affine = np.array(case.report["geometry"]["affine"])
+    stored = from_canonical(np.asarray(confidence), affine)
+    response.data = compress(encode(stored, affine, (1 / 255, 0.0)))
+    return response
+
+
 def viewer_of(case: StoredCase) -> dict[str, str] | None:
     """Return what the 3-D viewer of a case is told, None where its library was not fetched."""
     if not (Path(current_app.static_folder) / LIBRARY).is_file():
@@ -78,6 +101,8 @@ def viewer_of(case: StoredCase) -> dict[str, str] | None:
         "mask": url_for("corrections.get_mask", case_id=case.id, number=case.mask.number),
         "masks": url_for("corrections.create_mask", case_id=case.id),
         "regions": json.dumps(regions),
+        "confidence": url_for("volumes.get_confidence", case_id=case.id),
+        "doubt": json.dumps({"colours": overlay.DOUBT_COLOURS, "from": overlay.DOUBT_FROM}),
     }
 
 

@@ -21,6 +21,7 @@ const lookOf = (state) => [
   ["regions", state.regions.join(",")],
   ["opacity", state.opacity],
   ["outline", Number(state.outline)],
+  ...(state.confidence ? [["confidence", 1]] : []),
 ];
 
 // Commas stay as they are, as the server writes them: one slice has one address, and is cached once.

@@ -21,6 +21,7 @@ const jumps = [...viewer.querySelectorAll("[data-indices]")];
 const diameters = part(viewer, "diameters");
 const dialog = part(viewer, "shortcuts");
 const crosshair = part(viewer, "crosshair");
+const confidence = controls.namedItem("confidence");
 const toggleAllButton = part(viewer, "toggle-all");
 const pictures = part(viewer, "planes");
 
@@ -52,6 +53,7 @@ export function readState() {
     regions: REGIONS.filter((key) => regionBoxes[key].checked),
     opacity: Number(controls.namedItem("opacity").value),
     outline: controls.namedItem("outline").value === "1",
+    confidence: Boolean(confidence?.checked),
     crosshair: crosshair.checked,
     mask: Number(viewer.dataset.mask),
   };
@@ -215,6 +217,12 @@ function changeOpacity(by) {
   draw();
 }
 
+function toggleConfidence() {
+  if (!confidence) return;
+  confidence.checked = !confidence.checked;
+  draw();
+}
+
 function toggleCrosshair() {
   crosshair.checked = !crosshair.checked;
   showCrosshair();
@@ -247,6 +255,7 @@ wireKeys({
   o: () => choose("outline", controls.namedItem("outline").value === "1" ? "0" : "1"),
   "[": () => changeOpacity(-0.1),
   "]": () => changeOpacity(0.1),
+  u: toggleConfidence,
   x: toggleCrosshair,
   l: showLargest,
   "?": () => dialog.showModal(),
@@ -270,6 +279,7 @@ for (const name of ["modality", "outline"]) {
   for (const radio of controls.namedItem(name)) radio.addEventListener("change", () => draw());
 }
 controls.namedItem("opacity").addEventListener("input", () => draw());
+confidence?.addEventListener("change", () => draw());
 crosshair.addEventListener("change", showCrosshair);
 toggleAllButton.addEventListener("click", toggleAll);
 part(viewer, "help").addEventListener("click", () => dialog.showModal());

@@ -7,12 +7,13 @@ import pytest
 from openapi_spec_validator import validate
 from PIL import Image
 
+from app import cases
 from model.labels import from_file_values
 from model.modalities import MODALITIES, TITLES
 from model.nifti import DISCLAIMER
 
 # Blueprints whose views are all in the OpenAPI document.
-DOCUMENTED = ("api.", "bundle.", "corrections.", "health.", "volumes.")
+DOCUMENTED = ("api.", "bundle.", "corrections.", "health.", "slices.", "volumes.")
 
 
 def test_from_upload_to_mask(finished, phantom, tmp_path):
@@ -105,6 +106,26 @@ def test_overlay(finished):
     assert repeated.headers["ETag"] == response.headers["ETag"]
 
 
+def test_map_of_confidence(finished):
+    url = f"/api/cases/{finished.id}/overlay/axial/36.png"
+    plain, shown = finished.client.get(url), finished.client.get(f"{url}?confidence=1")
+    assert shown.data != plain.data
+    assert shown.headers["ETag"] != plain.headers["ETag"]
+
+
+def test_confidence_that_was_not_kept(app, client, done, assert_error):
+    """A case of an earlier version: the map is refused by name, and not offered."""
+    page = f"/cases/{done}"
+    assert 'name="confidence"' in client.get(page).text
+    with app.app_context():
+        (cases.find(done).results() / "confidence.npy").unlink()
+    url = f"/api/cases/{done}"
+    assert_error(client.get(f"{url}/overlay/axial/36.png?confidence=1"), 404, "no_confidence")
+    assert_error(client.get(f"{url}/confidence.nii.gz"), 404, "no_confidence")
+    assert client.get(f"{url}/overlay/axial/36.png").status_code == 200
+    assert 'name="confidence"' not in client.get(f"{page}?confidence=1").text
+
+
 def test_odd_overlays(finished, assert_error):
     for path, status, code in (
         ("axial/72.png", 404, "not_found"),
@@ -116,6 +137,9 @@ def test_odd_overlays(finished, assert_error):
         ("axial/1.png?opacity=nan", 400, "bad_parameter"),
         ("axial/1.png?opacity=x", 400, "bad_parameter"),
         ("axial/1.png?outline=yes", 400, "bad_parameter"),
+        ("axial/1.png?confidence=2", 400, "bad_parameter"),
+        ("axial/1.png?mask=x", 400, "bad_parameter"),
+        ("axial/1.png?mask=9", 404, "not_found"),
     ):
         assert_error(finished.client.get(f"/api/cases/{finished.id}/overlay/{path}"), status, code)
 

@@ -149,3 +149,32 @@ def test_a_slice_is_a_view(folder):
     volume = np.load(folder / "labels.npy", mmap_mode="r")
     for plane in overlay.PLANES:
         assert np.shares_memory(picture_slice(volume, plane, 3), volume)
+
+
+def test_doubt_is_painted_and_certainty_left_clear():
+    scan = np.full((6, 6), 100, np.uint8)
+    labels = np.zeros((6, 6), np.uint8)
+    labels[:3] = EDEMA
+    confidence = np.full((6, 6), 255, np.uint8)
+    confidence[:, 3], confidence[:, 4] = 230, 128
+    confidence[:, 5] = 60
+    look = Look(regions=(), opacity=1.0, confidence=True)
+    shown = np.asarray(draw(scan, labels, (1, 1), look, confidence))
+    assert tuple(shown[0, 0]) == (100, 100, 100)
+    strongest = tuple(bytes.fromhex(overlay.DOUBT_COLOURS[1][1:]))
+    assert tuple(shown[0, 5]) == strongest
+    assert np.abs(shown[0, 4].astype(int) - strongest).max() <= 2
+    slight = shown[0, 3].astype(int)
+    assert slight[2] > slight[1] + 10
+    faint = np.asarray(draw(scan, labels, (1, 1), Look(regions=(), opacity=0.5), confidence))
+    assert 100 < faint[0, 5, 0] < strongest[0]
+
+
+def test_regions_are_outlined_on_the_map():
+    scan = np.full((8, 8), 100, np.uint8)
+    labels = np.zeros((8, 8), np.uint8)
+    labels[1:7, 1:7] = EDEMA
+    sure = np.full((8, 8), 255, np.uint8)
+    shown = np.asarray(draw(scan, labels, (1, 1), Look(opacity=1.0), sure))
+    assert tuple(shown[1, 1]) == COLOURS["edema"]
+    assert tuple(shown[4, 4]) == (100, 100, 100)

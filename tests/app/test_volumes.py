@@ -57,6 +57,21 @@ def test_nothing_of_the_uploaded_header_is_passed_on(upload, run_queue, client, 
     assert DISCLAIMER.encode() in found
 
 
+def test_confidence_lies_on_the_grid_and_agrees_with_the_measurements(finished, phantom):
+    response = finished.client.get(f"/api/cases/{finished.id}/confidence.nii.gz")
+    assert response.mimetype == "application/gzip"
+    image, (case, _) = image_of(response), phantom
+    assert image.shape == case.shape
+    np.testing.assert_allclose(image.affine, case.affine)
+    probability = image.get_fdata()
+    assert 0 < probability.min() < 1
+    assert probability.max() == pytest.approx(1)
+    mask = image_of(finished.client.get(f"/api/cases/{finished.id}/segmentation.nii.gz"))
+    answer = finished.client.get(f"/api/cases/{finished.id}").json
+    mean = probability[np.asarray(mask.dataobj) > 0].mean()
+    assert mean == pytest.approx(answer["measurements"]["confidence"]["whole_tumor"], abs=1e-3)
+
+
 def test_missing_sequence_is_named(finished_without, assert_error):
     finished, missing = finished_without
     error = assert_error(finished.client.get(url(finished.id, missing)), 404, "modality_not_given")

@@ -152,7 +152,7 @@ def test_eraser_wipes_what_the_model_marked(page: Page, address):
     start(page, "Erase")
     page.get_by_role("combobox", name="Width").select_option("15")
     for height in (0.2, 0.35, 0.5, 0.65, 0.8):
-        stroke(page, left=0.15, right=0.85, height=height)
+        stroke(page, left=0.3, right=0.7, height=height)
     page.get_by_role("button", name="Save as new version").click()
     expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
     model, corrected = mask_of(page, address, 0), mask_of(page, address, 1)

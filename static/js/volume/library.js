@@ -30,6 +30,11 @@ export class Library {
     return this.#once("mask", () => fetchImage(this.#urls.mask, "mask.nii.gz"));
   }
 
+  /** Probabilities of the model's choice. */
+  confidence() {
+    return this.#once("confidence", () => fetchImage(this.#urls.confidence, "confidence.nii.gz"));
+  }
+
   #once(key, load) {
     if (!this.#loading.has(key)) {
       const loading = load();

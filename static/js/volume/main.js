@@ -24,7 +24,8 @@ const controls = document.getElementById("volume-controls").elements;
 const compareBox = controls.namedItem("compare");
 const [playButton, screenButton] = ["volume-play", "volume-screen"].map((name) => part(volume, name));
 const urls = {
-  volumes: JSON.parse(volume.dataset.volumes), mask: volume.dataset.mask, masks: volume.dataset.masks, base: viewer.dataset.mask,
+  volumes: JSON.parse(volume.dataset.volumes), mask: volume.dataset.mask,
+  masks: volume.dataset.masks, confidence: volume.dataset.confidence, base: viewer.dataset.mask,
 };
 const regions = JSON.parse(volume.dataset.regions);
 const modalities = Object.keys(urls.volumes);
@@ -85,7 +86,7 @@ async function makeStage() {
   say("Loading the volumes …");
   const { Stage } = await import("./stage.js");
   const events = { onView: followHand, onWindow: windowByHand, onPlane: point, onLost: () => fail("The graphics card gave up.") };
-  return new Stage(part(volume, "volume-panes"), { urls, regions, events });
+  return new Stage(part(volume, "volume-panes"), { urls, regions, doubt: JSON.parse(volume.dataset.doubt), events });
 }
 
 /** Whatever goes wrong, the rendered slices take over. */
@@ -97,11 +98,12 @@ function fail(reason) {
 }
 
 function tellReading() {
-  const { mm, modality, intensity, region } = stage.reading;
+  const { mm, modality, intensity, region, confidence } = stage.reading;
   // Signed, because zero of a scanner's or an atlas' coordinates is not the middle of the head.
   const place = mm.map((value) => value.toFixed(1).replace("-", "−")).join(", ");
   const value = Number.isInteger(intensity) ? intensity : Number(intensity.toPrecision(4));
-  part(volume, "volume-reading").textContent = `RAS ${place} mm · ${TITLES[modality]} ${value} · ${region ?? "No region"}`;
+  const sure = confidence === undefined ? "" : ` · confidence ${confidence.toFixed(2)}`;
+  part(volume, "volume-reading").textContent = `RAS ${place} mm · ${TITLES[modality]} ${value} · ${region ?? "No region"}${sure}`;
 }
 
 // What happens on the stage

@@ -124,10 +124,11 @@ export class Pane {
   }
 
   /** Draw a view; the GPU gets again only what changed, and nothing is drawn if nothing did. */
-  show({ image, limits, mask, layout, crosshair, camera, pan, indices }) {
+  show({ image, limits, mask, doubt, doubtOpacity, layout, crosshair, camera, pan, indices }) {
     this.#nv.once(() => {
       const changed = [
-        this.#hand(image, limits, mask),
+        this.#hand(image, limits, [mask.image, ...(doubt ? [doubt.image] : [])], mask),
+        this.#fade(doubt, doubtOpacity),
         this.#arrange(layout),
         this.#cross(crosshair),
         this.#look({ camera, pan, indices }),
@@ -170,21 +171,29 @@ export class Pane {
   }
 
   /** Hand volumes to the GPU as far as they are new there. */
-  #hand(image, limits, mask) {
+  #hand(image, limits, layers, mask) {
     const nv = this.#nv;
     const windowed = limits[0] !== image.cal_min || limits[1] !== image.cal_max;
     const masked = mask.version !== this.#version;
     [image.cal_min, image.cal_max] = limits;
     nv.opts.atlasOutline = mask.outline;
     this.#version = mask.version;
-    if (image !== this.image) {
-      nv.volumes = [image, mask.image];
+    if (image !== this.image || layers.length + 1 !== nv.volumes.length) {
+      nv.volumes = [image, ...layers];
       nv.setVolume(image, 0);
       return true;
     }
     if (windowed) nv.refreshLayers(image, 0);
     if (masked) nv.refreshLayers(mask.image, 1);
     return windowed || masked;
+  }
+
+  /** How strongly the map of confidence is drawn. */
+  #fade(doubt, opacity) {
+    if (!doubt || doubt.image.opacity === opacity) return false;
+    doubt.image.opacity = opacity;
+    this.#nv.updateGLVolume();
+    return true;
   }
 
   #arrange(layout) {

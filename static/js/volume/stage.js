@@ -3,6 +3,7 @@
 import { element } from "../dom.js";
 import { TITLES } from "../modalities.js";
 import { LAYOUTS } from "./address.js";
+import { Doubt } from "./doubt.js";
 import { Library } from "./library.js";
 import { Mask } from "./mask.js";
 import { Pane } from "./pane.js";
@@ -13,7 +14,9 @@ export class Stage {
   #area;
   #library;
   #regions;
+  #doubtScale;
   #mask = null;
+  #doubt = null;
   #cells = [];
   #wanted = null;
   #working = null;
@@ -24,10 +27,11 @@ export class Stage {
    * A stage in `area`. `events.onView({camera, pan, indices})` when somebody turned, zoomed or
    * pointed; `onWindow(modality, limits)` after a drag; `onPlane(plane)` under the pointer.
    */
-  constructor(area, { urls, regions, events }) {
+  constructor(area, { urls, regions, doubt, events }) {
     this.#area = area;
     this.#library = new Library(urls);
     this.#regions = regions;
+    this.#doubtScale = doubt;
     this.#events = events;
   }
 
@@ -39,11 +43,11 @@ export class Stage {
     return this.#working;
   }
 
-  /** What is known of the crosshair, `{mm, modality, intensity, region}`, in the first pane. */
+  /** What is known of the crosshair, `{mm, modality, intensity, region, confidence}`, in the first pane. */
   get reading() {
     const { pane, modality } = this.#cells[0];
     const { mm, intensity } = pane.reading;
-    return { mm, modality, intensity, region: this.#mask.regionAt(mm) };
+    return { mm, modality, intensity, region: this.#mask.regionAt(mm), confidence: this.#doubt?.at(mm) };
   }
 
   /** A pen in the first pane, beginning with the mask as it is. */
@@ -72,12 +76,15 @@ export class Stage {
   async #fulfil(view) {
     // Panes first: they also set how much NiiVue logs while it reads volumes.
     await this.#provide(view.modalities.length);
-    const [scans, mask] = await Promise.all([
+    const { look } = view;
+    const [scans, mask, confidence] = await Promise.all([
       Promise.all(view.modalities.map((modality) => this.#library.scan(modality))),
       this.#library.mask(),
+      look.confidence ? this.#library.confidence() : null,
     ]);
     this.#mask ??= new Mask(mask, this.#regions);
-    this.#mask.look(view.look);
+    this.#mask.look({ ...look, outline: look.outline || look.confidence });
+    if (confidence) this.#doubt ??= new Doubt(confidence, this.#doubtScale);
     this.#following = true;
     view.modalities.forEach((modality, at) => this.#draw(this.#cells[at], modality, scans[at], view));
     this.#following = false;
@@ -88,7 +95,8 @@ export class Stage {
     cell.limits = view.windowOf(modality, presets);
     const many = view.modalities.length > 1;
     cell.pane.show({
-      image, limits: cell.limits, mask: this.#mask, layout: view.layout, crosshair: view.look.crosshair,
+      image, limits: cell.limits, mask: this.#mask,
+      doubt: view.look.confidence ? this.#doubt : null, doubtOpacity: view.look.opacity, layout: view.layout, crosshair: view.look.crosshair,
       camera: view.camera, pan: view.pan, indices: view.look.index,
     });
     const shown = view.layout === LAYOUTS[0] ? Object.values(LAYOUT_TITLES) : [LAYOUT_TITLES[view.layout]];

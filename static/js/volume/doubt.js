@@ -1,0 +1,33 @@
+// The map of confidence: where the model was in doubt, in the colours of the rendered slices.
+
+import { cmapper } from "../../vendor/niivue.js";
+
+const NAME = "doubt";
+const channel = (colour, at) => parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16);
+
+export class Doubt {
+  #truth;
+
+  /** `image` holds probabilities; `colours` are those of slight and of full doubt, `from` is where that begins. */
+  constructor(image, { colours, from }) {
+    this.#truth = image;
+    this.image = image.clone();
+    this.image.name = NAME;
+    // Turned round, since NiiVue leaves the low end of a scale clear.
+    for (let at = 0; at < image.img.length; at += 1) this.image.img[at] = 255 - image.img[at];
+    // Opacity rises as the square root, in a few straight steps.
+    const steps = [0, 16, 64, 144, 255];
+    const between = (at) => steps.map((step) => Math.round(channel(colours[0], at) + (channel(colours[1], at) - channel(colours[0], at)) * step / 255));
+    cmapper.addColormap(NAME, {
+      R: between(0), G: between(1), B: between(2),
+      A: steps.map((step) => Math.round(255 * Math.sqrt(step / 255))), I: steps,
+    });
+    this.image.colormap = NAME;
+    [this.image.cal_min, this.image.cal_max] = [0, 1 - from];
+  }
+
+  /** The probability at a point in mm. */
+  at(mm) {
+    return this.#truth.getValue(...this.#truth.mm2vox([...mm]));
+  }
+}
