@@ -17,6 +17,7 @@ from app import (
     config,
     corrections,
     errors,
+    follow_up,
     health,
     jobs,
     metrics,
@@ -67,6 +68,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         bundle,
         volumes,
         corrections,
+        follow_up,
         health,
         cli,
     ):

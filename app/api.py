@@ -182,7 +182,10 @@ def file_stem(case: StoredCase) -> str:
 def _summary_fields(case: StoredCase) -> dict[str, Any]:
     names = ("id", "name", "state", "stage", "progress", "error", "created_at", "whole_tumor_ml")
     fields = {name: getattr(case, name) for name in names}
-    return fields | {"url": url_for("api.get_case", case_id=case.id)}
+    address = {"case_id": case.id}
+    drawn = case.state == "done"
+    thumbnail = drawn and url_for("slices.get_thumbnail", **address, mask=case.mask.number)
+    return fields | {"thumbnail": thumbnail or None, "url": url_for("api.get_case", **address)}
 
 
 def _number(name: str, default: int) -> int:

@@ -36,13 +36,19 @@ def key_images(measurements: dict[str, Any]) -> list[KeyImage]:
     """
     images = []
     for plane, slices in measurements["slices"].items():
-        count = slices["count"]
-        index = count // 2 if slices["largest"] is None else slices["largest"]
-        lines = ()
+        index, lines = telling_slice(slices), ()
         if plane == "axial" and measurements["rano"]:
             index, lines = measurements["rano"]["slice"], diameter_lines(measurements)
-        images.append(KeyImage(plane, index, count, lines))
+        images.append(KeyImage(plane, index, slices["count"], lines))
     return images
+
+
+def telling_slice(slices: dict[str, Any]) -> int:
+    """Return the slice of a plane with the most tumour, else the middle.
+
+    slices : those of the plane, as in `measurements`
+    """
+    return slices["count"] // 2 if slices["largest"] is None else slices["largest"]
 
 
 def diameter_lines(measurements: dict[str, Any]) -> tuple[Line, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from app.measure import PLANE_AXES
 from model.case import Case
@@ -27,6 +27,8 @@ PREFERRED = ("flair", "t2")
 WINDOW_PERCENTILES = (0.5, 99.3)
 # Longest edge of a rendered slice, in pixels.
 MAX_EDGE = 1024
+# Edge of a thumbnail in pixels: twice what the worklist shows, for fine screens.
+THUMBNAIL_EDGE = 112
 # The map of confidence shows where the model was in doubt: a probability of 1 is left clear, one of
 # DOUBT_FROM or less gets the second colour in full. Purple is none of the regions' colours.
 DOUBT_FROM = 0.5
@@ -123,6 +125,25 @@ def render_png(folder: Path, plane: str, index: int, look: Look) -> bytes:
 
     A map of confidence that was not kept is left out.
     """
+    image = _render(folder, plane, index, look)
+    buffer = io.BytesIO()
+    # Level 1 is four times as fast as the default and a tenth larger.
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def render_thumbnail(folder: Path, index: int, look: Look) -> bytes:
+    """Return an axial slice of a finished case as a small square PNG, cut to the head."""
+    image = _render(folder, "axial", index, look)
+    # The background is black; a slice outside the head stays whole.
+    image = image.crop(image.convert("L").getbbox())
+    square = ImageOps.pad(image, (THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    square.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _render(folder: Path, plane: str, index: int, look: Look) -> Image.Image:
     if not 0 <= index < slice_count(folder, plane):
         raise IndexError(index)
     columns, rows = _in_plane(plane)
@@ -133,11 +154,7 @@ def render_png(folder: Path, plane: str, index: int, look: Look) -> bytes:
     if confidence is not None:
         confidence = picture_slice(confidence, plane, index)
     pixel_mm = float(spacing[columns]), float(spacing[rows])
-    image = draw(scan, labels, pixel_mm, look, confidence)
-    buffer = io.BytesIO()
-    # Level 1 is four times as fast as the default and a tenth larger.
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return draw(scan, labels, pixel_mm, look, confidence)
 
 
 def picture_slice(volume: np.ndarray, plane: str, index: int) -> np.ndarray:

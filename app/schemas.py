@@ -170,6 +170,7 @@ class CaseSummary(BaseModel):
     error: ErrorInfo | None
     created_at: datetime
     whole_tumor_ml: float | None
+    thumbnail: str | None
     url: str
 
 
@@ -233,3 +234,54 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     ready: bool
     reasons: list[str]
+
+
+class Change(BaseModel):
+    """A quantity in two cases: second less first, also in per cent of the first.
+
+    What cannot be said is null: of a quantity that one case lacks, or in per cent of nothing.
+    """
+
+    first: float | None
+    second: float | None
+    change: float | None
+    percent: float | None
+
+
+class ComparedCase(BaseModel):
+    id: str
+    name: str
+    created_at: datetime
+    mask: MaskInfo
+
+
+class ComparedVolumes(BaseModel):
+    edema: Change
+    enhancing: Change
+    core: Change
+    tumor_core: Change
+    whole_tumor: Change
+
+
+class ComparedDiameters(BaseModel):
+    longest_mm: Change
+    perpendicular_mm: Change
+    product_mm2: Change
+
+
+class ComparedLesions(BaseModel):
+    whole_tumor: Change
+    enhancing: Change
+
+
+class Comparison(BaseModel):
+    """Differences of what was measured in two cases; no judgement of either."""
+
+    first: ComparedCase
+    second: ComparedCase
+    volumes_ml: ComparedVolumes
+    brain_ml: Change
+    rano: ComparedDiameters
+    lesions: ComparedLesions
+    notes: list[str]
+    disclaimer: str = DISCLAIMER

@@ -8,12 +8,14 @@ from flask import Blueprint, Flask, Response, request
 from app import cases, masks, overlay
 from app.cases import StoredCase, StoredMask
 from app.errors import BadRequest, NotFound
+from app.key_images import telling_slice
 from app.openapi import describe
 from model.modalities import MODALITIES, TITLES
 
 # A slice of a version of the mask never changes; it may stay in the browser of whoever was let in,
 # for a day. Which version counts may change at any time.
 SLICE_CACHE = "private, max-age=86400, immutable"
+THUMBNAIL_OPACITY = 0.7
 CURRENT_CACHE = "private, no-cache"
 LOOK_QUERY = [
     {"name": "modality", "schema": {"type": "string", "enum": list(MODALITIES)}},
@@ -63,6 +65,20 @@ def get_overlay(case_id: str, plane: str, index: int):
     except IndexError as error:
         count = overlay.slice_count(results, plane)
         raise NotFound(f"There is no such slice; {plane} slices are 0 to {count - 1}.") from error
+    return response
+
+
+@blueprint.get("/api/cases/<case_id>/thumbnail.png")
+@describe({200: "image/png"}, errors=(400, 401, 404, 409), query=LOOK_QUERY[-1:])
+def get_thumbnail(case_id: str):
+    """Render the axial slice with the most tumour as a small square."""
+    case = cases.find(case_id)
+    mask = _wanted_mask(case)
+    index = telling_slice(mask.report(case.report)["measurements"]["slices"]["axial"])
+    look = overlay.Look(overlay.first_modality(case.modalities), opacity=THUMBNAIL_OPACITY)
+    response = Response(mimetype="image/png")
+    response.headers["Cache-Control"] = SLICE_CACHE if "mask" in request.args else CURRENT_CACHE
+    response.data = overlay.render_thumbnail(case.folder / mask.folder, index, look)
     return response
 
 

@@ -8,12 +8,23 @@ from typing import Any
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 
-from app import api, cases, corrections, masks, overlay, report_page, upload, wording
+from app import (
+    api,
+    cases,
+    compare_page,
+    corrections,
+    follow_up,
+    masks,
+    overlay,
+    report_page,
+    upload,
+    wording,
+)
 from app.cases import StoredCase
 from app.charts import area_charts
 from app.config import settings
 from app.errors import BadRequest, RequestError, status_of
-from app.key_images import diameter_lines
+from app.key_images import diameter_lines, telling_slice
 from app.slices import parse_regions
 from app.volumes import viewer_of
 from model.errors import CaseError
@@ -104,6 +115,12 @@ def delete_case(case_id: str):
     return redirect(url_for("pages.index"), 303)
 
 
+@blueprint.get("/compare")
+def show_comparison():
+    """Two cases side by side."""
+    return render_template("compare.html", **compare_page.context(*follow_up.wanted_cases()))
+
+
 @blueprint.get("/about")
 def about():
     """What the model is, and how well it did on patients it never saw."""
@@ -134,9 +151,9 @@ def view_of(case: StoredCase) -> dict[str, Any]:
 def _plane(case: StoredCase, results: Path, plane: str, query: dict[str, Any]) -> dict[str, Any]:
     slices = case.current_report["measurements"]["slices"][plane]
     count = slices["count"]
-    default = count // 2 if slices["largest"] is None else slices["largest"]
-    wanted = request.args.get(plane, "")
-    shown = min(int(wanted), count - 1) if wanted.isdecimal() and len(wanted) < 6 else default
+    wanted, shown = request.args.get(plane, ""), telling_slice(slices)
+    if wanted.isdecimal() and len(wanted) < 6:
+        shown = min(int(wanted), count - 1)
     width_mm, height_mm = overlay.size_mm(results, plane)
     return {
         "plane": plane,

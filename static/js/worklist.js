@@ -1,6 +1,6 @@
 // The worklist kept current: asks for the cases while any waits or runs, and after an upload.
 
-import { part } from "./dom.js";
+import { element, part } from "./dom.js";
 import { poll } from "./poll.js";
 import { localTime, millilitres } from "./text.js";
 
@@ -38,7 +38,16 @@ function update(row, item) {
   const error = field(row, "error");
   error.hidden = !item.error;
   error.textContent = item.error?.message ?? "";
+  const choice = field(row, "choice");
+  choice.disabled = item.state !== "done";
+  choice.setAttribute("aria-label", `Compare ${item.name}`);
+  showPicture(field(row, "picture"), item.thumbnail);
   field(row, "volume").textContent = item.whole_tumor_ml === null ? "–" : millilitres(item.whole_tumor_ml);
+}
+
+function showPicture(place, url) {
+  if (!url || place.querySelector("img")?.getAttribute("src") === url) return;
+  place.replaceChildren(element("img", { src: url, width: 56, height: 56, alt: "" }));
 }
 
 function showTime(row, iso) {
@@ -58,6 +67,7 @@ function show({ cases }) {
       if (previous) previous.after(row);
       else body.prepend(row);
       part(section, "table").hidden = false;
+      part(section, "compare").hidden = false;
       part(section, "empty")?.remove();
     }
     if (row) update(row, item);
@@ -77,6 +87,20 @@ async function follow() {
   polling = false;
 }
 
+/** Exactly two cases are compared; the button waits for the second. */
+function wireCompare() {
+  const button = part(section, "compare").querySelector("button");
+  const count = () => {
+    const chosen = body.querySelectorAll('[data-field="choice"]:checked').length;
+    button.disabled = chosen !== 2;
+    button.textContent = chosen === 1 ? "Compare with one more" : "Compare two cases";
+  };
+  body.addEventListener("change", count);
+  // Coming back, the browser may have kept what was ticked.
+  window.addEventListener("pageshow", count);
+  count();
+}
+
 /** Making the demo case takes the server a moment: say so, and take one click only. */
 function wireDemo() {
   const demo = document.getElementById("demo");
@@ -94,6 +118,7 @@ function wireDemo() {
 }
 
 wireDemo();
+wireCompare();
 for (const row of body.rows) showTime(row, field(row, "created").dateTime);
 if ([...body.rows].some((row) => isActive(row.dataset.state))) follow();
 document.addEventListener("case-added", follow);

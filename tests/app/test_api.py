@@ -13,7 +13,7 @@ from model.modalities import MODALITIES, TITLES
 from model.nifti import DISCLAIMER
 
 # Blueprints whose views are all in the OpenAPI document.
-DOCUMENTED = ("api.", "bundle.", "corrections.", "health.", "slices.", "volumes.")
+DOCUMENTED = ("api.", "bundle.", "corrections.", "follow_up.", "health.", "slices.", "volumes.")
 
 
 def test_from_upload_to_mask(finished, phantom, tmp_path):

@@ -133,6 +133,19 @@ def test_look_is_changed_by_controls_and_keys_and_kept_in_the_address(page: Page
     assert {plane: shown(page, plane) for plane in PLANES} == before
 
 
+def test_confidence_map_is_shown_and_kept_in_the_address(page: Page, demo_address, screenshot):
+    page.goto(demo_address)
+    page.get_by_role("checkbox", name="Confidence map").check()
+    wait_shown(page, "axial", "confidence=1&mask=0")
+    page.wait_for_url(lambda address: "confidence=1" in address)
+    screenshot(page, "case-confidence")
+    page.reload()
+    expect(page.get_by_role("checkbox", name="Confidence map")).to_be_checked()
+    assert "confidence=1" in shown(page, "coronal")
+    page.keyboard.press("u")
+    wait_shown(page, "axial", "outline=0&mask=0")
+
+
 def test_help_lists_the_keys(page: Page, demo_address, screenshot):
     page.goto(demo_address)
     page.keyboard.press("?")

@@ -115,6 +115,41 @@ def test_opens_over_the_slices_without_moving_anything(shared: Page):
     assert violations(shared) == []
 
 
+def test_slices_stay_in_sight_until_the_volumes_are_there(webgl_browser, address, screenshot):
+    page = webgl_browser.new_page(viewport={"width": 1000, "height": 700})
+    page.set_default_timeout(TIMEOUT_MS)
+    held = []
+    page.route("**/volumes/*.nii.gz", lambda route: held.append(route))
+    page.goto(f"{address}#3d")
+    expect(page.locator("[data-part=volume-status]")).to_have_text("Loading the volumes …")
+    picture = page.locator(".plane-axial img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    screenshot(page, "case-volumes-loading")
+    for route in held:
+        route.continue_()
+    settle(page)
+    expect(picture).to_be_hidden()
+    page.close()
+
+
+def test_confidence_is_a_further_layer(page: Page):
+    def purple() -> int:
+        red, green, blue = np.moveaxis(pixels(page.locator(".pane canvas").first), 2, 0)
+        return int(((red > green + 20) & (blue > green + 20)).sum())
+
+    assert "confidence" not in reading(page)
+    before, filled = purple(), coloured(page)
+    page.keyboard.press("u")
+    settle(page)
+    assert purple() > before + 20
+    assert coloured(page) < filled
+    assert re.search(r"confidence [01]\.\d\d$", reading(page))
+    page.keyboard.press("u")
+    settle(page)
+    assert purple() == before
+
+
 def test_crosshair_tells_place_intensity_and_region(page: Page):
     assert re.fullmatch(r"RAS −?\d+\.\d, −?\d+\.\d, −?\d+\.\d mm · FLAIR \d+ · \D+", reading(page))
     inside, before = reading(page), index(page, "sagittal")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import violations
+
 pytestmark = pytest.mark.browser
 
 CASE_PAGE = re.compile(r"/cases/[0-9a-f]{32}")
@@ -108,3 +110,45 @@ def test_keyboard_reaches_content_and_controls(page: Page):
     expect(page.get_by_role("button", name="Open the synthetic demo case")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.locator("#pick-files")).to_be_focused()
+
+
+def test_two_cases_are_ticked_and_compared(page: Page, scans, demo_address, screenshot):
+    queue(page, scans)
+    page.goto("/")
+    first = page.locator("tbody tr").first
+    expect(first).to_have_attribute("data-state", "done")
+    expect(first.locator("img")).to_be_visible()
+    button = page.get_by_role("button", name=re.compile("^Compare"))
+    expect(button).to_be_disabled()
+    first.get_by_role("checkbox").check()
+    expect(button).to_have_text("Compare with one more")
+    demo = page.locator("tbody tr", has_text="Synthetic demo case").first
+    demo.get_by_role("checkbox").check()
+    expect(button).to_be_enabled()
+    screenshot(page, "worklist-compare", full_page=True)
+    button.click()
+    page.wait_for_url(re.compile("/compare"))
+    assert violations(page) == []
+    sides = page.locator(".side-case")
+    # The demo case was uploaded before.
+    expect(sides.first).to_contain_text("Synthetic demo case")
+    for picture in page.locator(".side-case image").all():
+        assert page.request.get(picture.get_attribute("href")).ok
+    row = page.locator("tr", has_text="Whole tumour")
+    expect(row.locator("td").nth(2)).to_have_text(re.compile(r"^[+−]\d+\.\d$"))
+    screenshot(page, "compare", full_page=True)
+    page.get_by_role("link", name="Swap").click()
+    expect(sides.nth(1)).to_contain_text("Synthetic demo case")
+
+
+def test_comparison_fits_a_telephone_and_needs_no_script(plain_page: Page, demo_address, scans):
+    page = plain_page
+    page.set_viewport_size({"width": 390, "height": 844})
+    upload_plainly(page, scans, "Plain comparison")
+    page.locator("#viewer").wait_for()
+    page.goto("/")
+    for name in ("Plain comparison", "Synthetic demo case"):
+        page.locator("tbody tr", has_text=name).first.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Compare two cases").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Comparison")
+    assert page.locator("html").evaluate("html => html.scrollWidth") <= 390

@@ -3,6 +3,10 @@
 import { cmapper } from "../../vendor/niivue.js";
 
 const NAME = "doubt";
+// NiiVue draws a voxel of an overlay in full or not at all: slight doubt, the first fifth of the
+// scale, stays clear instead of fading in.
+const CLEAR = 51;
+const STEPS = [0, CLEAR, CLEAR + 1, 255];
 const channel = (colour, at) => parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16);
 
 export class Doubt {
@@ -15,12 +19,12 @@ export class Doubt {
     this.image.name = NAME;
     // Turned round, since NiiVue leaves the low end of a scale clear.
     for (let at = 0; at < image.img.length; at += 1) this.image.img[at] = 255 - image.img[at];
-    // Opacity rises as the square root, in a few straight steps.
-    const steps = [0, 16, 64, 144, 255];
-    const between = (at) => steps.map((step) => Math.round(channel(colours[0], at) + (channel(colours[1], at) - channel(colours[0], at)) * step / 255));
+    const between = (at) => STEPS.map((step) => {
+      const [low, high] = colours.map((colour) => channel(colour, at));
+      return low + (high - low) * step / 255;
+    });
     cmapper.addColormap(NAME, {
-      R: between(0), G: between(1), B: between(2),
-      A: steps.map((step) => Math.round(255 * Math.sqrt(step / 255))), I: steps,
+      R: between(0), G: between(1), B: between(2), A: STEPS.map((step) => (step > CLEAR ? 255 : 0)), I: STEPS,
     });
     this.image.colormap = NAME;
     [this.image.cal_min, this.image.cal_max] = [0, 1 - from];

@@ -74,6 +74,7 @@ async function show() {
       windowOf,
       modalities: own.compare ? modalities : [look.modality],
     });
+    viewer.classList.remove("volume-loading");
     correction.look(look);
     say("");
     tellReading();
@@ -129,6 +130,8 @@ function open() {
   if (own.open || button.disabled) return;
   planes.inert = true;
   volume.hidden = false;
+  // The rendered slices stay in sight until the volumes are there.
+  viewer.classList.toggle("volume-loading", stage === null);
   button.setAttribute("aria-pressed", "true");
   change({ open: true });
 }
@@ -136,6 +139,7 @@ function open() {
 function close() {
   if (!own.open || !leaveCorrection()) return;
   cine.stop();
+  viewer.classList.remove("volume-loading");
   if (document.fullscreenElement === volume) document.exitFullscreen();
   volume.hidden = true;
   planes.inert = false;

@@ -127,7 +127,7 @@ export class Pane {
   show({ image, limits, mask, doubt, doubtOpacity, layout, crosshair, camera, pan, indices }) {
     this.#nv.once(() => {
       const changed = [
-        this.#hand(image, limits, [mask.image, ...(doubt ? [doubt.image] : [])], mask),
+        this.#hand(image, limits, [...(doubt ? [doubt.image] : []), mask.image], mask),
         this.#fade(doubt, doubtOpacity),
         this.#arrange(layout),
         this.#cross(crosshair),
@@ -184,7 +184,7 @@ export class Pane {
       return true;
     }
     if (windowed) nv.refreshLayers(image, 0);
-    if (masked) nv.refreshLayers(mask.image, 1);
+    if (masked) nv.refreshLayers(mask.image, layers.length);
     return windowed || masked;
   }
 
