@@ -1,6 +1,6 @@
 # Everything runs in .venv, which uv builds from uv.lock; uv itself is fetched if it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench train experiments card requirements clean
+.PHONY: help run test lint format screenshots bench train experiments card requirements clean
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -58,6 +58,10 @@ lint: $(filter .uv/%,$(UV))  ## check style and formatting
 format:  ## put imports and layout in order
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+screenshots: $(filter .uv/%,$(UV)) $(NIIVUE)  ## picture the demo case for the README; needs Chromium
+	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(RUN) python -m docs.screenshots
 
 bench: $(filter .uv/%,$(UV)) $(NIIVUE)  ## measure speed and memory, rewrite benchmarks/README.md
 	$(UV) sync --frozen --quiet --all-groups --extra train

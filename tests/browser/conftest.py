@@ -82,14 +82,14 @@ def chromium() -> Iterator[BrowserType]:
 @pytest.fixture(scope="session")
 def browser(chromium: BrowserType) -> Iterator[Browser]:
     """A browser without WebGL."""
-    browser = _launch(chromium, ["--disable-gpu", "--disable-3d-apis"])
+    browser = launch(chromium, ["--disable-gpu", "--disable-3d-apis"])
     yield browser
     browser.close()
 
 
 @pytest.fixture(scope="module")
 def webgl_browser(chromium: BrowserType) -> Iterator[Browser]:
-    browser = _launch(chromium, WEBGL_ARGUMENTS)
+    browser = launch(chromium, WEBGL_ARGUMENTS)
     yield browser
     browser.close()
 
@@ -171,7 +171,7 @@ def screenshot() -> Callable[..., None]:
     return _screenshot
 
 
-def _launch(chromium: BrowserType, arguments: list[str]) -> Browser:
+def launch(chromium: BrowserType, arguments: list[str]) -> Browser:
     executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if executable is None:
         pytest.skip("no Chromium on this machine")
