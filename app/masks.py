@@ -195,13 +195,14 @@ def _append(
         try:
             db.session.execute(sa.insert(StoredMask).values(row))
         except sa.exc.IntegrityError:
-            # Somebody else has just taken the number.
+            # Somebody else has just taken the number, or the case is gone.
             db.session.rollback()
-            continue
+            number = None
         # Asked for after the row has been written, which keeps a deletion waiting.
         if not db.session.scalar(exists):
             db.session.rollback()
             raise NotFound("There is no such case.", "It may have been deleted.")
-        db.session.commit()
-        return db.session.get_one(StoredMask, (case_id, number))
+        if number is not None:
+            db.session.commit()
+            return db.session.get_one(StoredMask, (case_id, number))
     raise RuntimeError("no free number for a version of the mask")

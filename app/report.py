@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
-from app import schemas
+from app import schemas, wording
 from app.config import VERSION
 from app.pipeline import Analysis
 from model.geometry import to_canonical
@@ -133,7 +133,7 @@ def to_csv(report: dict[str, Any]) -> str:
         ("brain", f"{measurements['brain_ml']:.3f}", "mL"),
         ("voxel", f"{measurements['voxel_ml']:.6f}", "mL"),
         *_measurement_rows(measurements),
-        *((f"mask_{key}", value, "") for key, value in report.get("mask", {}).items()),
+        ("mask", wording.mask(report.get("mask")), ""),
         *((f"model_{key}", value, "") for key, value in report["model"].items()),
         ("engine", report["engine"], ""),
         ("device", report["device"], ""),

@@ -75,6 +75,7 @@ def show_case(case_id: str):
                 for key, title in DERIVED_TITLES.items()
             ],
             "percents": found["measurements"]["percent_of_brain"],
+            "probabilities": _probabilities(found["measurements"]["confidence"]),
             "charts": area_charts(found["measurements"]["areas_mm2"]),
             "diameters": wording.diameters(found["measurements"]["rano"]),
             "diameter_lines": diameter_lines(found["measurements"]),
@@ -146,6 +147,13 @@ def view_of(case: StoredCase) -> dict[str, Any]:
         "has_confidence": overlay.stored_confidence(results) is not None,
         "planes": [_plane(case, results, plane, query) for plane in overlay.PLANES],
     }
+
+
+def _probabilities(confidence: dict[str, float | None] | None) -> list[tuple[str, float]]:
+    """Return short name and mean probability of each region that was marked, where known."""
+    known = confidence or {}
+    found = [(region.short, known.get(region.key)) for region in REGIONS]
+    return [(short, value) for short, value in found if value is not None]
 
 
 def _plane(case: StoredCase, results: Path, plane: str, query: dict[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,14 @@ def test_a_number_that_was_just_taken_is_not_taken_again(app, done, model_mask, 
         assert not stale
 
 
+def test_page_tells_the_model_s_probability_of_its_own_mask_only(client, url, save):
+    page = url.removeprefix("/api")
+    confidence = client.get(url).json["measurements"]["confidence"]
+    assert f"ED {confidence['edema']:.2f}" in client.get(page).text
+    save()
+    assert "Mean probability" not in client.get(page).text
+
+
 def test_going_back_adds_a_version(client, url, save, assert_error):
     before = client.get(url).json["measurements"]
     save()

@@ -146,6 +146,28 @@ def test_confidence_map_is_shown_and_kept_in_the_address(page: Page, demo_addres
     wait_shown(page, "axial", "outline=0&mask=0")
 
 
+CHANGE_MS = """async () => {
+    const slider = document.querySelector("input[name=axial]");
+    const shown = () => document.querySelector(".plane-axial img").src;
+    const times = [];
+    for (let turn = 0; turn < 15; turn += 1) {
+        const [before, start] = [shown(), performance.now()];
+        slider.value = Number(slider.value) + 1;
+        slider.dispatchEvent(new Event("input"));
+        while (shown() === before) await new Promise((resolve) => { setTimeout(resolve, 1); });
+        times.push(performance.now() - start);
+        await new Promise((resolve) => { setTimeout(resolve, 200); });
+    }
+    return times.sort((a, b) => a - b)[7];
+}"""
+
+
+def test_the_next_slice_is_there_at_once(page: Page, demo_address):
+    page.goto(demo_address)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(CHANGE_MS) < 50
+
+
 def test_help_lists_the_keys(page: Page, demo_address, screenshot):
     page.goto(demo_address)
     page.keyboard.press("?")
