@@ -57,10 +57,11 @@ def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
     case_id, report, home = case.id, case.report, case.folder
     folder = _write_version(home, labels, report)
     try:
-        return _append(case_id, "corrected", base, folder, findings_of(labels, report))
+        number = _append(case_id, "corrected", base, folder, findings_of(labels, report))
     except BaseException:
         shutil.rmtree(home / folder, ignore_errors=True)
         raise
+    return db.session.get_one(StoredMask, (case_id, number))
 
 
 def restore(case: StoredCase, number: int) -> StoredMask:
@@ -72,7 +73,9 @@ def restore(case: StoredCase, number: int) -> StoredMask:
     _require_room(case)
     if wanted.folder == case.mask.folder:
         raise _unchanged(case)
-    return _append(case.id, "restored", number, wanted.folder, wanted.findings)
+    case_id, folder, findings = case.id, wanted.folder, wanted.findings
+    added = _append(case_id, "restored", number, folder, findings)
+    return db.session.get_one(StoredMask, (case_id, added))
 
 
 def checked_labels(
@@ -182,10 +185,11 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _append(
-    case_id: str, kind: str, made_from: int, folder: str, findings: dict[str, Any]
-) -> StoredMask:
-    """Add a row under the next free number. Raises NotFound if the case has been deleted."""
+def _append(case_id: str, kind: str, made_from: int, folder: str, findings: dict[str, Any]) -> int:
+    """Add a row under the next free number, and return that; nothing can fail once it is there.
+
+    Raises NotFound if the case has been deleted.
+    """
     highest = sa.select(sa.func.max(StoredMask.number)).where(StoredMask.case_id == case_id)
     exists = sa.select(sa.func.count()).where(StoredCase.id == case_id)
     for _ in range(MAX_TRIES):
@@ -204,5 +208,5 @@ def _append(
             raise NotFound("There is no such case.", "It may have been deleted.")
         if number is not None:
             db.session.commit()
-            return db.session.get_one(StoredMask, (case_id, number))
+            return number
     raise RuntimeError("no free number for a version of the mask")

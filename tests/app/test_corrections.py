@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
 import numpy as np
@@ -127,6 +128,23 @@ def test_two_tabs_lose_nothing(client, url, model_mask, save):
     for number, values in ((1, first), (2, second)):
         found = image_of(client.get(listed["masks"][number]["url"]).data)
         np.testing.assert_array_equal(np.asarray(found.dataobj), values)
+
+
+def test_four_that_save_at_the_same_moment_are_all_kept(app, client, url, model_mask):
+    def post(place: int) -> int:
+        values = np.asarray(model_mask.dataobj).copy()
+        values[place, :5, :5] = 2
+        body = {"mask": file_of(values, model_mask.affine)}
+        return app.test_client().post(f"{url}/masks", data=body).json["number"]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(post, range(4))) == [1, 2, 3, 4]
+    kept = [
+        np.asarray(image_of(client.get(mask["url"]).data).dataobj)
+        for mask in client.get(f"{url}/masks").json["masks"][1:]
+    ]
+    drawn = {next(place for place in range(4) if values[place, 0, 0]) for values in kept}
+    assert drawn == {0, 1, 2, 3}
 
 
 def test_a_number_that_was_just_taken_is_not_taken_again(app, done, model_mask, save, monkeypatch):

@@ -92,6 +92,10 @@ async function makeStage() {
 
 /** Whatever goes wrong, the rendered slices take over. */
 function fail(reason) {
+  if (correction.dirty) {
+    say(`${reason} What you have drawn can still be saved.`, true);
+    return;
+  }
   close();
   button.textContent = "3-D viewer failed";
   button.title = `${reason} The pictures below come from the server.`;
@@ -158,6 +162,7 @@ async function correct() {
   cine.stop();
   // One pane, and in it planes to draw on.
   await change({ compare: false, layout: own.layout === "render" ? "axial" : own.layout });
+  if (!own.open) return;
   correction.start(stage);
   volume.classList.add("correcting");
   if (compareBox) compareBox.disabled = true;

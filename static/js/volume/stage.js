@@ -17,6 +17,7 @@ export class Stage {
   #doubtScale;
   #mask = null;
   #doubt = null;
+  #showsDoubt = false;
   #cells = [];
   #wanted = null;
   #working = null;
@@ -47,7 +48,8 @@ export class Stage {
   get reading() {
     const { pane, modality } = this.#cells[0];
     const { mm, intensity } = pane.reading;
-    return { mm, modality, intensity, region: this.#mask.regionAt(mm), confidence: this.#doubt?.at(mm) };
+    const confidence = this.#showsDoubt ? this.#doubt.at(mm) : undefined;
+    return { mm, modality, intensity, region: this.#mask.regionAt(mm), confidence };
   }
 
   /** A pen in the first pane, beginning with the mask as it is. */
@@ -85,6 +87,7 @@ export class Stage {
     this.#mask ??= new Mask(mask, this.#regions);
     this.#mask.look({ ...look, outline: look.outline || look.confidence });
     if (confidence) this.#doubt ??= new Doubt(confidence, this.#doubtScale);
+    this.#showsDoubt = look.confidence;
     this.#following = true;
     view.modalities.forEach((modality, at) => this.#draw(this.#cells[at], modality, scans[at], view));
     this.#following = false;
