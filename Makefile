@@ -82,7 +82,7 @@ experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 
-card:  ## score the network that has not seen the test patients, export the last, rewrite MODEL_CARD.md
+card: $(filter .uv/%,$(UV))  ## score the network that has not seen the test patients, export the last, rewrite MODEL_CARD.md
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(FIRST)/artefact --only test --json $(FIRST)/test.json
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --json $(HELD_OUT)/test.json
