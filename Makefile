@@ -46,11 +46,11 @@ run: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and start the app
 	$(RUN) gunicorn --bind $(HOST):$(PORT)
 
 test: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and run all tests
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) pytest
 
 lint: $(filter .uv/%,$(UV))  ## check style and formatting
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
@@ -59,11 +59,11 @@ format:  ## put imports and layout in order
 	$(RUN) ruff format .
 
 bench: $(filter .uv/%,$(UV)) $(NIIVUE)  ## measure speed and memory, rewrite benchmarks/README.md
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m benchmarks.bench
 
 train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/recipe, export and score it
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.train --settings $(RECIPE)/1_patches.toml --parts train validation --out $(RUN_DIR)/1_patches $(if $(IMAGENET),--imagenet $(IMAGENET),)
 	$(RUN) python -m training.export --run $(RUN_DIR)/1_patches --out $(RUN_DIR)/1_patches/artefact
@@ -73,7 +73,7 @@ train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/reci
 	$(MAKE) card DATA=$(DATA)
 
 experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 

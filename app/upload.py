@@ -128,11 +128,17 @@ def shown_name(client_name: str) -> str:
 
 def visible(text: str) -> str:
     """Return text without invisible characters, and without its middle where it is too long."""
-    shown = "".join(c for c in text if not unicodedata.category(c).startswith("C")).strip()
+    shown = "".join(c for c in text if not _is_invisible(c)).strip()
     if len(shown) <= SHOWN_LENGTH:
         return shown
     half = SHOWN_LENGTH // 2
     return f"{shown[:half]}…{shown[-half + 1 :]}"
+
+
+def _is_invisible(character: str) -> bool:
+    """Say whether a character is a control, a mark of direction, or breaks the line."""
+    category = unicodedata.category(character)
+    return category.startswith("C") or category in ("Zl", "Zp")
 
 
 def common_name(names: list[str]) -> str:
