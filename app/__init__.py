@@ -18,6 +18,7 @@ from app import (
     errors,
     health,
     jobs,
+    limits,
     metrics,
     security,
     upload,
@@ -47,6 +48,8 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     app.config.update(
         SETTINGS=settings,
         MAX_CONTENT_LENGTH=settings.max_upload_mb * 2**20,
+        MAX_FORM_PARTS=settings.max_parts,
+        MAX_FORM_MEMORY_SIZE=settings.max_field_kb * 2**10,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
         **flask_config,
     )
@@ -56,6 +59,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         errors,
         security,
         metrics,
+        limits,
         upload,
         cases,
         jobs,

@@ -3,6 +3,7 @@
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from model.errors import CaseError
@@ -23,17 +24,24 @@ def is_zip(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
-def unpack(path: Path, name: str, folder: Path, max_bytes: int) -> list[tuple[str, Path]]:
+def unpack(
+    path: Path,
+    name: str,
+    folder: Path,
+    max_bytes: int,
+    require_room: Callable[[int], None] = lambda _: None,
+) -> list[tuple[str, Path]]:
     """Unpack the scans of a zip into a new `folder`; return (name in the zip, path) for each.
 
     The files get names of their own. Anything that is not `.nii` or `.nii.gz` stays packed.
+    `require_room` is told how many bytes are to be written, and raises if the disk lacks them.
     Raises CaseError `zip_damaged`, `zip_encrypted`, `zip_link`, `zip_nested` or `zip_too_large`,
     whose `file` is `name`; what has been unpacked by then stays for the caller to remove.
     """
     try:
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
-            return _unpack_scans(archive, folder, max_bytes)
+            return _unpack_scans(archive, folder, max_bytes, require_room)
     except CaseError as error:
         error.file = name
         raise
@@ -46,11 +54,16 @@ def unpack(path: Path, name: str, folder: Path, max_bytes: int) -> list[tuple[st
         ) from error
 
 
-def _unpack_scans(archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> list[tuple[str, Path]]:
+def _unpack_scans(
+    archive: zipfile.ZipFile, folder: Path, max_bytes: int, require_room: Callable[[int], None]
+) -> list[tuple[str, Path]]:
     scans = [info for info in archive.infolist() if _is_scan(info)]
-    folder.mkdir()
-    if sum(info.file_size for info in scans) > max_bytes:
+    # An entry that has more bytes than it claims fails its checksum where the claim ends.
+    claimed = sum(info.file_size for info in scans)
+    if claimed > max_bytes:
         raise _too_large(f"Unpacked, the zip has more than {max_bytes // 2**20} MB.")
+    require_room(claimed)
+    folder.mkdir()
     unpacked, left = [], max_bytes
     for number, info in enumerate(scans):
         target = folder / str(number)

@@ -59,6 +59,27 @@ class Settings(BaseSettings):
     max_voxels: int = Field(
         512 * 512 * 256, ge=1, description="Most voxels that one scan may have."
     )
+    max_parts: int = Field(1000, ge=4, description="Most parts that one upload may have.")
+    max_field_kb: int = Field(
+        64, ge=1, description="Longest text field of a form, in KB; files do not count."
+    )
+    max_queued: int = Field(
+        200, ge=1, description="Most cases that may wait; further uploads are asked to come later."
+    )
+    cases_per_hour: int = Field(
+        0, ge=0, description="Most cases that one user or address may upload an hour; 0: no limit."
+    )
+    disk_reserve_mb: int = Field(
+        512, ge=0, description="Uploads are refused when the disk would have less than this free."
+    )
+    client_timeout_s: float = Field(
+        30, gt=0, description="Longest silence of a client in the middle of a request (gunicorn)."
+    )
+    min_client_kb_s: float = Field(
+        1,
+        ge=0,
+        description="Slowest upload that is waited for, on average after `BTS_CLIENT_TIMEOUT_S`.",
+    )
     retention_hours: float = Field(
         0, ge=0, description="Cases are deleted this long after their upload; 0 keeps them."
     )
