@@ -61,7 +61,14 @@ def _too_slow() -> TimeoutError:
 
 
 class Worker(ThreadWorker):
-    """Serves requests in threads."""
+    """Serves requests in threads, and stops the queue as soon as it is asked to end."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        # Not there yet while the app is being loaded.
+        app = getattr(self, "wsgi", None)
+        if app is not None:
+            app.extensions["worker"].halt()
+        super().handle_exit(sig, frame)
 
     def handle(self, conn: TConn) -> Any:
         if not isinstance(conn.sock, TimedSocket):

@@ -1,6 +1,7 @@
 """The Flask app: upload, queue, viewer, report, REST service and commands."""
 
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from app import (
     limits,
     metrics,
     security,
+    storage,
     upload,
     views,
     volumes,
@@ -76,12 +78,24 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     is_server = not _is_command()
     # A command leaves no data folder behind where it happens to be called.
     if is_server:
-        cases.make_storage(app)
+        storage.make(app)
     if is_server if serve is None else serve:
-        app.extensions["model"].get()
-        if not _is_reloader_parent():
-            jobs.worker(app).start()
+        _serve(app)
     return app
+
+
+def _serve(app: Flask) -> None:
+    """Load the model and work through the queue. Raises StartupError."""
+    if _is_reloader_parent():
+        app.extensions["model"].get()
+        return
+    # Before the model: a second process on the same folder is refused at once.
+    jobs.worker(app).claim()
+    app.extensions["model"].get()
+    jobs.worker(app).start()
+    if click.get_current_context(silent=True) is not None:
+        # As Ctrl+C does: `flask run` then ends in order, and hands its case back.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _is_command() -> bool:

@@ -51,6 +51,8 @@ class StoredCase(db.Model):
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(200))
+    # Name of the user who uploaded it; empty where there are no named users.
+    owner: Mapped[str] = mapped_column(sa.String(64), default="", server_default="")
     state: Mapped[str] = mapped_column(sa.String(16), index=True)
     stage: Mapped[str] = mapped_column(sa.String(32), default="")
     progress: Mapped[float] = mapped_column(default=0.0)
@@ -91,17 +93,6 @@ def init_app(app: Flask) -> None:
     db.init_app(app)
 
 
-def make_storage(app: Flask) -> None:
-    """Make the data folder and the tables, where they are missing."""
-    data_dir = app.config["SETTINGS"].data_dir.resolve()
-    for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            sa.event.listen(db.engine, "connect", _configure_sqlite)
-        db.create_all()
-
-
 def new_staging_folder() -> Path:
     """Make an empty folder for files in the making, on the same file system as the cases."""
     folder = settings().data_dir.resolve() / "staging" / secrets.token_hex(8)
@@ -121,8 +112,8 @@ def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> Stor
         modalities=dict(names),
     )
     scans = case.folder / "scans"
-    scans.mkdir(mode=0o700, parents=True)
     try:
+        scans.mkdir(mode=0o700, parents=True)
         for modality, path in paths.items():
             path.replace(scans / modality)
         db.session.add(case)
@@ -175,22 +166,3 @@ def remove_expired() -> int:
     for case in expired:
         remove(case)
     return len(expired)
-
-
-def remove_leftovers(before: datetime) -> None:
-    """Delete what a crash left behind: staged files and case folders without a row.
-
-    Only those last changed before the time given, so that uploads going on are left alone.
-    """
-    data_dir = settings().data_dir.resolve()
-    known = set(db.session.scalars(sa.select(StoredCase.id)))
-    orphans = [folder for folder in (data_dir / "cases").iterdir() if folder.name not in known]
-    for folder in (*orphans, *(data_dir / "staging").iterdir()):
-        if folder.stat().st_mtime < before.timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _configure_sqlite(connection: Any, _: Any) -> None:
-    """Let readers and the writer work side by side, and overwrite what is deleted."""
-    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")

@@ -60,8 +60,9 @@ class Settings(BaseSettings):
         512 * 512 * 256, ge=1, description="Most voxels that one scan may have."
     )
     max_parts: int = Field(1000, ge=4, description="Most parts that one upload may have.")
+    # Werkzeug's buffer of 64 KB counts towards it, also while it passes files on.
     max_field_kb: int = Field(
-        64, ge=1, description="Longest text field of a form, in KB; files do not count."
+        512, ge=256, description="Longest text field of a form, in KB; files do not count."
     )
     max_queued: int = Field(
         200, ge=1, description="Most cases that may wait; further uploads are asked to come later."

@@ -20,6 +20,7 @@ Exception
 
 import errno
 import logging
+import re
 import sqlite3
 
 import click
@@ -152,7 +153,11 @@ def is_disk_full(error: BaseException) -> bool:
     """Say whether an error means that nothing more can be written: full disk, quota, file size."""
     if isinstance(error, sa.exc.OperationalError):
         return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if not isinstance(error, OSError):
+        return False
+    # NumPy says how much it could write, but not why it was less.
+    cut = error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    return bool(cut) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def status_of(error: CaseError | RequestError) -> int:
