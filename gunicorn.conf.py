@@ -17,3 +17,11 @@ timeout = 120
 graceful_timeout = 30
 # No command socket in the home folder: nothing here uses it.
 control_socket_disable = True
+
+
+def post_worker_init(worker):
+    """Tell the app where it listens: beyond this machine it asks for a token."""
+    from app import access
+
+    names = [sock.getsockname() for sock in worker.sockets]
+    access.announce(worker.wsgi, [name for name in names if isinstance(name, tuple)])

@@ -11,7 +11,10 @@ from flask.cli import is_running_from_reloader
 from flask.helpers import get_debug_flag
 
 from app import (
+    access,
+    admin,
     api,
+    audit,
     bundle,
     cases,
     cli,
@@ -22,6 +25,7 @@ from app import (
     limits,
     metrics,
     security,
+    shares,
     storage,
     upload,
     views,
@@ -60,6 +64,8 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     for module in (
         errors,
         security,
+        access,
+        audit,
         metrics,
         limits,
         upload,
@@ -69,8 +75,10 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         api,
         bundle,
         volumes,
+        shares,
         health,
         cli,
+        admin,
     ):
         module.init_app(app)
 
@@ -93,7 +101,9 @@ def _serve(app: Flask) -> None:
     jobs.worker(app).claim()
     app.extensions["model"].get()
     jobs.worker(app).start()
-    if click.get_current_context(silent=True) is not None:
+    run = click.get_current_context(silent=True)
+    if run is not None:
+        access.announce(app, [(run.params["host"], run.params["port"])])
         # As Ctrl+C does: `flask run` then ends in order, and hands its case back.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, g
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app import audit
 from app.config import settings
-from app.errors import NotFound, NotReady
+from app.errors import Forbidden, NotFound, NotReady
+from app.identity import current
 
 STATES = ("queued", "running", "done", "failed")
 
@@ -89,6 +91,15 @@ class StoredCase(db.Model):
         return self.folder / "results"
 
 
+class Share(db.Model):
+    """A user who may read another's case."""
+
+    __tablename__ = "shares"
+
+    case_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    user_name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+
+
 def init_app(app: Flask) -> None:
     db.init_app(app)
 
@@ -102,9 +113,11 @@ def new_staging_folder() -> Path:
 
 def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> StoredCase:
     """Move checked scans into a new case folder and queue the case; the row comes last."""
-    case_id = secrets.token_hex(16)
+    # 128 random bits: nobody finds a case by trying.
+    case_id = g.case_id = secrets.token_hex(16)
     case = StoredCase(
         id=case_id,
+        owner=current().name,
         name=name or f"Case {case_id[:8]}",
         state="queued",
         stage="queued",
@@ -125,16 +138,57 @@ def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> Stor
 
 
 def find(case_id: str) -> StoredCase:
-    """Return a case. Raises NotFound."""
-    case = db.session.get(StoredCase, case_id)
+    """Return a case that the caller may read. Raises NotFound."""
+    select = sa.select(StoredCase).where(StoredCase.id == case_id, _readable())
+    case = db.session.scalars(select).first()
     if case is None:
         raise NotFound("There is no such case.", "It may have been deleted.")
     return case
 
 
+def find_own(case_id: str) -> StoredCase:
+    """Return a case that the caller may change. Raises NotFound or Forbidden."""
+    case = find(case_id)
+    if not current().is_admin and case.owner != current().name:
+        raise Forbidden("The case is shared with you for reading only.", "Ask its owner.")
+    return case
+
+
+def shared_with(case: StoredCase) -> list[str]:
+    """Return the names of those who may read a case beside its owner and administrators."""
+    shares = sa.select(Share.user_name).where(Share.case_id == case.id)
+    return list(db.session.scalars(shares.order_by(Share.user_name)))
+
+
+def share(case: StoredCase, user_name: str) -> None:
+    """Let a user read a case."""
+    db.session.merge(Share(case_id=case.id, user_name=user_name))
+    db.session.commit()
+
+
+def unshare(case: StoredCase, user_name: str | None = None) -> None:
+    """Let a user, or all others, no longer read a case."""
+    shares = sa.delete(Share).where(Share.case_id == case.id)
+    db.session.execute(shares.where(Share.user_name == user_name) if user_name else shares)
+    db.session.commit()
+
+
+def _readable() -> sa.ColumnElement[bool]:
+    """Return the condition for cases that the caller may read."""
+    who = current()
+    if who.is_admin:
+        return sa.true()
+    shared = sa.select(Share.case_id).where(Share.user_name == who.name)
+    return sa.or_(StoredCase.owner == who.name, StoredCase.id.in_(shared))
+
+
 def listing(page: int, per_page: int, query: str = "") -> Pagination:
-    """Return one page of the cases whose names contain `query`, newest first."""
-    select = sa.select(StoredCase).order_by(StoredCase.created_at.desc(), StoredCase.id)
+    """Return one page of the caller's cases whose names contain `query`, newest first."""
+    select = (
+        sa.select(StoredCase)
+        .where(_readable())
+        .order_by(StoredCase.created_at.desc(), StoredCase.id)
+    )
     if query:
         select = select.where(StoredCase.name.icontains(query, autoescape=True))
     return db.paginate(select, page=page, per_page=per_page, max_per_page=100, error_out=False)
@@ -143,6 +197,7 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
 def remove(case: StoredCase) -> None:
     """Delete a case: row, scans and results. A run of it that is going on ends by itself."""
     folder = case.folder
+    unshare(case)
     db.session.delete(case)
     db.session.commit()
     if db.engine.dialect.name == "sqlite":
@@ -164,5 +219,7 @@ def remove_expired() -> int:
     oldest = datetime.now(UTC) - timedelta(hours=hours)
     expired = db.session.scalars(sa.select(StoredCase).where(StoredCase.created_at < oldest)).all()
     for case in expired:
+        case_id = case.id
         remove(case)
+        audit.write("purge", case_id)
     return len(expired)

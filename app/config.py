@@ -52,6 +52,19 @@ class Settings(BaseSettings):
     access_token: SecretStr = Field(
         SecretStr(""), description="If set, every page and call but `/healthz` asks for it."
     )
+    access: Literal["auto", "token", "open"] = Field(
+        "auto",
+        description="Who needs a token or a login: `auto` all but this machine itself, `token` "
+        "everybody, `open` nobody, for a proxy that asks itself.",
+    )
+    trusted_hosts: str = Field(
+        "",
+        description="Names by which the server may be asked, comma-separated; empty means any. A "
+        "leading dot stands for all names below.",
+    )
+    proxy_hops: int = Field(
+        0, ge=0, description="Proxies in front whose `X-Forwarded-` headers are believed."
+    )
     max_upload_mb: int = Field(512, ge=1, description="Largest upload, all files together, in MB.")
     max_unpacked_mb: int = Field(
         2048, ge=1, description="Largest content of an uploaded zip, unpacked, in MB."
@@ -121,6 +134,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What one uploaded scan may cost."""
         return Limits(max_voxels=self.max_voxels)
+
+    @property
+    def trusted_host_list(self) -> list[str]:
+        """The names by which the server may be asked; none means any."""
+        return [name.strip() for name in self.trusted_hosts.split(",") if name.strip()]
 
     @property
     def sqlalchemy_url(self) -> URL:

@@ -8,6 +8,7 @@ Exception
     ├── BadRequest              400
     ├── AccessDenied            401
     ├── CrossSiteRequest        403
+    ├── Forbidden               403
     ├── NotFound                404
     ├── TooSlow                 408
     ├── NotReady                409
@@ -69,7 +70,7 @@ class BadRequest(RequestError):
 
 
 class AccessDenied(RequestError):
-    """The access token is missing or wrong."""
+    """Token or password is missing or wrong."""
 
     status = 401
     code = "access_denied"
@@ -80,6 +81,13 @@ class CrossSiteRequest(RequestError):
 
     status = 403
     code = "cross_site"
+
+
+class Forbidden(RequestError):
+    """The user may not do that."""
+
+    status = 403
+    code = "forbidden"
 
 
 class NotFound(RequestError):
@@ -169,6 +177,8 @@ def error_response(error: dict[str, str], status: int) -> tuple[Response, int] |
     """Return an error as JSON for the API and as a page for people."""
     if request.path.startswith(JSON_PATHS):
         return jsonify(error=error), status
+    if status == 401:
+        return render_template("login.html", error=error, next=request.path), status
     return render_template("error.html", error=error, status=status), status
 
 

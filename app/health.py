@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
-from app import jobs, limits, metrics, schemas
+from app import identity, jobs, limits, metrics, schemas
 from app.cases import db
 from app.config import settings
 from app.openapi import describe
@@ -34,9 +34,10 @@ def readyz():
 
 
 @blueprint.get("/metrics")
-@describe({200: "text/plain"}, errors=(401,))
+@describe({200: "text/plain"}, errors=(401, 403))
 def get_metrics():
     """Return counters for Prometheus."""
+    identity.require_admin()
     return Response(metrics.as_text(current_app), content_type="text/plain; version=0.0.4")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from flask import Flask
 
-from app import cases, metrics, overlay, pipeline, queue, report, storage
+from app import audit, cases, metrics, overlay, pipeline, queue, report, storage
 from app.cases import StoredCase, db
 from app.config import settings
 from app.errors import is_disk_full
@@ -110,6 +110,7 @@ class Worker:
         outcome = self._outcome(case)
         seconds = time.monotonic() - start
         metrics.case_ended(self._app, outcome, seconds)
+        audit.write("segment", case.id, outcome)
         log.info("case %s: %s after %.1f s", case.id, outcome, seconds)
         return outcome != "postponed"
 

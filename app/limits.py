@@ -10,6 +10,7 @@ from limits import RateLimitItemPerHour, storage, strategies
 from app.cases import StoredCase, db
 from app.config import settings
 from app.errors import DiskFull, QueueFull, TooMany
+from app.identity import current
 
 
 def init_app(app: Flask) -> None:
@@ -22,9 +23,9 @@ def require_share() -> None:
     per_hour = settings().cases_per_hour
     if not per_hour:
         return
-    rates, share = current_app.extensions["rates"], RateLimitItemPerHour(per_hour)
-    if not rates.hit(share, "cases", client()):
-        until = rates.get_window_stats(share, "cases", client()).reset_time
+    share, client = RateLimitItemPerHour(per_hour), current().name or address()
+    if not rates().hit(share, "cases", client):
+        until = rates().get_window_stats(share, "cases", client).reset_time
         raise TooMany(
             f"At most {per_hour} cases an hour are taken from one client.",
             "Go on later; Retry-After says in how many seconds.",
@@ -53,6 +54,11 @@ def free_bytes() -> int:
     return shutil.disk_usage(settings().data_dir).free
 
 
-def client() -> str:
-    """Return what stands for the client that is served."""
+def rates() -> strategies.MovingWindowRateLimiter:
+    """Return the counters of the current app."""
+    return current_app.extensions["rates"]
+
+
+def address() -> str:
+    """Return the address of the client that is served."""
     return request.remote_addr or ""

@@ -84,7 +84,7 @@ def show_report(case_id: str):
 @blueprint.post("/cases/<case_id>/delete")
 def delete_case(case_id: str):
     """Delete a case by the form alone."""
-    cases.remove(cases.find(case_id))
+    cases.remove(cases.find_own(case_id))
     return redirect(url_for("pages.index"), 303)
 
 
