@@ -145,9 +145,11 @@ def _is_from_here() -> bool:
     rebinding). Behind a proxy everything comes from this machine.
     """
     host = urlsplit(f"//{request.host}").hostname or ""
+    # Servers name the peer, be it as an empty text; without any the call came from this process.
+    peer = "localhost" if request.remote_addr is None else request.remote_addr
     return (
         settings().proxy_hops == 0
-        and is_loopback(request.remote_addr or "")
+        and is_loopback(peer)
         and is_loopback(host)
         and not any(name in request.headers for name in FORWARDED)
     )

@@ -124,6 +124,14 @@ HAZARDS: dict[str, tuple[Parts, str]] = {
         zipped(packed({"p_t1.nii": scan()}, zipfile.ZIP_LZMA)),
         "zip_damaged",
     ),
+    "zip: name of NUL": (
+        zipped(ONE.replace(b"p_t1.nii", b"\0_t1.nii")),
+        "missing_modality",
+    ),
+    "zip: directory before the file": (
+        zipped(changed_directory(ONE, 42, struct.pack("<I", 2**31))),
+        "zip_damaged",
+    ),
     "zip: cut": (zipped(ONE[:-30]), "zip_damaged"),
     "zip: without scans": (zipped(packed({"notes.txt": b"x"})), "missing_modality"),
 }

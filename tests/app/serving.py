@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 class Server:
     """gunicorn on a free port of this machine, as `make run` starts it."""
 
-    def __init__(self, data_dir: Path, host: str = "127.0.0.1", **settings: Any):
+    def __init__(self, data_dir: Path, host: str = "127.0.0.1", port: int = 0, **settings: Any):
         self.data_dir, self.log_path = data_dir, data_dir.with_suffix(".log")
         names = {f"BTS_{name.upper()}": str(value) for name, value in settings.items()}
         environment = os.environ | {"BTS_DATA_DIR": str(data_dir), "OMP_NUM_THREADS": "2"} | names
@@ -28,7 +28,7 @@ class Server:
         self._log = self.log_path.open("ab")
         self._start = self._log.tell()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", f"{host}:0"],
+            [sys.executable, "-m", "gunicorn", "--bind", f"{host}:{port}"],
             cwd=ROOT,
             env=environment,
             stdout=self._log,
@@ -77,6 +77,21 @@ class Server:
         """Post a form (body, type); return status and answer."""
         status, _, body = self.request("POST", "/api/cases", form[0], Content_Type=form[1])
         return status, json.loads(body)
+
+    @property
+    def worker(self) -> int:
+        """Process that serves. Raises IndexError while there is none."""
+        master = self.process.pid
+        return int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+
+    def signal_worker(self, number: int) -> None:
+        os.kill(self.worker, number)
+
+    def usage(self) -> tuple[int, int]:
+        """Return bytes of memory and the number of open files of the worker."""
+        folder = Path(f"/proc/{self.worker}")
+        pages = int((folder / "statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE"), len(list((folder / "fd").iterdir()))
 
     def kill(self) -> None:
         """Kill master and worker, as a loss of power would."""
