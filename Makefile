@@ -74,8 +74,8 @@ soak: $(filter .uv/%,$(UV))  ## load and kill a server on this machine for SOAK_
 
 audit: $(filter .uv/%,$(UV))  ## look up known vulnerabilities of what is locked (needs a network)
 	$(UV) sync --frozen --quiet --extra train
-	$(RUN) pip-audit --disable-pip --no-deps --requirement requirements.txt
-	$(NPM) audit --omit=dev
+	@status=0; $(RUN) pip-audit --disable-pip --no-deps --requirement requirements.txt || status=1; \
+		$(NPM) audit --omit=dev || status=1; exit $$status
 
 sbom: $(filter .uv/%,$(UV))  ## write what is shipped, as CycloneDX, to sbom/
 	@mkdir -p sbom

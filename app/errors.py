@@ -129,7 +129,6 @@ class TooMany(RequestError):
     """The client asks for more than its share."""
 
     status = 429
-    code = "too_many_requests"
 
     def __init__(self, message: str, hint: str, code: str, retry_after_s: int):
         super().__init__(message, hint, code)

@@ -81,7 +81,8 @@ class Soak:
         self.server.close()
 
     def _started(self) -> Server:
-        return Server(self.data_dir, port=self.port, disk_reserve_mb=1, log_level="WARNING").wait()
+        limits = {"disk_reserve_mb": 1, "max_unpacked_mb": 64}
+        return Server(self.data_dir, port=self.port, **limits).wait()
 
     def _kill(self, dice: random.Random) -> None:
         """Kill the worker, which its master replaces, or both; or ask both to end."""
