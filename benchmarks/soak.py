@@ -23,6 +23,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from benchmarks.soak_page import as_markdown, passed
 from model.modalities import MODALITIES
 from model.nifti import read_volume
 from tests.app.hazards import HAZARDS, Parts
@@ -221,60 +222,6 @@ def form(parts: Parts) -> tuple[bytes, str]:
     return b"".join([*lines, b"--soak--\r\n"]), "multipart/form-data; boundary=soak"
 
 
-def passed(findings: dict[str, Any]) -> bool:
-    """Say whether nothing was lost, half done, left over or answered wrongly."""
-    empty = (
-        "lost",
-        "unfinished",
-        "failed",
-        "faults",
-        "folders without case",
-        "cases without folder",
-    )
-    return not any(findings[name] for name in empty) and not findings["left in staging"]
-
-
-def as_markdown(findings: dict[str, Any], seconds: float) -> str:
-    """Return the findings as a page."""
-    counts = "\n".join(f"| {what} | {count} |" for what, count in findings["counts"].items())
-    lists = (
-        "lost",
-        "unfinished",
-        "failed",
-        "folders without case",
-        "cases without folder",
-        "faults",
-    )
-    rows = "\n".join(f"| {name} | {len(findings[name])} |" for name in lists)
-    samples = findings["samples"]
-    usage = "\n".join(
-        f"| {at:.0f} | {rss / 2**20:.0f} | {files} |"
-        for at, rss, files in samples[:: max(1, len(samples) // 12)]
-    )
-    return f"""# Soak
-
-{seconds:.0f} s of {CLIENTS} clients on 127.0.0.1, as `make soak` runs it: {"passed" if passed(findings) else "FAILED"}.
-The server was killed at random in the first two thirds, and left alone in the last.
-
-| what clients did, and the server suffered | times |
-|---|---|
-{counts}
-
-| at the end | number |
-|---|---|
-| cases accepted | {findings["accepted"]} |
-| cases there, done | {findings["done"]} |
-{rows}
-| left in staging | {findings["left in staging"]} |
-
-The worker in the last third:
-
-| s | memory, MB | open files |
-|---|---|---|
-{usage}
-"""
-
-
 def _size(parts: Parts) -> int:
     return sum(len(content) for _, _, content in parts)
 
@@ -310,7 +257,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     findings = run(arguments.seconds)
-    page = as_markdown(findings, arguments.seconds)
+    page = as_markdown(findings, arguments.seconds, CLIENTS)
     if arguments.out:
         arguments.out.write_text(page)
     print(page, json.dumps(findings["faults"][:20], indent=1), sep="\n")

@@ -132,7 +132,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     dtype = _checked_dtype(header)
     affine = _checked_affine(header)
     slope, inter = _checked_scaling(header)
-    _skip(stream, _checked_offset(header, size) - size)
+    stream.read(_checked_offset(header, size) - size)
     # What float32 cannot hold becomes infinite, and is refused as such.
     with np.errstate(over="ignore", invalid="ignore"):
         data = _read_voxels(stream, dtype, int(np.prod(shape)))
@@ -256,10 +256,6 @@ def _checked_offset(header: nib.Nifti1Header, size: int) -> int:
             "Export the scan again.",
         )
     return int(offset)
-
-
-def _skip(stream: io.BufferedReader, count: int) -> None:
-    stream.read(count)
 
 
 def _read_voxels(stream: io.BufferedReader, dtype: np.dtype, count: int) -> np.ndarray:
