@@ -5,6 +5,7 @@
 <data_dir>/staging/<random>/...            uploads and results in the making
 """
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -198,7 +199,9 @@ def remove(case: StoredCase) -> None:
     """Delete a case: row, scans and results. A run of it that is going on ends by itself."""
     folder = case.folder
     unshare(case)
-    db.session.delete(case)
+    # Past the session, which takes a row that somebody else has just deleted for a fault.
+    row = sa.delete(StoredCase).where(StoredCase.id == folder.name)
+    db.session.execute(row, execution_options={"synchronize_session": False})
     db.session.commit()
     if db.engine.dialect.name == "sqlite":
         # The write-ahead log would keep the row's content for a while.
@@ -206,7 +209,7 @@ def remove(case: StoredCase) -> None:
         db.session.commit()
     # Renamed first, so that nothing can be added to it while it is being deleted.
     doomed = new_staging_folder() / "case"
-    if folder.exists():
+    with contextlib.suppress(FileNotFoundError):
         folder.replace(doomed)
     shutil.rmtree(doomed.parent)
 

@@ -1,8 +1,10 @@
 import sqlite3
+from threading import Thread
 
 import pytest
 import sqlalchemy as sa
 
+from app import cases
 from app.cases import db
 from app.errors import StartupError
 from tests.app.hazards import four, send
@@ -51,3 +53,21 @@ def test_the_data_folder_is_private(app):
     data_dir = app.config["SETTINGS"].data_dir
     for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
         assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_case_may_be_deleted_by_two_at_once(app, client, monkeypatch, assert_nothing_kept):
+    url = send(client, four()).json["url"]
+    find, statuses = cases.find_own, []
+
+    def find_while_another_deletes(case_id):
+        case = find(case_id)
+        monkeypatch.setattr(cases, "find_own", find)
+        other = Thread(target=lambda: statuses.append(app.test_client().delete(url).status_code))
+        other.start()
+        other.join()
+        return case
+
+    monkeypatch.setattr(cases, "find_own", find_while_another_deletes)
+    assert client.delete(url).status_code == 204
+    assert statuses == [204]
+    assert_nothing_kept(app)
