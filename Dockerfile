@@ -24,7 +24,7 @@ COPY model model
 COPY static static
 COPY --from=pages /pages/node_modules/@niivue/niivue/dist/index.js static/vendor/niivue.js
 COPY templates templates
-COPY wsgi.py gunicorn.conf.py .flaskenv ./
+COPY wsgi.py gunicorn.conf.py gunicorn_worker.py .flaskenv ./
 # PORT makes gunicorn listen on all addresses of the container; publish it with -p.
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 BTS_DATA_DIR=/data PORT=8000
 USER app

@@ -1,12 +1,14 @@
 # Everything runs in .venv, which uv builds from uv.lock; uv itself is fetched if it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format screenshots bench train experiments card requirements clean
+.PHONY: help run test lint format screenshots bench fuzz soak audit sbom train experiments card requirements clean
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 DATA ?= ../shared/data
 IMAGENET ?=
+FUZZ_S ?= 60
+SOAK_S ?= 600
 # Inference and post-processing of the shipped model, as chosen in training/EXPERIMENTS.md.
 EXPORT ?= --planes axial coronal sagittal --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-enhancing-ml 0.5
 SEQUENCES := flair t1 t1ce t2
@@ -47,11 +49,11 @@ run: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and start the app
 	$(RUN) gunicorn --bind $(HOST):$(PORT)
 
 test: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and run all tests
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) pytest
 
 lint: $(filter .uv/%,$(UV))  ## check style and formatting
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
@@ -64,11 +66,29 @@ screenshots: $(filter .uv/%,$(UV)) $(NIIVUE)  ## picture the demo case for the R
 	$(RUN) python -m docs.screenshots
 
 bench: $(filter .uv/%,$(UV)) $(NIIVUE)  ## measure speed and memory, rewrite benchmarks/README.md
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m benchmarks.bench
 
+fuzz: $(filter .uv/%,$(UV))  ## feed random files to reader, unzipping and names, FUZZ_S seconds each
+	$(UV) sync --frozen --quiet --inexact --group fuzz --extra train
+	for target in read unpack name; do $(RUN) python -m tests.fuzz $$target $(FUZZ_S) || exit 1; done
+
+soak: $(filter .uv/%,$(UV))  ## load and kill a server on this machine for SOAK_S seconds, write benchmarks/soak.md
+	$(UV) sync --frozen --quiet --extra train
+	$(RUN) python -m benchmarks.soak $(SOAK_S) --out benchmarks/soak.md
+
+audit: $(filter .uv/%,$(UV))  ## look up known vulnerabilities of what is locked (needs a network)
+	$(UV) sync --frozen --quiet --extra train
+	@status=0; $(RUN) pip-audit --disable-pip --no-deps --requirement requirements.txt || status=1; \
+		$(NPM) audit --omit=dev || status=1; exit $$status
+
+sbom: $(filter .uv/%,$(UV))  ## write what is shipped, as CycloneDX, to sbom/
+	@mkdir -p sbom
+	$(UV) export --frozen --quiet --no-dev --extra tensorflow --no-emit-project --format cyclonedx1.5 -o sbom/python.json
+	$(NPM) sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom/npm.json
+
 train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/recipe, export and score it
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.train --settings $(RECIPE)/1_patches.toml --parts train validation --out $(FIRST) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 	$(RUN) python -m training.export --run $(FIRST) --out $(FIRST)/artefact $(EXPORT)
@@ -78,7 +98,7 @@ train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/reci
 	$(MAKE) card DATA=$(DATA)
 
 experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md
-	$(UV) sync --frozen --quiet --all-groups --extra train
+	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 

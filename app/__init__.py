@@ -1,6 +1,7 @@
 """The Flask app: upload, queue, viewer, report, REST service and commands."""
 
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,10 @@ from flask.cli import is_running_from_reloader
 from flask.helpers import get_debug_flag
 
 from app import (
+    access,
+    admin,
     api,
+    audit,
     bundle,
     cases,
     cli,
@@ -20,9 +24,12 @@ from app import (
     follow_up,
     health,
     jobs,
+    limits,
     metrics,
     security,
+    shares,
     slices,
+    storage,
     upload,
     views,
     volumes,
@@ -50,6 +57,8 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     app.config.update(
         SETTINGS=settings,
         MAX_CONTENT_LENGTH=settings.max_upload_mb * 2**20,
+        MAX_FORM_PARTS=settings.max_parts,
+        MAX_FORM_MEMORY_SIZE=settings.max_field_kb * 2**10,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
         **flask_config,
     )
@@ -58,7 +67,10 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     for module in (
         errors,
         security,
+        access,
+        audit,
         metrics,
+        limits,
         upload,
         cases,
         jobs,
@@ -67,10 +79,12 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         slices,
         bundle,
         volumes,
+        shares,
         corrections,
         follow_up,
         health,
         cli,
+        admin,
     ):
         module.init_app(app)
 
@@ -78,12 +92,26 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     is_server = not _is_command()
     # A command leaves no data folder behind where it happens to be called.
     if is_server:
-        cases.make_storage(app)
+        storage.make(app)
     if is_server if serve is None else serve:
-        app.extensions["model"].get()
-        if not _is_reloader_parent():
-            jobs.worker(app).start()
+        _serve(app)
     return app
+
+
+def _serve(app: Flask) -> None:
+    """Load the model and work through the queue. Raises StartupError."""
+    if _is_reloader_parent():
+        app.extensions["model"].get()
+        return
+    # Before the model: a second process on the same folder is refused at once.
+    jobs.worker(app).claim()
+    app.extensions["model"].get()
+    jobs.worker(app).start()
+    run = click.get_current_context(silent=True)
+    if run is not None:
+        access.announce(app, [(run.params["host"], run.params["port"])])
+        # As Ctrl+C does: `flask run` then ends in order, and hands its case back.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _is_command() -> bool:

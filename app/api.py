@@ -29,6 +29,7 @@ UPLOAD_BODY = {
         }
     },
 }
+UPLOAD_ERRORS = (400, 401, 403, 408, 413, 415, 422, 429, 503, 507)
 PAGE_QUERY = [
     {"name": "page", "schema": {"type": "integer", "minimum": 1, "default": 1}},
     {"name": "per_page", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
@@ -78,7 +79,7 @@ def queue(accept: Callable[[], StoredCase]) -> StoredCase:
 
 
 @blueprint.post("/api/cases")
-@describe({202: schemas.Accepted}, errors=(400, 401, 403, 413, 415, 422), body=UPLOAD_BODY)
+@describe({202: schemas.Accepted}, errors=UPLOAD_ERRORS, body=UPLOAD_BODY)
 def create_case():
     """Upload one patient's scans.
 
@@ -119,7 +120,7 @@ def get_case(case_id: str):
 @describe({204: None}, errors=(401, 403, 404))
 def delete_case(case_id: str):
     """Delete a case: scans, results and row."""
-    cases.remove(cases.find(case_id))
+    cases.remove(cases.find_own(case_id))
     return "", 204
 
 

@@ -1,8 +1,11 @@
 """Unpacking an uploaded zip: names never become paths, sizes are counted and not believed."""
 
+import errno
 import stat
+import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from model.errors import CaseError
@@ -13,6 +16,16 @@ MAX_DIRECTORY_BYTES = 2**20
 SCAN_SUFFIXES = (".nii", ".nii.gz")
 _CHUNK = 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What `zipfile` raises for damage, found by fuzzing.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+)
 # Sizes of the records that end a zip (APPNOTE 4.3.15 and 4.3.16); a comment has at most 64 KiB.
 _END, _LOCATOR, _COMMENT = 22, 20, 2**16
 
@@ -23,34 +36,46 @@ def is_zip(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
-def unpack(path: Path, name: str, folder: Path, max_bytes: int) -> list[tuple[str, Path]]:
+def unpack(
+    path: Path,
+    name: str,
+    folder: Path,
+    max_bytes: int,
+    require_room: Callable[[int], None] = lambda _: None,
+) -> list[tuple[str, Path]]:
     """Unpack the scans of a zip into a new `folder`; return (name in the zip, path) for each.
 
     The files get names of their own. Anything that is not `.nii` or `.nii.gz` stays packed.
+    `require_room` is told how many bytes are to be written, and raises if the disk lacks them.
     Raises CaseError `zip_damaged`, `zip_encrypted`, `zip_link`, `zip_nested` or `zip_too_large`,
     whose `file` is `name`; what has been unpacked by then stays for the caller to remove.
     """
     try:
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
-            return _unpack_scans(archive, folder, max_bytes)
+            return _unpack_scans(archive, folder, max_bytes, require_room)
     except CaseError as error:
         error.file = name
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-        raise CaseError(
-            "zip_damaged",
-            "The zip is cut off, damaged or of an unusual kind.",
-            "Pack the files again, or upload them without packing.",
-            name,
-        ) from error
+    except _DAMAGE as error:
+        raise _damaged(name) from error
+    except OSError as error:
+        # A damaged directory points before the start of the file.
+        if error.errno == errno.EINVAL:
+            raise _damaged(name) from error
+        raise
 
 
-def _unpack_scans(archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> list[tuple[str, Path]]:
+def _unpack_scans(
+    archive: zipfile.ZipFile, folder: Path, max_bytes: int, require_room: Callable[[int], None]
+) -> list[tuple[str, Path]]:
     scans = [info for info in archive.infolist() if _is_scan(info)]
-    folder.mkdir()
-    if sum(info.file_size for info in scans) > max_bytes:
+    # An entry that has more bytes than it claims fails its checksum where the claim ends.
+    claimed = sum(info.file_size for info in scans)
+    if claimed > max_bytes:
         raise _too_large(f"Unpacked, the zip has more than {max_bytes // 2**20} MB.")
+    require_room(claimed)
+    folder.mkdir()
     unpacked, left = [], max_bytes
     for number, info in enumerate(scans):
         target = folder / str(number)
@@ -61,6 +86,9 @@ def _unpack_scans(archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> lis
 
 def _is_scan(info: zipfile.ZipInfo) -> bool:
     """Say whether an entry is to be unpacked; refuse what has no place in a case."""
+    if not info.filename:
+        # Cut at a NUL by `zipfile`, which itself stumbles over what is left.
+        return False
     name = PurePosixPath(info.filename.replace("\\", "/"))
     # macOS adds files that carry the names of the scans but hold only Finder's notes.
     if info.is_dir() or name.name.startswith(".") or "__MACOSX" in name.parts:
@@ -112,6 +140,15 @@ def _check_directory(path: Path) -> None:
     has_64_bit = tail[max(0, position - _LOCATOR) :].startswith(b"PK\x06\x07")
     if has_64_bit or entries > MAX_ENTRIES or directory_bytes > MAX_DIRECTORY_BYTES:
         raise _too_large(f"The zip has more than {MAX_ENTRIES:,} entries.")
+
+
+def _damaged(name: str) -> CaseError:
+    return CaseError(
+        "zip_damaged",
+        "The zip is cut off, damaged or of an unusual kind.",
+        "Pack the files again, or upload them without packing.",
+        name,
+    )
 
 
 def _too_large(message: str) -> CaseError:

@@ -6,6 +6,7 @@
 <data_dir>/staging/<random>/...            uploads and results in the making
 """
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -14,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, g
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from app import audit
 from app.config import settings
-from app.errors import NotFound, NotReady
+from app.errors import Forbidden, NotFound, NotReady
+from app.identity import current
 
 STATES = ("queued", "running", "done", "failed")
 RESULTS = "results"
@@ -53,6 +56,8 @@ class StoredCase(db.Model):
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(200))
+    # Name of the user who uploaded it; empty where there are no named users.
+    owner: Mapped[str] = mapped_column(sa.String(64), default="", server_default="")
     state: Mapped[str] = mapped_column(sa.String(16), index=True)
     stage: Mapped[str] = mapped_column(sa.String(32), default="")
     progress: Mapped[float] = mapped_column(default=0.0)
@@ -142,19 +147,17 @@ class StoredMask(db.Model):
         return of_model | self.findings | {"mask": made | {"by_hand": self.by_hand}}
 
 
+class Share(db.Model):
+    """A user who may read another's case."""
+
+    __tablename__ = "shares"
+
+    case_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    user_name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+
+
 def init_app(app: Flask) -> None:
     db.init_app(app)
-
-
-def make_storage(app: Flask) -> None:
-    """Make the data folder and the tables, where they are missing."""
-    data_dir = app.config["SETTINGS"].data_dir.resolve()
-    for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            sa.event.listen(db.engine, "connect", _configure_sqlite)
-        db.create_all()
 
 
 def new_staging_folder() -> Path:
@@ -166,9 +169,11 @@ def new_staging_folder() -> Path:
 
 def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> StoredCase:
     """Move checked scans into a new case folder and queue the case; the row comes last."""
-    case_id = secrets.token_hex(16)
+    # 128 random bits: nobody finds a case by trying.
+    case_id = g.case_id = secrets.token_hex(16)
     case = StoredCase(
         id=case_id,
+        owner=current().name,
         name=name or f"Case {case_id[:8]}",
         state="queued",
         stage="queued",
@@ -176,8 +181,8 @@ def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> Stor
         modalities=dict(names),
     )
     scans = case.folder / "scans"
-    scans.mkdir(mode=0o700, parents=True)
     try:
+        scans.mkdir(mode=0o700, parents=True)
         for modality, path in paths.items():
             path.replace(scans / modality)
         db.session.add(case)
@@ -189,16 +194,57 @@ def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> Stor
 
 
 def find(case_id: str) -> StoredCase:
-    """Return a case. Raises NotFound."""
-    case = db.session.get(StoredCase, case_id)
+    """Return a case that the caller may read. Raises NotFound."""
+    select = sa.select(StoredCase).where(StoredCase.id == case_id, _readable())
+    case = db.session.scalars(select).first()
     if case is None:
         raise NotFound("There is no such case.", "It may have been deleted.")
     return case
 
 
+def find_own(case_id: str) -> StoredCase:
+    """Return a case that the caller may change. Raises NotFound or Forbidden."""
+    case = find(case_id)
+    if not current().is_admin and case.owner != current().name:
+        raise Forbidden("The case is shared with you for reading only.", "Ask its owner.")
+    return case
+
+
+def shared_with(case: StoredCase) -> list[str]:
+    """Return the names of those who may read a case beside its owner and administrators."""
+    shares = sa.select(Share.user_name).where(Share.case_id == case.id)
+    return list(db.session.scalars(shares.order_by(Share.user_name)))
+
+
+def share(case: StoredCase, user_name: str) -> None:
+    """Let a user read a case."""
+    db.session.merge(Share(case_id=case.id, user_name=user_name))
+    db.session.commit()
+
+
+def unshare(case: StoredCase, user_name: str | None = None) -> None:
+    """Let a user, or all others, no longer read a case."""
+    shares = sa.delete(Share).where(Share.case_id == case.id)
+    db.session.execute(shares.where(Share.user_name == user_name) if user_name else shares)
+    db.session.commit()
+
+
+def _readable() -> sa.ColumnElement[bool]:
+    """Return the condition for cases that the caller may read."""
+    who = current()
+    if who.is_admin:
+        return sa.true()
+    shared = sa.select(Share.case_id).where(Share.user_name == who.name)
+    return sa.or_(StoredCase.owner == who.name, StoredCase.id.in_(shared))
+
+
 def listing(page: int, per_page: int, query: str = "") -> Pagination:
-    """Return one page of the cases whose names contain `query`, newest first."""
-    select = sa.select(StoredCase).order_by(StoredCase.created_at.desc(), StoredCase.id)
+    """Return one page of the caller's cases whose names contain `query`, newest first."""
+    select = (
+        sa.select(StoredCase)
+        .where(_readable())
+        .order_by(StoredCase.created_at.desc(), StoredCase.id)
+    )
     if query:
         select = select.where(StoredCase.name.icontains(query, autoescape=True))
     return db.paginate(select, page=page, per_page=per_page, max_per_page=100, error_out=False)
@@ -207,7 +253,14 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
 def remove(case: StoredCase) -> None:
     """Delete a case: row, scans and results. A run of it that is going on ends by itself."""
     folder = case.folder
-    db.session.delete(case)
+    unshare(case)
+    # Past the session, which takes a row that somebody else has just deleted for a fault.
+    rows = [
+        sa.delete(StoredMask).where(StoredMask.case_id == folder.name),
+        sa.delete(StoredCase).where(StoredCase.id == folder.name),
+    ]
+    for row in rows:
+        db.session.execute(row, execution_options={"synchronize_session": False})
     db.session.commit()
     if db.engine.dialect.name == "sqlite":
         # The write-ahead log would keep the row's content for a while.
@@ -215,7 +268,7 @@ def remove(case: StoredCase) -> None:
         db.session.commit()
     # Renamed first, so that nothing can be added to it while it is being deleted.
     doomed = new_staging_folder() / "case"
-    if folder.exists():
+    with contextlib.suppress(FileNotFoundError):
         folder.replace(doomed)
     shutil.rmtree(doomed.parent)
 
@@ -228,24 +281,7 @@ def remove_expired() -> int:
     oldest = datetime.now(UTC) - timedelta(hours=hours)
     expired = db.session.scalars(sa.select(StoredCase).where(StoredCase.created_at < oldest)).all()
     for case in expired:
+        case_id = case.id
         remove(case)
+        audit.write("purge", case_id)
     return len(expired)
-
-
-def remove_leftovers(before: datetime) -> None:
-    """Delete what a crash left behind: staged files and case folders without a row.
-
-    Only those last changed before the time given, so that uploads going on are left alone.
-    """
-    data_dir = settings().data_dir.resolve()
-    known = set(db.session.scalars(sa.select(StoredCase.id)))
-    orphans = [folder for folder in (data_dir / "cases").iterdir() if folder.name not in known]
-    for folder in (*orphans, *(data_dir / "staging").iterdir()):
-        if folder.stat().st_mtime < before.timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _configure_sqlite(connection: Any, _: Any) -> None:
-    """Let readers and the writer work side by side, and overwrite what is deleted."""
-    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")

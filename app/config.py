@@ -52,12 +52,47 @@ class Settings(BaseSettings):
     access_token: SecretStr = Field(
         SecretStr(""), description="If set, every page and call but `/healthz` asks for it."
     )
+    access: Literal["auto", "token", "open"] = Field(
+        "auto",
+        description="Who needs a token or a login: `auto` all but this machine itself, `token` "
+        "everybody, `open` nobody, for a proxy that asks itself.",
+    )
+    trusted_hosts: str = Field(
+        "",
+        description="Names by which the server may be asked, comma-separated; empty means any. A "
+        "leading dot stands for all names below.",
+    )
+    proxy_hops: int = Field(
+        0, ge=0, description="Proxies in front whose `X-Forwarded-` headers are believed."
+    )
     max_upload_mb: int = Field(512, ge=1, description="Largest upload, all files together, in MB.")
     max_unpacked_mb: int = Field(
         2048, ge=1, description="Largest content of an uploaded zip, unpacked, in MB."
     )
     max_voxels: int = Field(
         512 * 512 * 256, ge=1, description="Most voxels that one scan may have."
+    )
+    max_parts: int = Field(1000, ge=4, description="Most parts that one upload may have.")
+    # Werkzeug's buffer of 64 KB counts towards it, also while it passes files on.
+    max_field_kb: int = Field(
+        512, ge=256, description="Longest text field of a form, in KB; files do not count."
+    )
+    max_queued: int = Field(
+        200, ge=1, description="Most cases that may wait; further uploads are asked to come later."
+    )
+    cases_per_hour: int = Field(
+        0, ge=0, description="Most cases that one user or address may upload an hour; 0: no limit."
+    )
+    disk_reserve_mb: int = Field(
+        512, ge=0, description="Uploads are refused when the disk would have less than this free."
+    )
+    client_timeout_s: float = Field(
+        30, gt=0, description="Longest silence of a client in the middle of a request (gunicorn)."
+    )
+    min_client_kb_s: float = Field(
+        1,
+        ge=0,
+        description="Slowest upload that is waited for, on average after `BTS_CLIENT_TIMEOUT_S`.",
     )
     retention_hours: float = Field(
         0, ge=0, description="Cases are deleted this long after their upload; 0 keeps them."
@@ -99,6 +134,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What one uploaded scan may cost."""
         return Limits(max_voxels=self.max_voxels)
+
+    @property
+    def trusted_host_list(self) -> list[str]:
+        """The names by which the server may be asked; none means any."""
+        return [name.strip() for name in self.trusted_hosts.split(",") if name.strip()]
 
     @property
     def sqlalchemy_url(self) -> URL:

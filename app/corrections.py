@@ -7,7 +7,7 @@ import numpy as np
 from flask import Blueprint, Flask, jsonify, request, send_file, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app import cases, masks, schemas
+from app import cases, limits, masks, schemas
 from app.api import FILE_SCHEMA, file_stem
 from app.cases import StoredCase, StoredMask
 from app.errors import BadRequest, TooLarge, UnsupportedType
@@ -56,14 +56,16 @@ def list_masks(case_id: str):
 
 
 @blueprint.post("/api/cases/<case_id>/masks")
-@describe({201: schemas.MaskVersion}, errors=(400, 401, 403, 404, 409, 413, 415, 422), body=BODY)
+@describe(
+    {201: schemas.MaskVersion}, errors=(400, 401, 403, 404, 409, 413, 415, 422, 507), body=BODY
+)
 def create_mask(case_id: str):
     """Add a corrected mask as a new version, which counts from then on.
 
     It has the grid of the uploaded scans and the label values of the case's report. Measurements,
     report and overlays follow; every earlier version stays.
     """
-    case = cases.find(case_id)
+    case = cases.find_own(case_id)
     mask = accept(case)
     return jsonify(_version(case, mask)), 201, {"Location": _url(case, mask)}
 
@@ -72,7 +74,7 @@ def create_mask(case_id: str):
 @describe({201: schemas.MaskVersion}, errors=(401, 403, 404, 409, 422))
 def restore_mask(case_id: str, number: int):
     """Go back to a version: adds one that is the same and counts from then on."""
-    case = cases.find(case_id)
+    case = cases.find_own(case_id)
     mask = masks.restore(case, number)
     return jsonify(_version(case, mask)), 201, {"Location": _url(case, mask)}
 
@@ -96,6 +98,7 @@ def get_mask(case_id: str, number: int):
 def accept(case: StoredCase) -> StoredMask:
     """Add the mask in the current request to a case. Raises CaseError or RequestError."""
     masks.find(case, 0)
+    limits.require_room(request.content_length or 0)
     if request.mimetype != "multipart/form-data":
         raise UnsupportedType(
             "A mask is sent as multipart/form-data.", f"Send one part named {PART}."

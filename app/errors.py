@@ -8,15 +8,24 @@ Exception
     ├── BadRequest              400
     ├── AccessDenied            401
     ├── CrossSiteRequest        403
+    ├── Forbidden               403
     ├── NotFound                404
+    ├── TooSlow                 408
     ├── NotReady                409
     ├── TooLarge                413
-    └── UnsupportedType         415
+    ├── UnsupportedType         415
+    ├── TooMany                 429
+    ├── QueueFull               503
+    └── DiskFull                507
 """
 
+import errno
 import logging
+import re
+import sqlite3
 
 import click
+import sqlalchemy as sa
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
@@ -44,6 +53,8 @@ class RequestError(Exception):
 
     status = 400
     code = "bad_request"
+    # Seconds after which it makes sense to try again.
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, hint: str = "", code: str | None = None):
         super().__init__(message)
@@ -59,7 +70,7 @@ class BadRequest(RequestError):
 
 
 class AccessDenied(RequestError):
-    """The access token is missing or wrong."""
+    """Token or password is missing or wrong."""
 
     status = 401
     code = "access_denied"
@@ -72,11 +83,25 @@ class CrossSiteRequest(RequestError):
     code = "cross_site"
 
 
+class Forbidden(RequestError):
+    """The user may not do that."""
+
+    status = 403
+    code = "forbidden"
+
+
 class NotFound(RequestError):
     """There is nothing under this address."""
 
     status = 404
     code = "not_found"
+
+
+class TooSlow(RequestError):
+    """The client sends its request too slowly."""
+
+    status = 408
+    code = "client_too_slow"
 
 
 class NotReady(RequestError):
@@ -100,6 +125,48 @@ class UnsupportedType(RequestError):
     code = "unsupported_type"
 
 
+class TooMany(RequestError):
+    """The client asks for more than its share."""
+
+    status = 429
+
+    def __init__(self, message: str, hint: str, code: str, retry_after_s: int):
+        super().__init__(message, hint, code)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(RequestError):
+    """Enough cases are waiting."""
+
+    status = 503
+    code = "queue_full"
+    retry_after_s = 60
+
+
+class DiskFull(RequestError):
+    """The server's disk has no room for it."""
+
+    status = 507
+    code = "disk_full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's disk has no room for this.",
+            "Delete cases that are no longer needed, or ask whoever runs the server for space.",
+        )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Say whether an error means that nothing more can be written: full disk, quota, file size."""
+    if isinstance(error, sa.exc.OperationalError):
+        return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if not isinstance(error, OSError):
+        return False
+    # NumPy says how much it could write, but not why it was less.
+    cut = error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    return bool(cut) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def status_of(error: CaseError | RequestError) -> int:
     """Return the HTTP status with which an error is answered."""
     return STATUS_BY_CODE.get(error.code, 422) if isinstance(error, CaseError) else error.status
@@ -109,6 +176,8 @@ def error_response(error: dict[str, str], status: int) -> tuple[Response, int] |
     """Return an error as JSON for the API and as a page for people."""
     if request.path.startswith(JSON_PATHS):
         return jsonify(error=error), status
+    if status == 401:
+        return render_template("login.html", error=error, next=request.path), status
     return render_template("error.html", error=error, status=status), status
 
 
@@ -118,7 +187,10 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(CaseError)
     @app.errorhandler(RequestError)
     def foreseen(error: CaseError | RequestError):
-        return error_response(error.as_dict(), status_of(error))
+        response = app.make_response(error_response(error.as_dict(), status_of(error)))
+        if getattr(error, "retry_after_s", None):
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException):
@@ -136,6 +208,9 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception):
+        if is_disk_full(error):
+            log.error("the disk is full")
+            return foreseen(DiskFull())
         log.exception("unforeseen error in %s", request.endpoint)
         fields = {
             "code": "internal_error",

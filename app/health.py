@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
-from app import jobs, metrics, schemas
+from app import identity, jobs, limits, metrics, schemas
 from app.cases import db
 from app.config import settings
 from app.openapi import describe
@@ -34,9 +34,10 @@ def readyz():
 
 
 @blueprint.get("/metrics")
-@describe({200: "text/plain"}, errors=(401,))
+@describe({200: "text/plain"}, errors=(401, 403))
 def get_metrics():
     """Return counters for Prometheus."""
+    identity.require_admin()
     return Response(metrics.as_text(current_app), content_type="text/plain; version=0.0.4")
 
 
@@ -47,12 +48,12 @@ def _obstacles() -> Iterator[str]:
         yield "The model is not loaded."
     if not worker.alive:
         yield "The queue is not running."
-    elif worker.state == "waiting":
-        yield "Another process works on this data folder."
-    elif worker.state == "starting":
+    elif not worker.ready:
         yield "The queue is starting."
     if not os.access(settings().data_dir, os.W_OK):
         yield "The data folder cannot be written."
+    if limits.free_bytes() < settings().disk_reserve_mb * 2**20:
+        yield "The disk is nearly full."
     try:
         db.session.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError:

@@ -4,44 +4,34 @@ The queue is the `cases` table itself, so a restart goes on where the last proce
 """
 
 import atexit
-import fcntl
 import logging
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
 
 import sqlalchemy as sa
 from flask import Flask
 
-from app import cases, metrics, overlay, pipeline, report
+from app import audit, cases, metrics, overlay, pipeline, queue, report, storage
 from app.cases import StoredCase, db
 from app.config import settings
+from app.errors import is_disk_full
+from app.lock import FolderLock
 from model.errors import CaseError
 from model.labels import to_file_values
 from model.nifti import write_mask
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
-# Seconds between looks at the clock for retention, and at the lock of another process.
+# Seconds between looks at the clock for retention, and before a case is tried again for which there
+# was no room.
 TICK_S = 5.0
 # The progress of a case is written to the database at most this often, in seconds.
 PROGRESS_S = 0.2
-
-GAVE_UP = {
-    "code": "gave_up",
-    "message": f"The server stopped {MAX_ATTEMPTS} times while it worked on this case.",
-    "hint": "The scans may be too large for its memory. Resample them to 1 mm, or ask whoever "
-    "runs the server to look at its log.",
-}
-INTERNAL = {
-    "code": "internal_error",
-    "message": "Something went wrong while this case was being segmented.",
-    "hint": "Ask whoever runs the server to look at its log for this case.",
-}
 
 
 class CaseGone(Exception):
@@ -69,38 +59,50 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._wake, self._stop = threading.Event(), threading.Event()
         self._started_at = datetime.now(UTC)
-        # "starting", "waiting" while another process works on the data folder, then "working".
-        self.state = "stopped"
+        self._lock = FolderLock(app.config["SETTINGS"].data_dir / ".lock")
+        # Whether it has put in order what the last process left.
+        self.ready = False
 
     @property
     def alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
+    def claim(self) -> None:
+        """Keep other processes off the data folder. Raises StartupError if one works on it."""
+        self._lock.acquire()
+
     def start(self) -> None:
-        """Start the thread; a second call does nothing."""
+        """Start the thread; a second call does nothing. Raises StartupError as `claim` does."""
         if self.alive:
             return
+        self.claim()
         self._stop.clear()
-        self.state = "starting"
         self._thread = threading.Thread(target=self._run, name="cases", daemon=True)
         self._thread.start()
         atexit.register(self.stop)
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """End the thread; a case that is being worked on goes back into the queue."""
-        self._stop.set()
-        self._wake.set()
+        self.halt()
         if self._thread is not None:
             self._thread.join(timeout_s)
         atexit.unregister(self.stop)
+
+    def halt(self) -> None:
+        """Take no further case, and hand back the one that is being worked on; do not wait."""
+        self._stop.set()
+        self._wake.set()
 
     def notify(self) -> None:
         """Say that a case has been queued."""
         self._wake.set()
 
     def run_next(self) -> bool:
-        """Run the oldest queued case; return whether there was one. Needs an app context."""
-        case = _take_oldest()
+        """Run the oldest queued case; return whether it makes sense to go on with the next at once.
+
+        Needs an app context.
+        """
+        case = queue.take_oldest()
         if case is None:
             return False
         start = time.monotonic()
@@ -108,27 +110,29 @@ class Worker:
         outcome = self._outcome(case)
         seconds = time.monotonic() - start
         metrics.case_ended(self._app, outcome, seconds)
+        audit.write("segment", case.id, outcome)
         log.info("case %s: %s after %.1f s", case.id, outcome, seconds)
-        return True
+        return outcome != "postponed"
 
     def _run(self) -> None:
-        lock_file = self._app.config["SETTINGS"].data_dir / ".lock"
-        with lock_file.open("w") as lock:
-            if not self._acquire(lock):
-                return
-            with self._app.app_context():
-                recover()
-                cases.remove_leftovers(self._started_at)
-            self.state = "working"
+        try:
             while not self._stop.is_set():
                 self._wake.clear()
                 if not self._turn() and not self._stop.is_set():
                     self._wake.wait(TICK_S)
+        finally:
+            self.ready = False
+            self._lock.release()
 
     def _turn(self) -> bool:
         """Do what there is to do now; return whether there may be more."""
         try:
             with self._app.app_context():
+                # Nothing else runs cases here: what is marked as running was cut short.
+                queue.recover()
+                if not self.ready:
+                    storage.remove_leftovers(self._started_at)
+                    self.ready = True
                 cases.remove_expired()
                 return self.run_next()
         except Exception:
@@ -136,40 +140,31 @@ class Worker:
             log.exception("the queue stumbled")
             return False
 
-    def _acquire(self, lock: IO[str]) -> bool:
-        """Wait until no other process works on this data folder; False when told to stop."""
-        while not self._stop.is_set():
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self.state = "waiting"
-                self._stop.wait(0.5)
-            else:
-                self.state = "starting"
-                return True
-        return False
-
     def _outcome(self, case: StoredCase) -> str:
         """Segment one case and write down how that ended; return it in a word."""
-        work = cases.new_staging_folder()
         try:
-            self._segment(case, work)
+            with _work_folder() as work:
+                self._segment(case, work)
             return "done"
         except CaseError as error:
-            return _fail(case.id, error.as_dict())
+            return queue.fail(case.id, error.as_dict())
         except CaseGone:
             return "deleted"
         except Stopped:
-            _write(case.id, state="queued", stage="queued", attempts=StoredCase.attempts - 1)
+            queue.write(case.id, state="queued", stage="queued", attempts=StoredCase.attempts - 1)
             return "handed back"
-        except Exception:
-            outcome = _fail(case.id, INTERNAL)
+        except MemoryError:
+            return queue.postpone(case, queue.NO_MEMORY)
+        except Exception as error:
+            # What stopped a write to the database stands in the way of the next.
+            db.session.rollback()
+            if is_disk_full(error):
+                return queue.postpone(case, queue.DISK_FULL)
+            outcome = queue.fail(case.id, queue.INTERNAL)
             # Reading the scans of a case that has just been deleted is no error.
             if outcome != "deleted":
                 log.exception("case %s: unforeseen error", case.id)
             return outcome
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
 
     def _segment(self, case: StoredCase, work: Path) -> None:
         """Run the pipeline; results are written in `work`, then moved, the row comes last."""
@@ -190,7 +185,7 @@ class Worker:
         _publish(work, case.folder)
         who = {"id": case.id, "name": case.name}
         done = report.build(analysis, segmenter, convention, case.modalities, who)
-        if not _write(case.id, state="done", report=done, error=None):
+        if not queue.write(case.id, state="done", report=done, error=None):
             raise CaseGone
 
     def _reporter(self, case_id: str) -> pipeline.Progress:
@@ -220,57 +215,20 @@ class Worker:
         """Write down how far a case is; return whether it still exists."""
         try:
             with self._app.app_context():
-                return _write(case_id, stage=stage, progress=round(float(fraction), 4))
+                return queue.write(case_id, stage=stage, progress=round(float(fraction), 4))
         except sa.exc.OperationalError:
             log.warning("case %s: progress could not be written", case_id)
             return True
 
 
-def recover() -> None:
-    """Queue again what the last process left running; give up what failed too often."""
-    left = sa.update(StoredCase).where(StoredCase.state == "running")
-    gave_up = left.where(StoredCase.attempts >= MAX_ATTEMPTS)
-    now = datetime.now(UTC)
-    db.session.execute(gave_up.values(state="failed", stage="", error=GAVE_UP, finished_at=now))
-    db.session.execute(left.values(state="queued", stage="queued", progress=0.0))
-    db.session.commit()
-
-
-def _take_oldest() -> StoredCase | None:
-    """Mark the next case as running and return it, detached from the session.
-
-    Cases that have failed before come last, so that one that kills the server blocks no other.
-    """
-    queued = sa.select(StoredCase).where(StoredCase.state == "queued")
-    case = db.session.scalars(
-        queued.order_by(StoredCase.attempts, StoredCase.created_at).limit(1)
-    ).first()
-    if case is None:
-        return None
-    case.state, case.stage, case.progress = "running", "load", 0.0
-    case.attempts += 1
-    case.started_at = datetime.now(UTC)
-    db.session.commit()
-    db.session.refresh(case)
-    db.session.expunge(case)
-    # Ends the transaction of the refresh: none stays open while the case is being worked on.
-    db.session.commit()
-    return case
-
-
-def _write(case_id: str, **values: Any) -> bool:
-    """Update a case; return whether it still exists."""
-    if values.get("state") in ("done", "failed"):
-        values |= {"stage": "", "progress": 1.0, "finished_at": datetime.now(UTC)}
-    changed = db.session.execute(
-        sa.update(StoredCase).where(StoredCase.id == case_id).values(**values)
-    )
-    db.session.commit()
-    return changed.rowcount > 0
-
-
-def _fail(case_id: str, error: dict[str, str]) -> str:
-    return "failed" if _write(case_id, state="failed", error=error) else "deleted"
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """Make a folder for results in the making; whatever is left of it goes away."""
+    folder = cases.new_staging_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(work: Path, folder: Path) -> None:

@@ -198,6 +198,12 @@ class Worklist(BaseModel):
     disclaimer: str = DISCLAIMER
 
 
+class Shares(BaseModel):
+    """Names of the users who may read a case beside its owner and administrators."""
+
+    users: list[str]
+
+
 class Accuracy(BaseModel):
     """Mean scores of the model on patients not trained on, by short name of region."""
 

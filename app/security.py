@@ -1,18 +1,15 @@
-"""Headers, protection against other sites, and the access token."""
+"""Headers, names of the server, proxies, and protection against other sites."""
 
-import hmac
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, redirect, request
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from flask import Flask, Response, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
-from app.errors import AccessDenied, CrossSiteRequest
+from app.config import settings
+from app.errors import BadRequest, CrossSiteRequest
 
-COOKIE = "bts_access"
-COOKIE_DAYS = 30
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What needs no token: the liveness probe, and styles and scripts, which are the same for everyone.
-OPEN_ENDPOINTS = ("health.healthz", "static")
 
 # No inline script or style, nothing from elsewhere. `blob:` is for files that scripts build, `data:`
 # for the font and the shading that NiiVue carries as pictures; it needs no eval and no workers.
@@ -40,11 +37,24 @@ HEADERS = {
 
 def init_app(app: Flask) -> None:
     """Check every request before it is looked at, and add the headers to every answer."""
+    hops = app.config["SETTINGS"].proxy_hops
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops, hops)
+    app.before_request(refuse_other_names)
     app.before_request(refuse_other_sites)
-    token = app.config["SETTINGS"].access_token.get_secret_value()
-    if token:
-        app.before_request(lambda: require_token(token))
     app.after_request(add_headers)
+
+
+def refuse_other_names() -> None:
+    """Refuse a request for a name that is not this server's. Raises BadRequest."""
+    names = settings().trusted_host_list
+    # Probes of the machine or container itself know no name.
+    if names and request.endpoint != "health.healthz" and not host_is_trusted(request.host, names):
+        raise BadRequest(
+            "This server does not go by that name.",
+            "Use one of the names in BTS_TRUSTED_HOSTS.",
+            "untrusted_host",
+        )
 
 
 def refuse_other_sites() -> None:
@@ -68,27 +78,6 @@ def refuse_other_sites() -> None:
         )
 
 
-def require_token(token: str) -> Response | None:
-    """Let in who has the token: as a bearer, in the cookie, or once in the address.
-
-    `?token=...` is exchanged for a cookie and vanishes from the address. Raises AccessDenied.
-    """
-    if request.endpoint in OPEN_ENDPOINTS:
-        return None
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and _equal(bearer.strip(), token):
-        return None
-    if _has_valid_cookie(token):
-        return None
-    if _equal(request.args.get("token", ""), token) and request.method in SAFE_METHODS:
-        return _with_cookie(redirect(_address_without_token(), 303), token)
-    raise AccessDenied(
-        "This server asks for an access token.",
-        "Open the link with ?token=... that you were given, or send the header "
-        "Authorization: Bearer followed by the token.",
-    )
-
-
 def add_headers(response: Response) -> Response:
     """Add the security headers; what is not marked as cacheable is never stored."""
     for name, value in HEADERS.items():
@@ -98,40 +87,3 @@ def add_headers(response: Response) -> Response:
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def _equal(given: str, wanted: str) -> bool:
-    """Compare in constant time, so that the time tells nothing of the token."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
-
-
-def _serializer(token: str) -> URLSafeTimedSerializer:
-    # Signed with the token itself: changing the token ends all sessions.
-    return URLSafeTimedSerializer(token, salt="access-cookie")
-
-
-def _has_valid_cookie(token: str) -> bool:
-    try:
-        max_age_s = COOKIE_DAYS * 24 * 3600
-        return _serializer(token).loads(request.cookies.get(COOKIE, ""), max_age_s) == "in"
-    except BadSignature:
-        return False
-
-
-def _with_cookie(response: Response, token: str) -> Response:
-    response.set_cookie(
-        COOKIE,
-        _serializer(token).dumps("in"),
-        max_age=COOKIE_DAYS * 24 * 3600,
-        httponly=True,
-        secure=request.is_secure,
-        samesite="Strict",
-    )
-    return response
-
-
-def _address_without_token() -> str:
-    rest = [(key, value) for key, value in request.args.items(multi=True) if key != "token"]
-    # One slash at the front: `//host` would lead to another site.
-    path = "/" + (request.script_root + request.path).lstrip("/\\")
-    return path + (f"?{urlencode(rest)}" if rest else "")

@@ -1,5 +1,6 @@
 """From a request's files to a case: staged under own names, assigned, checked, then kept."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import IO
 
 from flask import Flask, Request, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.utils import cached_property
 
-from app import archive, cases
+from app import archive, cases, limits
 from app.config import settings
-from app.errors import BadRequest, TooLarge, UnsupportedType
+from app.errors import BadRequest, TooLarge, TooSlow, UnsupportedType
 from model.case import load_case
 from model.errors import CaseError
 from model.modalities import MODALITIES, TITLES, find_modalities, guess_modality
@@ -66,7 +67,9 @@ def init_app(app: Flask) -> None:
     def remove_staging(_: BaseException | None) -> None:
         # Also those of an upload that broke off, which Werkzeug would leave open.
         for stream in request.streams:
-            stream.close()
+            # What a full disk did not take is of no use any more.
+            with contextlib.suppress(OSError):
+                stream.close()
         if "staging" in request.__dict__:
             shutil.rmtree(request.staging, ignore_errors=True)
 
@@ -81,13 +84,16 @@ def accept() -> cases.StoredCase:
             "Scans are uploaded as multipart/form-data.",
             f"Send parts named {', '.join(MODALITIES)}, or any number named {FILES_PART}.",
         )
+    _require_capacity()
     try:
         named, loose = _received_parts()
     except RequestEntityTooLarge as error:
-        raise TooLarge(
-            f"The upload is larger than {settings().max_upload_mb} MB.",
-            "Compress the scans as .nii.gz, and upload one patient at a time.",
-        ) from error
+        raise _too_large() from error
+    except ClientDisconnected as error:
+        # gunicorn_worker.py gives up waiting; Werkzeug knows only that nothing more comes.
+        if isinstance(error.__context__, TimeoutError):
+            raise TooSlow("The upload came too slowly.", "Try again, or closer to it.") from error
+        raise
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
     return keep_checked(assign(named, _unzipped(loose)), request.form.get("name", ""))
@@ -95,6 +101,7 @@ def accept() -> cases.StoredCase:
 
 def accept_demo() -> cases.StoredCase:
     """Make the synthetic case and queue it."""
+    _require_capacity()
     paths = write_demo_case(request.staging)
     files = {modality: Received(path.name, path) for modality, path in paths.items()}
     return keep_checked(files, DEMO_NAME)
@@ -128,11 +135,17 @@ def shown_name(client_name: str) -> str:
 
 def visible(text: str) -> str:
     """Return text without invisible characters, and without its middle where it is too long."""
-    shown = "".join(c for c in text if not unicodedata.category(c).startswith("C")).strip()
+    shown = "".join(c for c in text if not _is_invisible(c)).strip()
     if len(shown) <= SHOWN_LENGTH:
         return shown
     half = SHOWN_LENGTH // 2
     return f"{shown[:half]}…{shown[-half + 1 :]}"
+
+
+def _is_invisible(character: str) -> bool:
+    """Say whether a character is a control, a mark of direction, or breaks the line."""
+    category = unicodedata.category(character)
+    return category.startswith("C") or category in ("Zl", "Zp")
 
 
 def common_name(names: list[str]) -> str:
@@ -141,6 +154,29 @@ def common_name(names: list[str]) -> str:
     prefix = os.path.commonprefix(names)  # noqa: RUF071
     words = re.match(r"(.*[^ ._-])[ ._-]", prefix)
     return words[1] if words and len(names) > 1 else ""
+
+
+def _require_capacity() -> None:
+    """Refuse the current request while its body is still to come. Raises RequestError."""
+    limits.require_share()
+    limits.require_queue()
+    limits.require_room(request.content_length or 0)
+
+
+def _too_large() -> TooLarge:
+    """Return the error for a body, or something in it, that is over a limit."""
+    wanted = settings()
+    if (request.content_length or 0) > wanted.max_upload_mb * 2**20:
+        return TooLarge(
+            f"The upload is larger than {wanted.max_upload_mb} MB.",
+            "Compress the scans as .nii.gz, and upload one patient at a time.",
+        )
+    return TooLarge(
+        f"The form has more than {wanted.max_parts:,} parts, a text field of more than "
+        f"{wanted.max_field_kb} KB, or more than {wanted.max_upload_mb} MB.",
+        "Upload only the scans of one patient.",
+        "form_too_large",
+    )
 
 
 def _received_parts() -> tuple[dict[str, Received], list[Received]]:
@@ -182,7 +218,7 @@ def _unzipped(files: list[Received]) -> list[Received]:
             result.append(file)
             continue
         folder = file.path.with_name(file.path.name + "-unpacked")
-        for name, path in archive.unpack(file.path, file.name, folder, left):
+        for name, path in archive.unpack(file.path, file.name, folder, left, limits.require_room):
             left -= path.stat().st_size
             result.append(Received(shown_name(name), path))
     return result

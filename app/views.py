@@ -98,21 +98,21 @@ def show_report(case_id: str):
 @blueprint.post("/cases/<case_id>/masks")
 def create_mask(case_id: str):
     """Add a corrected mask by the form alone."""
-    corrections.accept(cases.find(case_id))
+    corrections.accept(cases.find_own(case_id))
     return redirect(url_for("pages.show_case", case_id=case_id), 303)
 
 
 @blueprint.post("/cases/<case_id>/masks/<int:number>/restore")
 def restore_mask(case_id: str, number: int):
     """Go back to a version of the mask by the form alone."""
-    masks.restore(cases.find(case_id), number)
+    masks.restore(cases.find_own(case_id), number)
     return redirect(url_for("pages.show_case", case_id=case_id), 303)
 
 
 @blueprint.post("/cases/<case_id>/delete")
 def delete_case(case_id: str):
     """Delete a case by the form alone."""
-    cases.remove(cases.find(case_id))
+    cases.remove(cases.find_own(case_id))
     return redirect(url_for("pages.index"), 303)
 
 

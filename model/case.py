@@ -25,6 +25,9 @@ from model.nifti import Limits, Volume, read_volume
 # Two sequences share a grid when no corner of the volume moves further than this between them:
 # well under a voxel, well above the rounding of float32 and quaternion headers.
 GRID_TOLERANCE_MM = 0.1
+# A file with no more different values than this is a label mask: BraTS masks have up to 4, and
+# the coarsest scan, stored in 8 bits, about a hundred.
+MOST_MASK_VALUES = 8
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def load_case(
 
     `most_missing` modalities may be missing from `paths`. `names` gives the names that errors use, by modality.
     Raises CaseError with a code of `read_volume`, `missing_modality`, `grid_mismatch`,
-    `constant_volume` or `same_volume`.
+    `constant_volume`, `label_mask` or `same_volume`.
     """
     require_modalities(paths, most_missing)
     present = [modality for modality in MODALITIES if modality in paths]
@@ -149,6 +152,17 @@ def _check_content(volume: Volume, name: str) -> None:
             "Upload the scan itself, not an empty template.",
             name,
         )
+    # A look at few voxels spares scans the full count.
+    for voxels in (volume.data[::4, ::4, ::4], volume.data):
+        values = np.unique(voxels)
+        if len(values) > MOST_MASK_VALUES:
+            return
+    raise CaseError(
+        "label_mask",
+        f"The file has only {len(values)} different values, as a mask of labels has.",
+        "Upload the scan itself; masks are made here.",
+        name,
+    )
 
 
 def _check_distinct(volumes: Mapping[str, Volume], names: Mapping[str, str]) -> None:

@@ -132,25 +132,22 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     dtype = _checked_dtype(header)
     affine = _checked_affine(header)
     slope, inter = _checked_scaling(header)
-    _skip(stream, _checked_offset(header, size) - size)
-    voxels = np.empty(int(np.prod(shape)), dtype)
-    if _read_into(stream, memoryview(voxels).cast("B")) < voxels.nbytes:
-        raise CaseError(
-            "truncated",
-            "The file ends before its last voxel.",
-            "Copy or download it again from its source.",
-        )
-    _check_end(stream, limits)
-    data = voxels.reshape(shape, order="F").astype(np.float32, copy=False)
-    if (slope, inter) != (1.0, 0.0):
-        data = data * np.float32(slope) + np.float32(inter)
-    if not np.isfinite(data.sum(dtype=np.float64)):
+    stream.read(_checked_offset(header, size) - size)
+    # What float32 cannot hold becomes infinite, and is refused as such.
+    with np.errstate(over="ignore", invalid="ignore"):
+        data = _read_voxels(stream, dtype, int(np.prod(shape)))
+        _check_end(stream, limits)
+        if (slope, inter) != (1.0, 0.0):
+            data *= np.float32(slope)
+            data += np.float32(inter)
+        finite = np.isfinite(data.sum(dtype=np.float64))
+    if not finite:
         raise CaseError(
             "not_finite",
             "Some voxels are not numbers (NaN or infinite).",
             "Export the scan again, or replace such voxels by 0.",
         )
-    return Volume(data, affine)
+    return Volume(data.reshape(shape, order="F"), affine)
 
 
 def _read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
@@ -261,8 +258,20 @@ def _checked_offset(header: nib.Nifti1Header, size: int) -> int:
     return int(offset)
 
 
-def _skip(stream: io.BufferedReader, count: int) -> None:
-    stream.read(count)
+def _read_voxels(stream: io.BufferedReader, dtype: np.dtype, count: int) -> np.ndarray:
+    """Return (count,) float32. Converted piece by piece: 4 bytes a voxel, whatever the type."""
+    data = np.empty(count, np.float32)
+    piece = np.empty(min(count, _CHUNK // dtype.itemsize), dtype)
+    for start in range(0, count, piece.size):
+        part = piece[: count - start]
+        if _read_into(stream, memoryview(part.view(np.uint8))) < part.nbytes:
+            raise CaseError(
+                "truncated",
+                "The file ends before its last voxel.",
+                "Copy or download it again from its source.",
+            )
+        data[start : start + part.size] = part
+    return data
 
 
 def _read_into(stream: io.BufferedReader, buffer: memoryview) -> int:

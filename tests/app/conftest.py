@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
-from app import config, create_app, jobs
+from app import config, create_app, jobs, pipeline
 from app.cases import db
 from app.engine import ModelHolder
 from model.modalities import MODALITIES
-from model.nifti import write_scan
+from model.nifti import Limits, write_scan
 from model.phantom import make_case
 
 SMALL = (80, 96, 72)
@@ -161,6 +161,18 @@ def done(upload, run_queue) -> str:
     case_id = upload().json["id"]
     run_queue()
     return case_id
+
+
+@pytest.fixture(scope="session")
+def analysis(model_holder, scans):
+    """What the pipeline finds in the small case."""
+    return pipeline.analyse(
+        model_holder.get(),
+        scans,
+        names={modality: path.name for modality, path in scans.items()},
+        limits=Limits(),
+        progress=lambda stage, fraction: None,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,16 @@ from model.modalities import MODALITIES, TITLES
 from model.nifti import DISCLAIMER
 
 # Blueprints whose views are all in the OpenAPI document.
-DOCUMENTED = ("api.", "bundle.", "corrections.", "follow_up.", "health.", "slices.", "volumes.")
+DOCUMENTED = (
+    "api.",
+    "bundle.",
+    "corrections.",
+    "follow_up.",
+    "health.",
+    "shares.",
+    "slices.",
+    "volumes.",
+)
 
 
 def test_from_upload_to_mask(finished, phantom, tmp_path):

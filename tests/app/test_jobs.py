@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import cases, jobs, pipeline
+from app import cases, jobs, pipeline, queue, storage
 from app.cases import StoredCase, db
+from app.errors import StartupError
 from app.jobs import Stopped
 
 
@@ -35,7 +36,7 @@ def change(app):
 
 def recover(app):
     with app.app_context():
-        jobs.recover()
+        queue.recover()
 
 
 def test_thread_runs_cases_one_after_another(app, upload, client):
@@ -87,9 +88,9 @@ def test_a_case_that_failed_before_waits_behind_others(app, upload, change):
     poison, healthy = upload().json["id"], upload().json["id"]
     change(poison, attempts=1)
     with app.app_context():
-        assert jobs._take_oldest().id == healthy
-        assert jobs._take_oldest().id == poison
-        assert jobs._take_oldest() is None
+        assert queue.take_oldest().id == healthy
+        assert queue.take_oldest().id == poison
+        assert queue.take_oldest() is None
 
 
 def test_unreadable_case_fails_and_the_next_runs(app, client, upload, run_queue):
@@ -182,21 +183,22 @@ def test_leftovers_of_a_crash_are_removed(app, upload):
     (data_dir / "cases" / "0123").mkdir()
     (data_dir / "staging" / "4567").mkdir()
     with app.app_context():
-        cases.remove_leftovers(datetime.now(UTC) - timedelta(minutes=1))
+        storage.remove_leftovers(datetime.now(UTC) - timedelta(minutes=1))
         assert (data_dir / "staging" / "4567").exists()
-        cases.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1))
+        storage.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1))
     assert [path.name for path in (data_dir / "cases").iterdir()] == [kept]
     assert not list((data_dir / "staging").iterdir())
 
 
-def test_a_second_process_waits(make_app):
+def test_a_second_worker_is_refused(make_app):
     first, second = (jobs.worker(make_app()) for _ in range(2))
     first.start()
-    wait_until(lambda: first.state == "working")
-    second.start()
-    wait_until(lambda: second.state == "waiting")
+    wait_until(lambda: first.ready)
+    with pytest.raises(StartupError, match="Another process"):
+        second.start()
     first.stop()
-    wait_until(lambda: second.state == "working")
+    second.start()
+    wait_until(lambda: second.ready)
     second.stop()
 
 

@@ -1,4 +1,8 @@
+import re
+from pathlib import Path
+
 import pytest
+from flask import request
 
 TOKEN = "a-token-of-24-characters"
 
@@ -133,3 +137,53 @@ def test_forged_and_outdated_cookies(make_app, locked):
 
 def test_without_a_token_it_is_open(client):
     assert client.get("/").status_code == 200
+
+
+def test_names_of_the_server(make_app, assert_error):
+    client = make_app(trusted_hosts="mri.example, .clinic.example").test_client()
+    for host, refused in (
+        ("mri.example", False),
+        ("mri.example:8000", False),
+        ("a.clinic.example", False),
+        ("mri.example.evil.example", True),
+        ("localhost", True),
+    ):
+        answer = client.get("/api/openapi.json", headers={"Host": host})
+        if refused:
+            assert_error(answer, 400, "untrusted_host")
+        else:
+            # Let in by name, asked for a token: the names of others are not this machine's own.
+            assert_error(answer, 401, "access_denied")
+        assert client.get("/", headers={"Host": host}).status_code == (400 if refused else 401)
+        assert client.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(("hops", "seen"), [(0, "127.0.0.1"), (1, "192.0.2.9"), (2, "192.0.2.8")])
+def test_forwarded_headers_count_as_far_as_there_are_proxies(make_app, hops, seen):
+    app = make_app(proxy_hops=hops, access="open")
+    app.add_url_rule("/peer", "peer", lambda: f"{request.remote_addr} {request.scheme}")
+    headers = {"X-Forwarded-For": "192.0.2.8, 192.0.2.9", "X-Forwarded-Proto": "https, https"}
+    scheme = "https" if hops else "http"
+    assert app.test_client().get("/peer", headers=headers).text == f"{seen} {scheme}"
+
+
+def test_results_are_attachments(finished):
+    for name in (
+        "segmentation.nii.gz",
+        "volumes/t1.nii.gz",
+        "report.csv",
+        "report.pdf",
+        "report.zip",
+    ):
+        headers = finished.client.get(f"/api/cases/{finished.id}/{name}").headers
+        assert headers["Content-Disposition"].startswith("attachment")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "private" in headers["Cache-Control"] or headers["Cache-Control"] == "no-store"
+
+
+def test_pages_ask_no_other_server():
+    """Nothing in templates, scripts and styles names another address."""
+    for folder in ("templates", "static/js", "static/css"):
+        for path in Path(folder).rglob("*.*"):
+            addresses = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+", path.read_text()))
+            assert addresses <= {"http://www.w3.org"}, path

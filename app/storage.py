@@ -1,0 +1,75 @@
+"""The data folder and the database in it: made, checked and tidied at start."""
+
+import shutil
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+
+from app.cases import StoredCase, db
+from app.config import settings
+from app.errors import StartupError
+
+
+def make(app: Flask) -> None:
+    """Make the data folder and the tables where they are missing, and check the database.
+
+    Raises StartupError when it is damaged.
+    """
+    data_dir = app.config["SETTINGS"].data_dir.resolve()
+    for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            sa.event.listen(db.engine, "connect", _configure_sqlite)
+            _check_sqlite(app.config["SETTINGS"].sqlalchemy_url.database)
+        db.create_all()
+        _add_missing_columns()
+
+
+def remove_leftovers(before: datetime) -> None:
+    """Delete what a crash left behind: staged files and case folders without a row.
+
+    Only those last changed before the time given, so that uploads going on are left alone.
+    """
+    data_dir = settings().data_dir.resolve()
+    known = set(db.session.scalars(sa.select(StoredCase.id)))
+    orphans = [folder for folder in (data_dir / "cases").iterdir() if folder.name not in known]
+    for folder in (*orphans, *(data_dir / "staging").iterdir()):
+        if folder.stat().st_mtime < before.timestamp():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    """Let readers and the writer work side by side, and overwrite what is deleted."""
+    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _check_sqlite(database: str | None) -> None:
+    """Read the whole database once; a damaged one would lose cases bit by bit."""
+    try:
+        found = db.session.scalars(sa.text("PRAGMA integrity_check")).first()
+    except sa.exc.DatabaseError as error:
+        found = str(error.orig)
+    finally:
+        db.session.rollback()
+    if found != "ok":
+        db.engine.dispose()
+        raise StartupError(
+            f"The database {database} is damaged: {found}\nRestore it from a backup, or move the "
+            "whole data folder away and start anew; its scans lie in cases/<id>/scans."
+        )
+
+
+def _add_missing_columns() -> None:
+    """Add the columns that a database of an earlier version lacks; they have server defaults."""
+    inspector = sa.inspect(db.engine)
+    for table in db.metadata.sorted_tables:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                spec = sa.schema.CreateColumn(column).compile(db.engine)
+                db.session.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {spec}"))
+    db.session.commit()

@@ -1,0 +1,95 @@
+"""Named users, their passwords and tokens."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from app import tokens
+from app.cases import UtcDateTime, db
+from app.identity import Identity
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+LEAST_PASSWORD = 10
+# Takes as long to compare with as any other: unknown names are not told by the time.
+NOBODY = generate_password_hash(secrets.token_hex())
+
+
+class User(db.Model):
+    """Somebody with a worklist of their own."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    # scrypt, with the parameters and the salt in front.
+    password_hash: Mapped[str] = mapped_column(sa.String(255))
+    token_sha256: Mapped[str] = mapped_column(sa.String(64), default="", index=True)
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.name, self.is_admin)
+
+    @property
+    def session_mark(self) -> str:
+        """What is in the cookie beside the name: a new password ends all sessions."""
+        return tokens.digest(self.password_hash)[:16]
+
+
+def exist() -> bool:
+    """Say whether there are named users."""
+    return db.session.scalar(sa.select(User.name).limit(1)) is not None
+
+
+def find(name: str) -> User | None:
+    """Return a user, None if there is none of that name."""
+    return db.session.get(User, name)
+
+
+def names() -> list[str]:
+    return list(db.session.scalars(sa.select(User.name).order_by(User.name)))
+
+
+def add(name: str, password: str, *, is_admin: bool = False) -> User:
+    """Add a user. Raises ValueError with a sentence that says what is wrong."""
+    if not NAME.fullmatch(name):
+        raise ValueError("A name has small letters, digits and . _ - only, at most 64 of them.")
+    if find(name):
+        raise ValueError("There is a user of that name.")
+    user = User(name=name, is_admin=is_admin, created_at=datetime.now(UTC))
+    set_password(user, password)
+    db.session.add(user)
+    db.session.commit()
+    return user
+
+
+def set_password(user: User, password: str) -> None:
+    """Give a user another password, to be committed. Raises ValueError if it is too short."""
+    if len(password) < LEAST_PASSWORD:
+        raise ValueError(f"A password has at least {LEAST_PASSWORD} characters.")
+    user.password_hash = generate_password_hash(password, method="scrypt")
+
+
+def new_token(user: User) -> str:
+    """Replace a user's token for API clients; return the new one."""
+    token = secrets.token_urlsafe(32)
+    user.token_sha256 = tokens.digest(token)
+    db.session.commit()
+    return token
+
+
+def with_password(name: str, password: str) -> User | None:
+    """Return the user whose password it is."""
+    user = find(name)
+    right = check_password_hash(user.password_hash if user else NOBODY, password)
+    return user if right else None
+
+
+def with_token(token: str) -> User | None:
+    """Return the user whose token it is; looked up by its hash, which tells nothing by time."""
+    hashed = tokens.digest(token)
+    return db.session.scalars(sa.select(User).where(User.token_sha256 == hashed)).first()

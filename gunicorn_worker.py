@@ -1,0 +1,79 @@
+"""gunicorn's threaded worker, with limits on how slowly a client may send or read.
+
+gunicorn itself waits for ever inside a request, so that as many slow clients as there are threads
+would keep everyone else out.
+"""
+
+import errno
+import socket
+import time
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+_SEND_BYTES = 2**16
+
+
+class TimedSocket:
+    """A socket that raises TimeoutError for a long silence or a slow trickle.
+
+    silence_s : longest wait for anything to come or go
+    bytes_per_s : least mean rate of what comes, counted over the time waited beyond `silence_s`
+    """
+
+    def __init__(self, sock: socket.socket, silence_s: float, bytes_per_s: float):
+        self._sock, self._silence_s, self._bytes_per_s = sock, silence_s, bytes_per_s
+        self._waited_s, self._received, self._gave_up = 0.0, 0, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def setblocking(self, blocking: bool) -> None:
+        self._sock.settimeout(self._silence_s if blocking else 0)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        if self._gave_up:
+            raise _too_slow()
+        start = time.monotonic()
+        try:
+            data = self._sock.recv(size, flags)
+        except TimeoutError:
+            data = None
+        self._waited_s += time.monotonic() - start
+        self._received += len(data or b"")
+        least = (self._waited_s - self._silence_s) * self._bytes_per_s
+        self._gave_up = data is None or self._received < least
+        if self._gave_up:
+            raise _too_slow()
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        # Socket.sendall counts its timeout over all of the data: slow readers of a large answer
+        # would be cut off in its middle.
+        left = memoryview(data)
+        while left:
+            left = left[self._sock.send(left[:_SEND_BYTES]) :]
+
+
+def _too_slow() -> TimeoutError:
+    # With this number gunicorn takes it for a client that has gone, and closes without a word.
+    return TimeoutError(errno.EPIPE, "the client sends too slowly")
+
+
+class Worker(ThreadWorker):
+    """Serves requests in threads, and stops the queue as soon as it is asked to end."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        # Not there yet while the app is being loaded.
+        app = getattr(self, "wsgi", None)
+        if app is not None:
+            app.extensions["worker"].halt()
+        super().handle_exit(sig, frame)
+
+    def handle(self, conn: TConn) -> Any:
+        if not isinstance(conn.sock, TimedSocket):
+            settings = self.wsgi.config["SETTINGS"]
+            conn.sock = TimedSocket(
+                conn.sock, settings.client_timeout_s, settings.min_client_kb_s * 2**10
+            )
+        return super().handle(conn)

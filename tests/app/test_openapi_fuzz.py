@@ -1,0 +1,66 @@
+"""Whatever fits the OpenAPI document, and whatever does not, is answered without a fault."""
+
+import contextlib
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+
+from app import jobs, pipeline
+from tests.app.crashing import stub
+from tests.app.test_crashes import wait_until
+
+EXAMPLES = 15
+
+
+def operations(app) -> dict:
+    """Return what the document describes, by method and path."""
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    found = [result.ok() for result in schema.get_all_operations()]
+    return {f"{operation.method.upper()} {operation.path}": operation for operation in found}
+
+
+def exercise(operation, mode: GenerationMode, case_id: str) -> None:
+    """Send calls of one operation, with parameters that fit or do not."""
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def call(case):
+        # What is looked at is a case that is there; nothing may delete it.
+        if case.method == "GET" and "case_id" in (case.path_parameters or {}):
+            case.path_parameters["case_id"] = case_id
+        response = case.call()
+        case.validate_response(response, checks=[not_a_server_error])
+        if response.status_code >= 400:
+            assert response.json()["error"]["code"]
+
+    call()
+
+
+# Schemathesis leaves downloads open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_no_call_ends_in_a_fault(app, upload, run_queue, monkeypatch, analysis, mode):
+    monkeypatch.setattr(pipeline, "analyse", stub(analysis))
+    case_id = upload().json["id"]
+    run_queue()
+    found = operations(app)
+    assert len(found) >= 14
+    jobs.worker(app).start()
+    try:
+        wait_until(lambda: jobs.worker(app).ready)
+        for operation in found.values():
+            # Calls without parameters have no wrong ones.
+            with contextlib.suppress(Unsatisfiable):
+                exercise(operation, mode, case_id)
+    finally:
+        jobs.worker(app).stop()
+    assert app.test_client().get(f"/api/cases/{case_id}").json["state"] == "done"
