@@ -239,6 +239,8 @@ def test_sharing_is_for_reading(people, assert_error):
     assert people["berta"].get("/api/cases").json["total"] == 1
     assert_error(people["berta"].delete(url), 403, "forbidden")
     assert_error(people["berta"].put(f"{url}/shares/chief"), 403, "forbidden")
+    assert_error(people["berta"].post(f"{url}/masks"), 403, "forbidden")
+    assert_error(people["berta"].post(f"{url}/masks/0/restore"), 403, "forbidden")
     assert people["anna"].delete(f"{url}/shares/berta").status_code == 204
     assert people["berta"].get(url).status_code == 404
 

@@ -313,3 +313,22 @@ def test_values_follow_the_convention_of_the_case(make_app, scans):
     assert post(3).status_code == 201
     found = np.asarray(image_of(client.get(f"{url}/segmentation.nii.gz").data).dataobj)
     assert (from_file_values(found)[2:12, 2:12, 2:12] == 3).all()
+
+
+def test_deleting_a_case_deletes_its_versions(app, client, url, done, save):
+    assert save().status_code == 201
+    assert client.delete(url).status_code == 204
+    with app.app_context():
+        left = cases.db.session.query(cases.StoredMask).filter_by(case_id=done).count()
+    assert left == 0
+
+
+def test_correcting_is_written_down(app, client, url, done, save):
+    assert save().status_code == 201
+    lines = (app.config["SETTINGS"].data_dir / "audit.log").read_text().splitlines()
+    assert f'"what": "correct", "case": "{done}", "outcome": 201' in lines[-1]
+
+
+def test_a_full_disk_takes_no_correction(client, save, assert_error, monkeypatch):
+    monkeypatch.setattr("app.limits.free_bytes", lambda: 0)
+    assert_error(save(), 507, "disk_full")
