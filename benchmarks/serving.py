@@ -116,7 +116,7 @@ def measure_overlays(folder: Path) -> list[Measurement]:
     case, labels = make_case()
     volumes = folder / "volumes"
     volumes.mkdir()
-    overlay.save_volumes(volumes, case.data, labels, case.affine)
+    overlay.save_volumes(volumes, case, labels, np.full_like(labels, 255))
     results = []
     for plane, axis in overlay.PLANE_AXES.items():
         values = []
