@@ -121,6 +121,7 @@ def test_real_scans_as_published(segmenter, real_data):
 class Threshold:
     """An engine that calls a voxel edema where the middle slice's FLAIR is above 1."""
 
+    batch = 2
     name = device = "threshold"
 
     def run(self, batches, receive):
