@@ -211,6 +211,8 @@ def init_app(app: Flask) -> None:
         if is_disk_full(error):
             log.error("the disk is full")
             return foreseen(DiskFull())
+        if isinstance(error, FileNotFoundError) and (gone := _case_gone()):
+            return foreseen(gone)
         log.exception("unforeseen error in %s", request.endpoint)
         fields = {
             "code": "internal_error",
@@ -218,3 +220,17 @@ def init_app(app: Flask) -> None:
             "hint": "Try again; if it happens again, the server's log says more.",
         }
         return error_response(fields, 500)
+
+
+def _case_gone() -> NotFound | None:
+    """Return what to say if the request's case was deleted while its files were being read."""
+    # That module raises the errors of this one.
+    from app import cases
+
+    try:
+        # Ends the transaction, which would still see the row.
+        cases.db.session.rollback()
+        cases.find((request.view_args or {}).get("case_id", ""))
+    except NotFound as error:
+        return error if "case_id" in (request.view_args or {}) else None
+    return None

@@ -1,5 +1,6 @@
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
 import numpy as np
@@ -212,3 +213,29 @@ def test_openapi_is_valid_and_complete(app, client):
     assert described == served
     codes = document["paths"]["/api/cases"]["post"]["responses"]
     assert {"202", "413", "422"} <= set(codes)
+
+
+@pytest.mark.parametrize("what", ["segmentation.nii.gz", "overlay/axial/3.png", "report.pdf"])
+def test_a_case_deleted_while_it_is_read_is_not_there(
+    app, client, done, what, assert_error, monkeypatch
+):
+    find = cases.find
+
+    def find_and_lose(case_id):
+        monkeypatch.setattr(cases, "find", find)
+        case = find(case_id)
+        case.results()
+        # In a thread, which has a session of its own, as another client's request does.
+        with ThreadPoolExecutor() as pool:
+            deleting = pool.submit(lambda: app.test_client().delete(f"/api/cases/{case_id}"))
+            assert deleting.result().status_code == 204
+        return case
+
+    monkeypatch.setattr(cases, "find", find_and_lose)
+    assert_error(client.get(f"/api/cases/{done}/{what}"), 404, "not_found")
+
+
+def test_a_missing_file_of_a_case_that_is_there_is_a_fault(app, client, done, assert_error):
+    with app.app_context():
+        (cases.find(done).results() / "segmentation.nii.gz").unlink()
+    assert_error(client.get(f"/api/cases/{done}/segmentation.nii.gz"), 500, "internal_error")
