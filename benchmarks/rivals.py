@@ -14,7 +14,6 @@ from benchmarks.serving import network_inputs
 from model.card import DEFAULT_DIR, WEIGHTS, read_card, verified
 from model.case import find_case_files, load_case
 from model.engines import load_engine
-from model.networks import NETWORKS
 from model.nifti import write_mask
 from model.preprocess import prepare, slice_batches
 
@@ -34,6 +33,8 @@ def measure_rivals(case_dir: Path, ours: list[Measurement], repeats: int) -> lis
     """
     # TensorFlow is a rival here; serving on a CPU does not need it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from model.networks import NETWORKS
+
     card = read_card(DEFAULT_DIR)
     paths = find_case_files(case_dir)
     batches = network_inputs(load_case(paths), card, card.inference.batch)

@@ -1,5 +1,6 @@
 """The network on a CPU through OpenVINO, in bfloat16 where the processor has it."""
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -22,26 +23,45 @@ class OpenVinoEngine:
         self._compiled: dict[tuple[int, ...], ov.CompiledModel] = {}
         self.batch = card.inference.batch
         shape = (self.batch, *card.inference.shapes[0], card.channels)
-        precision = self._compile(shape).get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        compiled = self._compile(shape)
+        # One more than are computed at once, so that the next is there when one ends.
+        self._at_once = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
+        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
         self.device = f"CPU: {processor}, {precision}"
 
     def run(
         self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
     ) -> None:
-        queues: dict[tuple[int, ...], ov.AsyncInferQueue] = {}
+        # No callbacks of OpenVINO's: its threads would want Python's lock to let go of them, and
+        # whoever frees a network waits for those threads with that lock in hand.
+        idle: dict[tuple[int, ...], list[ov.InferRequest]] = defaultdict(list)
+        running: deque[tuple[int, tuple[int, ...], ov.InferRequest]] = deque()
+
+        def finish_first() -> None:
+            index, shape, request = running.popleft()
+            request.wait()
+            receive(index, request.get_output_tensor().data)
+            idle[shape].append(request)
+
         try:
             for index, batch in enumerate(batches):
-                if batch.shape not in queues:
-                    queue = queues[batch.shape] = ov.AsyncInferQueue(self._compile(batch.shape))
-                    queue.set_callback(
-                        lambda request, i: receive(i, request.get_output_tensor().data)
-                    )
-                queues[batch.shape].start_async({0: batch}, userdata=index)
+                if len(running) == self._at_once:
+                    finish_first()
+                requests = idle[batch.shape]
+                request = (
+                    requests.pop()
+                    if requests
+                    else self._compile(batch.shape).create_infer_request()
+                )
+                request.start_async({0: batch})
+                running.append((index, batch.shape, request))
+            while running:
+                finish_first()
         finally:
-            # Also before an error leaves: requests in flight must not outlive their queue.
-            for queue in queues.values():
-                queue.wait_all()
+            # Also before an error leaves: nothing may go on computing for nobody.
+            for _, _, request in running:
+                request.wait()
 
     def _compile(self, shape: tuple[int, ...]) -> ov.CompiledModel:
         if shape not in self._compiled:
