@@ -32,6 +32,8 @@ class Inference:
     batch : slices per call on a CPU; few, so that what is computed on stays in its caches
     gpu_batch : the same on a GPU, which many keep busy
     planes : orientations that are sliced, segmented and averaged
+    interval : of the planes after the first, only every such slice is segmented; what lies between
+        is interpolated
     flip : average with the prediction of the left-right mirrored scan
     """
 
@@ -46,6 +48,7 @@ class Inference:
     batch: int = 2
     gpu_batch: int = 32
     planes: tuple[Plane, ...] = ("axial",)
+    interval: int = 1
     flip: bool = False
 
 

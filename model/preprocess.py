@@ -212,22 +212,25 @@ def as_slices(volume: np.ndarray, plane: Plane) -> np.ndarray:
     return volume.transpose(*PLANES[plane], *range(3, volume.ndim))
 
 
-def slice_stack(volume: np.ndarray, neighbours: int, plane: Plane = "axial") -> np.ndarray:
-    """Return (slices + 2 * neighbours, rows, columns, 4) of (X, Y, Z, 4), both ends empty."""
-    slices = as_slices(volume, plane)
-    stack = np.zeros((len(slices) + 2 * neighbours, *slices.shape[1:]), volume.dtype)
-    stack[neighbours : neighbours + len(slices)] = slices
-    return stack
+def fill_slice(
+    out: np.ndarray,
+    volume: np.ndarray,
+    index: int,
+    parameters: Preprocessing,
+    plane: Plane,
+    box: tuple[slice, slice] = (slice(None), slice(None)),
+) -> None:
+    """Put what the network sees of one slice of (X, Y, Z, 4) into zeros (rows, columns, slices, 4).
 
-
-def neighbour_slices(stack: np.ndarray, index: int, neighbours: int) -> np.ndarray:
-    """Return the channels (rows, columns, 4 * (2 * neighbours + 1)) of slice `index`.
-
-    Channels run slice by slice in ascending order, sequences in order within each.
-    `stack` comes from `slice_stack`.
+    Neighbours come in ascending order, empty beyond the ends, the mirrored slice last. `box` cuts
+    rows and columns out.
     """
-    window = stack[index : index + 2 * neighbours + 1]
-    return np.moveaxis(window, 0, 2).reshape(*window.shape[1:3], -1)
+    slices, neighbours = as_slices(volume, plane), parameters.neighbours
+    for at, other in enumerate(range(index - neighbours, index + neighbours + 1)):
+        if 0 <= other < len(slices):
+            out[:, :, at] = slices[other, *box]
+    if parameters.mirror:
+        out[:, :, -1] = mirrored_slices(volume, plane)[index, *box]
 
 
 def mirrored_slices(volume: np.ndarray, plane: Plane) -> np.ndarray:
@@ -246,20 +249,22 @@ def slice_batches(
     plane: Plane,
     shapes: Sequence[tuple[int, int]],
     batch: int,
+    interval: int = 1,
 ) -> Iterator[tuple[np.ndarray, Window]]:
     """Yield network inputs (batch, H, W, C) float32 and what they show, in the order of slices.
 
-    `volume` is (X, Y, Z, 4), `brain` (X, Y, Z). Of each batch only the rows and columns with brain
+    `volume` is (X, Y, Z, 4), quickest in float32, `brain` (X, Y, Z). Of each batch only the rows and columns with brain
     are taken, centred in the first of `shapes` that holds them: towards the top of a head that is
     half the work. Slices without brain are left out. The last batch is filled up with empty slices.
+
+    `interval`: take every such slice; a batch then has the rows and columns of the brain in the
+    slices between as well.
     """
-    neighbours = parameters.neighbours
-    stack = slice_stack(volume, neighbours, plane)
-    mirrored = mirrored_slices(volume, plane)
-    brain = as_slices(brain, plane)
-    for start in range(0, len(brain), batch):
-        part = slice(start, min(start + batch, len(brain)))
-        inside = brain[part].any(axis=0)
+    brain = np.ascontiguousarray(as_slices(brain, plane))
+    for start in range(0, len(brain), batch * interval):
+        part = slice(start, min(start + batch * interval, len(brain)), interval)
+        taken = range(len(brain))[part]
+        inside = brain[max(0, start - interval + 1) : taken[-1] + interval].any(axis=0)
         if not inside.any():
             continue
         box = bounding_box(inside)
@@ -267,12 +272,10 @@ def slice_batches(
         shape = fitting_shape(size, shapes)
         where = centred(size, shape)
         inputs = np.zeros((batch, *shape, parameters.channels), np.float32)
-        own, other = np.split(inputs, [(2 * neighbours + 1) * stack.shape[-1]], axis=-1)
-        for row, index in enumerate(range(part.start, part.stop)):
-            own[row, *where] = neighbour_slices(stack[:, *box], index, neighbours)
-            if parameters.mirror:
-                other[row, *where] = mirrored[index, *box]
-        yield inputs, Window((part, *box), (slice(0, part.stop - part.start), *where))
+        by_slice = inputs.reshape(*inputs.shape[:3], parameters.slices, len(MODALITIES))
+        for row, index in enumerate(taken):
+            fill_slice(by_slice[row, *where], volume, index, parameters, plane, box)
+        yield inputs, Window((part, *box), (slice(0, len(taken)), *where))
 
 
 def centred(size: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +38,7 @@ from model.preprocess import (
 # Share of the whole job at which each stage ends, for the progress bar.
 STAGES = {"preprocess": 0.25, "inference": 0.9, "postprocess": 1.0}
 Progress = Callable[[str, float], None]
+ORDINALS = {2: "second", 3: "third"}
 Quality = Literal["accurate", "fast"]
 # Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
 WARNED_REGIONS = {"WT": "the whole tumour", "TC": "tumour core", "ET": "enhancing tumour"}
@@ -95,8 +97,13 @@ class Segmenter:
     @property
     def device(self) -> str:
         """What ran, as text for people: the engine's device and the views of a scan it averaged."""
-        mirrored = " and mirrored" if self.card.inference.flip else ""
-        return f"{self._engine.device}; {', '.join(self.card.inference.planes)}{mirrored} slices"
+        inference = self.card.inference
+        first, *others = inference.planes
+        every = ORDINALS.get(inference.interval, f"{inference.interval}th")
+        thinned = f"every {every} " if others and inference.interval > 1 else ""
+        planes = ", ".join([first, *([thinned + ", ".join(others)] if others else [])])
+        mirrored = " and mirrored" if inference.flip else ""
+        return f"{self._engine.device}; {planes}{mirrored} slices"
 
     def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
         """Segment one case. Raises CaseError `no_brain`."""
@@ -121,59 +128,97 @@ class Segmenter:
         mirrors = (False, True) if self.card.inference.flip else (False,)
         views = [(plane, mirror) for plane in self.card.inference.planes for mirror in mirrors]
         low, high = STAGES["preprocess"], STAGES["inference"]
-        size = prepared.volume.shape[:3]
-        labels, confidence = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
-        total = np.zeros((*size, CLASSES), np.float32) if len(views) > 1 else None
+
+        def advance(number: int, fraction: float) -> None:
+            report("inference", low + (high - low) * (number + fraction) / len(views))
+
+        # Once for all slices: converting each of them three times takes longer.
+        prepared = replace(prepared, volume=prepared.volume.astype(np.float32))
+        if len(views) == 1:
+            return self._infer_alone(prepared, views[0][0], partial(advance, 0))
+        total = np.zeros((*prepared.volume.shape[:3], CLASSES), np.float32)
+        weights = np.zeros((*total.shape[:3], 1), np.float32)
         for number, (plane, mirror) in enumerate(views):
-            step = -1 if mirror else 1
+            self._add_view(prepared, plane, mirror, total, weights, partial(advance, number))
+        total /= weights
+        return winners(total, self.card.postprocessing.class_weights)
 
-            def receive(window: Window, result: np.ndarray, plane=plane, step=step) -> None:
-                # By slice in this view; with a single view classes are chosen here, batch by
-                # batch, while later batches are being computed.
-                part, found = window.source, result[window.batch]
-                if total is None:
-                    into = as_slices(labels[::step], plane), as_slices(confidence[::step], plane)
-                    into[0][part], into[1][part] = winners(
-                        found, self.card.postprocessing.class_weights
-                    )
-                else:
-                    as_slices(total[::step], plane)[part] += found
+    def _infer_alone(
+        self, prepared: Prepared, plane: Plane, advance: Callable[[float], None]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and confidence of a single view.
 
-            def advance(fraction: float, number=number) -> None:
-                report("inference", low + (high - low) * (number + fraction) / len(views))
+        Classes are chosen batch by batch, while later batches are being computed.
+        """
+        labels, confidence = np.zeros((2, *prepared.volume.shape[:3]), np.uint8)
+        into = as_slices(labels, plane), as_slices(confidence, plane)
 
-            volume, brain = prepared.volume[::step], prepared.brain[::step]
-            self._infer_view(volume, brain, plane, receive, advance)
-        if total is not None:
-            total /= len(views)
-            labels, confidence = winners(total, self.card.postprocessing.class_weights)
+        def receive(window: Window, result: np.ndarray) -> None:
+            found = winners(result[window.batch], self.card.postprocessing.class_weights)
+            into[0][window.source], into[1][window.source] = found
+
+        self._infer_view(prepared.volume, prepared.brain, plane, 1, receive, advance)
         return labels, confidence
+
+    def _add_view(
+        self,
+        prepared: Prepared,
+        plane: Plane,
+        mirror: bool,
+        total: np.ndarray,
+        weights: np.ndarray,
+        advance: Callable[[float], None],
+    ) -> None:
+        """Add the probabilities of one view to `total` (X, Y, Z, classes), its weights to `weights`.
+
+        Slices between those that the network saw get shares of their neighbours' probabilities.
+        """
+        inference = self.card.inference
+        interval = 1 if plane == inference.planes[0] else inference.interval
+        step = -1 if mirror else 1
+        into = as_slices(total[::step], plane)
+        counted = np.zeros(len(into), np.float32)
+        for index in range(0, len(into), interval):
+            for other, share in shares(index, interval, len(into)):
+                counted[other] += share
+        as_slices(weights[::step], plane)[:] += counted.reshape(-1, 1, 1, 1)
+
+        def receive(window: Window, result: np.ndarray) -> None:
+            taken, *box = window.source
+            indices = range(len(into))[taken]
+            for index, found in zip(indices, result[window.batch], strict=True):
+                for other, share in shares(index, interval, len(into)):
+                    into[other][*box] += found * np.float32(share)
+
+        volume, brain = prepared.volume[::step], prepared.brain[::step]
+        self._infer_view(volume, brain, plane, interval, receive, advance)
 
     def _infer_view(
         self,
         volume: np.ndarray,
         brain: np.ndarray,
         plane: Plane,
+        interval: int,
         receive: Callable[[Window, np.ndarray], None],
         advance: Callable[[float], None],
     ) -> None:
-        """Run the network on all slices of (X, Y, Z, 4) in one plane.
+        """Run the network on every `interval`-th slice of (X, Y, Z, 4) in one plane.
 
         Calls `receive(window, probabilities (batch, rows, columns, classes))` batch by batch, and
         `advance` with the share that is done.
         """
         shapes = self.card.inference.shapes
         windows: list[Window] = []
-        slices = volume.shape[PLANES[plane][0]]
+        slices = -(-volume.shape[PLANES[plane][0]] // interval)
         finished = 0
 
         def inputs() -> Iterator[np.ndarray]:
-            batches = slice_batches(
-                volume, brain, self.card.preprocessing, plane, shapes, self._engine.batch
-            )
-            for batch, window in batches:
+            parameters, batch = self.card.preprocessing, self._engine.batch
+            for inputs, window in slice_batches(
+                volume, brain, parameters, plane, shapes, batch, interval
+            ):
                 windows.append(window)
-                yield batch
+                yield inputs
 
         def one(index: int, result: np.ndarray) -> None:
             nonlocal finished
@@ -183,6 +228,15 @@ class Segmenter:
             advance(min(1.0, finished * self._engine.batch / slices))
 
         self._engine.run(inputs(), one)
+
+
+def shares(index: int, interval: int, count: int) -> Iterator[tuple[int, float]]:
+    """Yield the slices of `count` to which slice `index` gives a share of itself, and the share.
+
+    Linear interpolation between slices that are `interval` apart.
+    """
+    for other in range(max(0, index - interval + 1), min(count, index + interval)):
+        yield other, 1 - abs(other - index) / interval
 
 
 def winners(probabilities: np.ndarray, weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

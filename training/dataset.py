@@ -10,7 +10,7 @@ import numpy as np
 
 from model.labels import REGIONS
 from model.modalities import MODALITIES
-from model.preprocess import PLANES, Plane, Preprocessing, mirrored_slices, neighbour_slices
+from model.preprocess import PLANES, Plane, Preprocessing, as_slices, fill_slice
 from training.augment import change_intensity, random_sampling, sample
 from training.settings import Settings
 
@@ -29,10 +29,6 @@ class PreparedCase:
         self.labels = np.load(folder / "labels.npy", mmap_mode="r")
         self._tumour_slices: dict[Plane, dict[int, np.ndarray]] = {}
 
-    def images_in(self, plane: Plane) -> np.ndarray:
-        """Return a view (slices, rows, columns, 4) of the sequences."""
-        return np.moveaxis(self.stack, 0, 2).transpose(*PLANES[plane], 3)
-
     def labels_in(self, plane: Plane) -> np.ndarray:
         """Return a view (slices, rows, columns) of the labels."""
         return np.moveaxis(self.labels, 0, 2).transpose(PLANES[plane])
@@ -50,16 +46,11 @@ class PreparedCase:
 
     def slice(self, index: int, parameters: Preprocessing, plane: Plane = "axial") -> np.ndarray:
         """Return the network's input (rows, columns, C) float32; empty beyond the ends."""
-        neighbours, images = parameters.neighbours, self.images_in(plane)
-        low, high = index - neighbours, index + neighbours + 1
-        window = np.zeros((high - low, *images.shape[1:]), np.float32)
-        first, last = max(low, 0), min(high, len(images))
-        window[first - low : last - low] = images[first:last]
-        own = neighbour_slices(window, 0, neighbours)
-        if not parameters.mirror:
-            return own
-        mirrored = mirrored_slices(np.moveaxis(self.stack, 0, 2), plane)[index]
-        return np.concatenate([own, mirrored.astype(np.float32)], axis=-1)
+        volume = np.moveaxis(self.stack, 0, 2)
+        shape = as_slices(volume, plane).shape[1:3]
+        image = np.zeros((*shape, parameters.slices, len(MODALITIES)), np.float32)
+        fill_slice(image, volume, index, parameters, plane)
+        return image.reshape(*shape, parameters.channels)
 
 
 @dataclass

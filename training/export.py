@@ -44,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("runs/data"))
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"])
+    parser.add_argument(
+        "--interval", type=int, default=1, help="take every such slice of planes after the first"
+    )
     parser.add_argument("--flip", action="store_true", help="average with the mirrored prediction")
     parser.add_argument(
         "--class-weights",
@@ -54,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="on the probabilities of background, core, edema and enhancing tumour",
     )
     parser.add_argument("--min-component-ml", type=float, default=0.0)
+    parser.add_argument("--min-core-ml", type=float, default=0.0)
     parser.add_argument("--min-enhancing-ml", type=float, default=0.0)
     parser.add_argument("--scores", type=Path, help="what training.evaluate wrote on the test part")
     parser.add_argument(
@@ -63,10 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
     card = make_card(
         options.run,
         load_preprocessing(options.data),
-        Inference(planes=tuple(options.planes), flip=options.flip),
+        Inference(planes=tuple(options.planes), interval=options.interval, flip=options.flip),
         Postprocessing(
             class_weights=tuple(options.class_weights),
             min_component_ml=options.min_component_ml,
+            min_core_ml=options.min_core_ml,
             min_enhancing_ml=options.min_enhancing_ml,
         ),
         held_out(options.scores, options.without) if options.scores else {},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model.card import DEFAULT_DIR, ModelCard, read_card
 from model.labels import REGIONS
+from model.postprocess import Postprocessing
 from training.card_tables import (
     TITLES,
     comparison_table,
@@ -82,7 +83,7 @@ The same patients after each part that had not seen them; mean Dice.
 
 ### Accuracy against time
 
-The same patients and weights with fewer and with more views averaged; Dice, and the median of the
+The same patients and weights with fewer and with more slices seen; Dice, and the median of the
 seconds to read and segment a patient on the machine named above.
 
 {modes}
@@ -186,11 +187,19 @@ def describe(card: ModelCard) -> dict:
         "n4": on[card.preprocessing.bias_correction],
         "planes": ", ".join(card.inference.planes),
         "flip": on[card.inference.flip],
-        "post": f"{weights_text(post.class_weights)}components under {post.min_component_ml:g} mL are dropped, less than "
-        f"{post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core",
+        "post": post_text(post),
         "parts": table(*parts_table(parts)),
         "settings": "\n\n".join(settings_texts(parts)),
     }
+
+
+def post_text(post: Postprocessing) -> str:
+    """Return the steps of post-processing as a list."""
+    steps = weights_text(post.class_weights)
+    steps += f"components under {post.min_component_ml:g} mL are dropped, "
+    if post.min_core_ml:
+        steps += f"tumour cores under {post.min_core_ml:g} mL become edema, "
+    return steps + f"less than {post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core"
 
 
 def weights_text(weights: tuple[float, ...]) -> str:

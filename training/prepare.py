@@ -27,7 +27,7 @@ from model.geometry import to_canonical
 from model.labels import REGIONS, from_file_values
 from model.modalities import MODALITIES
 from model.nifti import Volume, read_volume
-from model.preprocess import Preprocessing, prepare, slice_stack
+from model.preprocess import Preprocessing, as_slices, prepare
 
 # Cases of one patient at several times (BraTS 2023 on) end in a three-digit visit number.
 VISIT = re.compile(r"(BraTS-[A-Z]+-\d+)-\d{3}$")
@@ -132,7 +132,7 @@ def write_case(
     folder = out / name
     folder.mkdir(exist_ok=True)
     # Slice-major, so that one slice is one contiguous read.
-    np.save(folder / "slices.npy", slice_stack(prepared.volume, 0))
+    np.save(folder / "slices.npy", np.ascontiguousarray(as_slices(prepared.volume, "axial")))
     np.save(folder / "labels.npy", np.ascontiguousarray(np.moveaxis(target, 2, 0)))
     visit = VISIT.match(name)
     return {

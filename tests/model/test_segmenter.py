@@ -10,7 +10,7 @@ from model.case import Case, find_case_files, load_case
 from model.geometry import from_canonical
 from model.postprocess import Postprocessing
 from model.preprocess import prepare
-from model.segmenter import Segmenter, missing_warning
+from model.segmenter import Segmenter, missing_warning, shares
 from tests.phantoms import orientations, stretched, turned, without
 from training.scores import quick_dice
 
@@ -154,7 +154,82 @@ def test_every_view_puts_its_answer_where_it_belongs(segmenter, demo_case, plane
     assert set(np.unique(result.confidence[inside])) == {235}
 
 
+def test_slices_between_are_interpolated(segmenter, demo_case):
+    case, _ = demo_case
+    whole, thinned = (
+        Segmenter(
+            dataclasses.replace(
+                segmenter.card,
+                inference=dataclasses.replace(
+                    segmenter.card.inference, planes=("axial", "sagittal"), interval=interval
+                ),
+                postprocessing=Postprocessing(),
+            ),
+            Threshold(),
+        ).segment(case)
+        for interval in (1, 3)
+    )
+    prepared = prepare(case, segmenter.card.preprocessing)
+    certain = from_canonical(_in_whole(prepared, _of_taken_slices(prepared)), case.affine)
+    # What the network saw is as it was; between, edges differ and nothing else.
+    np.testing.assert_array_equal(whole.labels[certain], thinned.labels[certain])
+    np.testing.assert_array_equal(whole.confidence[certain], thinned.confidence[certain])
+    both = np.count_nonzero((whole.labels > 0) & (thinned.labels > 0))
+    dice = 2 * both / (np.count_nonzero(whole.labels) + np.count_nonzero(thinned.labels))
+    assert 0.95 < dice < 1
+    assert not thinned.labels[thinned.confidence == 255].any()
+
+
+def _of_taken_slices(prepared) -> np.ndarray:
+    """Return (X, Y, Z) bool: the slices in X that an interval of 3 takes, but for the last ones."""
+    taken = np.zeros(prepared.volume.shape[:3], bool)
+    taken[:-3:3] = True
+    return taken & prepared.brain
+
+
+def _in_whole(prepared, mask: np.ndarray) -> np.ndarray:
+    whole = np.zeros(prepared.shape, bool)
+    whole[prepared.box] = mask
+    return whole
+
+
+@pytest.mark.parametrize("interval", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, 7, 9])
+def test_shares_of_slices_add_up(interval, count):
+    weights = np.zeros(count)
+    for index in range(0, count, interval):
+        for other, share in shares(index, interval, count):
+            weights[other] += share
+    last = (count - 1) // interval * interval
+    np.testing.assert_allclose(weights[: last + 1], 1)
+    # Beyond the last slice taken there is only that one to go by.
+    assert (weights[last + 1 :] > 0).all()
+
+
+def test_an_engine_ends_what_it_began_when_a_receiver_fails(segmenter):
+    engine = segmenter._engine
+    batches = [np.zeros((engine.batch, 96, 128, segmenter.card.channels), np.float32)] * 8
+
+    def fail(index: int, result: np.ndarray) -> None:
+        raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        engine.run(batches, fail)
+    seen = []
+    engine.run(batches, lambda index, result: seen.append((index, float(result.sum()))))
+    assert [index for index, _ in seen] == list(range(8))
+    assert len({total for _, total in seen}) == 1
+
+
 def test_fast_takes_the_first_plane_alone():
     fast = Segmenter.load(engine="openvino", device="cpu", quality="fast")
     assert fast.card.inference.planes == ("axial",) and not fast.card.inference.flip
     assert fast.device.endswith("; axial slices")
+
+
+def test_the_device_names_the_slices_that_are_seen(segmenter):
+    inference = dataclasses.replace(
+        segmenter.card.inference, planes=("axial", "coronal", "sagittal"), interval=2, flip=True
+    )
+    thinned = Segmenter(dataclasses.replace(segmenter.card, inference=inference), Threshold())
+    assert thinned.device == "threshold; axial, every second coronal, sagittal and mirrored slices"
