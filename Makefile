@@ -73,9 +73,9 @@ fuzz: $(filter .uv/%,$(UV))  ## feed random files to reader, unzipping and names
 	$(UV) sync --frozen --quiet --inexact --group fuzz --extra train
 	for target in read unpack name; do $(RUN) python -m tests.fuzz $$target $(FUZZ_S) || exit 1; done
 
-soak: $(filter .uv/%,$(UV))  ## load and kill a server on this machine for SOAK_S seconds, write benchmarks/soak.md
+soak: $(filter .uv/%,$(UV))  ## load and kill a server on this machine for SOAK_S seconds, write benchmarks/README.md
 	$(UV) sync --frozen --quiet --extra train
-	$(RUN) python -m benchmarks.soak $(SOAK_S) --out benchmarks/soak.md
+	$(RUN) python -m benchmarks.soak $(SOAK_S) --out benchmarks/README.md
 
 audit: $(filter .uv/%,$(UV))  ## look up known vulnerabilities of what is locked (needs a network)
 	$(UV) sync --frozen --quiet --extra train

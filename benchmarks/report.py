@@ -12,6 +12,7 @@ from pathlib import Path
 
 from model.engines import has_nvidia_gpu
 
+SOAK = "\n## Soak\n"
 LIBRARIES = ("openvino", "tensorflow", "keras", "numpy", "torch", "monai")
 
 
@@ -83,7 +84,7 @@ def machine() -> list[str]:
 def write(
     path: Path, machine: list[str], what: str, sections: dict[str, list[Measurement]]
 ) -> None:
-    """Write the tables as Markdown."""
+    """Write the tables as Markdown; the section of the soak in `path` stays."""
     lines = ["# Benchmarks", "", "Written by `make bench`; do not edit by hand.", ""]
     lines += [f"- {line}" for line in machine] + [f"- measured on {what}", ""]
     for title, measurements in sections.items():
@@ -95,4 +96,18 @@ def write(
         "and `monai` can be imported.",
         "",
     ]
-    path.write_text("\n".join(lines))
+    _, soak = split(path)
+    path.write_text("\n".join(lines) + soak)
+
+
+def write_soak(path: Path, section: str) -> None:
+    """Put the section of the soak in place of the last one in `path`."""
+    measured, _ = split(path)
+    path.write_text(f"{measured.rstrip()}\n\n{section}")
+
+
+def split(path: Path) -> tuple[str, str]:
+    """Return what `make bench` wrote, and what `make soak` did, of a page that may not be there."""
+    text = path.read_text() if path.exists() else ""
+    measured, heading, soak = text.partition(SOAK)
+    return measured, f"\n{heading.strip()}\n{soak}" if heading else ""

@@ -1,6 +1,6 @@
 """Load a server on this machine for a while, kill it again and again, and count what is left.
 
-    python -m benchmarks.soak SECONDS [--out FILE]
+    python -m benchmarks.soak SECONDS [--out PAGE]
 
 Clients send good, bad and broken-off uploads, read and delete; the server is killed at random in the
 first two thirds of the time, and left alone in the last, in which its memory and open files are
@@ -23,6 +23,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import write_soak
 from benchmarks.soak_page import as_markdown, passed
 from model.modalities import MODALITIES
 from model.nifti import read_volume
@@ -152,7 +153,7 @@ class Soak:
             if status == 200 and not _is_whole(body):
                 self._fault(f"half a mask of {case['id']}")
             elif status not in (200, 404, 409):
-                self._fault(f"reading: {status}")
+                self._fault(f"reading: {status} {body[:300]!r}")
         self._count("read: five cases")
 
     def _delete(self, dice: random.Random) -> None:
@@ -257,10 +258,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     findings = run(arguments.seconds)
-    page = as_markdown(findings, arguments.seconds, CLIENTS)
+    section = as_markdown(findings, arguments.seconds, CLIENTS)
     if arguments.out:
-        arguments.out.write_text(page)
-    print(page, json.dumps(findings["faults"][:20], indent=1), sep="\n")
+        write_soak(arguments.out, section)
+    print(section, json.dumps(findings["faults"][:20], indent=1), sep="\n")
     sys.exit(0 if passed(findings) else 1)
 
 

@@ -1,39 +1,57 @@
-"""What the soak found, as a page."""
+"""What the soak found, as a section of benchmarks/README.md."""
 
+import statistics
 from typing import Any
+
+from benchmarks.report import machine
+
+# Where nothing may be found.
+EMPTY = ("lost", "unfinished", "failed", "folders without case", "cases without folder", "faults")
+# Memory and open files may differ by this share between the halves of the undisturbed time.
+FLAT_WITHIN = 0.1
 
 
 def passed(findings: dict[str, Any]) -> bool:
-    """Say whether nothing was lost, half done, left over or answered wrongly."""
-    empty = (
-        "lost",
-        "unfinished",
-        "failed",
-        "faults",
-        "folders without case",
-        "cases without folder",
-    )
-    return not any(findings[name] for name in empty) and not findings["left in staging"]
+    """Say whether nothing was lost, half done, left over or answered wrongly, and nothing grew."""
+    clean = not any(findings[name] for name in EMPTY) and not findings["left in staging"]
+    return clean and is_flat(findings["samples"])
+
+
+def is_flat(samples: list[tuple[float, int, int]]) -> bool:
+    """Say whether memory and open files of (seconds, bytes, files) stay what they are once warm.
+
+    The first quarter is left to warming up. Too few samples say nothing.
+    """
+    warm = samples[len(samples) // 4 :]
+    half = len(warm) // 2
+    if half < 3:
+        return True
+    for column in (1, 2):
+        before, after = (
+            statistics.median(sample[column] for sample in part)
+            for part in (warm[:half], warm[half:])
+        )
+        # Three files more or less are connections of the moment.
+        if after - before > max(FLAT_WITHIN * before, 3):
+            return False
+    return True
 
 
 def as_markdown(findings: dict[str, Any], seconds: float, clients: int) -> str:
-    """Return the findings as a page."""
+    """Return the findings as a section."""
     counts = "\n".join(f"| {what} | {count} |" for what, count in findings["counts"].items())
-    lists = (
-        "lost",
-        "unfinished",
-        "failed",
-        "folders without case",
-        "cases without folder",
-        "faults",
-    )
-    rows = "\n".join(f"| {name} | {len(findings[name])} |" for name in lists)
+    rows = "\n".join(f"| {name} | {len(findings[name])} |" for name in EMPTY)
+    where = "\n".join(f"- {line}" for line in machine()[::2])
     samples = findings["samples"]
     usage = "\n".join(
         f"| {at:.0f} | {rss / 2**20:.0f} | {files} |"
         for at, rss, files in samples[:: max(1, len(samples) // 12)]
     )
-    return f"""# Soak
+    return f"""## Soak
+
+Written by `make soak`; do not edit by hand.
+
+{where}
 
 {seconds:.0f} s of {clients} clients on 127.0.0.1, as `make soak` runs it: {"passed" if passed(findings) else "FAILED"}.
 The server was killed at random in the first two thirds, and left alone in the last.

@@ -1,7 +1,7 @@
 import pytest
 
-from benchmarks import soak
-from benchmarks.soak_page import as_markdown, passed
+from benchmarks import report, soak
+from benchmarks.soak_page import as_markdown, is_flat, passed
 
 
 @pytest.mark.slow
@@ -12,3 +12,23 @@ def test_a_short_soak_loses_nothing():
     assert findings["accepted"] >= 1
     assert any(what.startswith("server: kill") for what in findings["counts"])
     assert "passed" in as_markdown(findings, 6, soak.CLIENTS)
+
+
+def test_growth_is_noticed():
+    steady = [(t, 500_000_000 + 10_000_000 * (t % 2), 25 - t % 3) for t in range(20)]
+    assert is_flat(steady)
+    assert not is_flat([(t, 500_000_000 + 20_000_000 * t, files) for t, _, files in steady])
+    assert not is_flat([(t, size, 25 + t) for t, size, _ in steady])
+
+
+def test_bench_and_soak_keep_each_other_s_part_of_the_page(tmp_path):
+    page = tmp_path / "README.md"
+    report.write_soak(page, "## Soak\n\nfirst\n")
+    report.write(page, ["one machine"], "a case", {"Serving": []})
+    report.write_soak(page, "## Soak\n\nsecond\n")
+    text = page.read_text()
+    assert text.count("## Soak") == 1 and "first" not in text
+    assert text.startswith("# Benchmarks") and text.endswith("\n\n## Soak\n\nsecond\n")
+    report.write(page, ["another machine"], "a case", {"Serving": []})
+    again = page.read_text()
+    assert again == text.replace("one machine", "another machine")
