@@ -10,7 +10,7 @@ IMAGENET ?=
 FUZZ_S ?= 60
 SOAK_S ?= 600
 # Inference and post-processing of the shipped model, as chosen in training/EXPERIMENTS.md.
-EXPORT ?= --planes axial coronal sagittal --interval 2 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-enhancing-ml 0.5
+EXPORT ?= --planes axial coronal sagittal --interval 2 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5
 SEQUENCES := flair t1 t1ce t2
 RUN_DIR := runs/mobile_unet
 # The parts of the training, in order; the test patients join in the last one.

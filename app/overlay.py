@@ -6,6 +6,7 @@ into memory, so that a slice costs only the pages that it lies on.
 
 import io
 from collections.abc import Container
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +66,12 @@ def save_volumes(folder: Path, case: Case, labels: np.ndarray, confidence: np.nd
 
     labels : (X, Y, Z) uint8 network indices; confidence : (X, Y, Z) uint8, 255 = certain
     """
-    for channel in case.present:
+
+    def save_scan(channel: int) -> None:
         _save(folder, MODALITIES[channel], windowed(case.data[..., channel]), case.affine)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(save_scan, case.present))
     _save(folder, CONFIDENCE, confidence, case.affine)
     save_labels(folder, labels, case.affine)
     _, canonical_affine = to_canonical(labels, case.affine)

@@ -1,6 +1,7 @@
 """The report of all experiments, written from their results."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,13 @@ do not edit.
 
 Dice is the mean over the held-out patients of all folds run, on whole volumes through the serving
 path. The second number is the mean difference to the experiment named under "against", over the same
-patients, with its standard error.
+patients, with its standard error. The last scores are lesion-wise for the tumour core: Dice, and how
+many false ones there are in all.
 """
 HEAD = (
-    "| experiment | against | WT | TC | ET | ED | NCR | mean of five | patients | minutes "
+    "| experiment | against | WT | TC | ET | ED | NCR | mean of five | lesion-wise TC | false TC | patients | minutes "
     "| slices/s | s/patient | configuration |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 DECISIONS_HEAD = (
     "## Questions and decisions\n\n| experiment | question | decision |\n|---|---|---|\n"
@@ -88,9 +90,18 @@ def _row(name: str, table: dict, found: dict[str, dict]) -> str:
     seconds = np.mean(
         [s["seconds"]["read"] + s["seconds"]["segment"] for s in result["cases"].values()]
     )
-    columns = [name, against, *cells, len(result["cases"]), result["minutes"]]
+    columns = [name, against, *cells, *_lesion_wise(result["cases"].values())]
+    columns += [len(result["cases"]), result["minutes"]]
     columns += [result["slices_per_s"], f"{seconds:.1f}", f"`{result['hash']}`"]
     return "| " + " | ".join(map(str, columns)) + " |"
+
+
+def _lesion_wise(scores: Iterable[dict]) -> tuple[str, str]:
+    """Return mean Dice and false ones of tumour cores; empty where they were not scored yet."""
+    cores = [score["lesion_wise"]["TC"] for score in scores if "lesion_wise" in score]
+    if not cores:
+        return "", ""
+    return f"{np.mean([c['dice'] for c in cores]):.3f}", str(sum(c["false"] for c in cores))
 
 
 def _decision(name: str, config: dict[str, Any]) -> str:
