@@ -93,6 +93,30 @@ def stroke(page: Page, *, left: float = 0.4, right: float = 0.6, height: float =
     page.mouse.up()
 
 
+@pytest.fixture
+def tablet(webgl_browser: Browser, address: str):
+    """The same page on a tablet, which has fingers for a mouse."""
+    context = webgl_browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    page.goto(f"{address}#3d&layout=axial")
+    settle(page)
+    yield page
+    context.close()
+
+
+def swipe(page: Page) -> None:
+    """Draw a line across the picture with a finger."""
+    box = page.locator(".pane canvas").bounding_box()
+    fingers = page.context.new_cdp_session(page)
+    y = box["y"] + 0.3 * box["height"]
+    for at in range(9):
+        x = box["x"] + (0.4 + 0.2 * at / 8) * box["width"]
+        kind = "touchMove" if at else "touchStart"
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def start(page: Page, pen: str = "Enhancing tumour") -> None:
     page.get_by_role("button", name="Correct").click()
     expect(page.get_by_role("group", name="Correct the mask")).to_be_visible()
@@ -128,6 +152,22 @@ def test_strokes_become_a_version_and_everything_follows(page: Page, address, sc
     page.get_by_role("button", name="Go back to version 0").click()
     expect(page.get_by_text("Mask corrected by hand")).to_be_hidden()
     assert page.request.get(api(address)).json()["mask"]["made_from"] == 0
+
+
+def test_a_finger_draws_as_the_mouse_does(tablet: Page, address, screenshot):
+    start(tablet)
+    swipe(tablet)
+    expect(tablet.get_by_text("1 stroke, not saved")).to_be_visible()
+    screenshot(tablet, "case-correcting-tablet")
+    tablet.get_by_role("button", name="Save as new version").click()
+    expect(tablet.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    model, corrected = mask_of(tablet, address, 0), mask_of(tablet, address, 1)
+    added = corrected != model
+    assert set(np.unique(corrected[added])) == {ENHANCING}
+    assert np.count_nonzero(added) > 30
+    # One slice, and few rows: a line, not a dot.
+    assert len(np.unique(np.nonzero(added)[0])) == 1
+    assert len(np.unique(np.nonzero(added)[1])) <= 4
 
 
 def test_undo_takes_strokes_back_one_by_one(page: Page, address):

@@ -89,6 +89,8 @@ export class Pane {
   /** A pane on `canvas`; `onDrawn(pane)` is called after every drawing. */
   constructor(canvas, onDrawn) {
     this.canvas = canvas;
+    // NiiVue focuses it at every touch; scrolling it into sight would move it under the finger.
+    canvas.focus = () => HTMLElement.prototype.focus.call(canvas, { preventScroll: true });
     // As an option of the constructor it would be ignored.
     this.#nv.setMouseEventConfig(MOUSE);
     this.#nv.onDrawn = () => { if (this.image) onDrawn(this); };
