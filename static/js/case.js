@@ -4,7 +4,7 @@ import { part } from "./dom.js";
 import { poll } from "./poll.js";
 import { duration } from "./text.js";
 
-const INTERVAL_MS = 300;
+const INTERVAL_MS = 200;
 const TROUBLE = {
   unreachable: "The server does not answer. Trying again …",
   gone: "This case has been deleted.",
