@@ -115,7 +115,8 @@ def announce(app: Flask, addresses: list[tuple[str, int]]) -> None:
     host = socket.gethostname() if ipaddress.ip_address(host).is_unspecified else host
     token = tokens.create_missing(wanted)
     hint = "Get in with the link that was printed at first; `flask token rotate` makes a new one."
-    link = f"Get in with http://{host}:{port}/?token={token}\nThis link is not shown again."
+    address = wanted.public_url or f"http://{host}:{port}"
+    link = f"Get in with {address}/?token={token}\nThis link is not shown again."
     click.echo(link if token else hint, err=True)
 
 

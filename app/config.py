@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         description="Names by which the server may be asked, comma-separated; empty means any. A "
         "leading dot stands for all names below.",
     )
+    public_url: str = Field(
+        "",
+        description="Address by which others reach the server, for the link with the token; empty "
+        "means host name and port.",
+    )
     proxy_hops: int = Field(
         0, ge=0, description="Proxies in front whose `X-Forwarded-` headers are believed."
     )
@@ -117,6 +122,13 @@ class Settings(BaseSettings):
         except ArgumentError as error:
             raise ValueError("is not a database URL such as postgresql://host/name") from error
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("is not an address such as https://host")
+        return value.rstrip("/")
 
     @field_validator("access_token")
     @classmethod

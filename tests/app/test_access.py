@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from app import access, tokens, users
+from app import access, create_app, tokens, users
 from app.cases import db
 from tests.app.hazards import four, send
 from tests.app.serving import ROOT, Server
@@ -174,6 +174,12 @@ def test_flask_run_on_all_addresses_prints_the_link(app, capsys):
     printed = capsys.readouterr().err
     assert printed.count("/?token=") == 1
     assert "[::]" not in printed and "0.0.0.0" not in printed
+
+
+def test_the_link_leads_where_others_reach_the_server(tmp_path, capsys):
+    app = create_app({"data_dir": tmp_path, "public_url": "https://mri.example/"}, serve=False)
+    access.announce(app, [("0.0.0.0", 8000)])
+    assert "https://mri.example/?token=" in capsys.readouterr().err
 
 
 # Named users.

@@ -33,6 +33,7 @@ def test_environment_and_overrides(monkeypatch):
         ("BTS_RETENTION_HOURS", "-1"),
         ("BTS_DATABASE_URL", "no url"),
         ("BTS_ACCESS_TOKEN", "short"),
+        ("BTS_PUBLIC_URL", "mri.example"),
     ],
 )
 def test_wrong_settings_are_named(monkeypatch, name, value):
