@@ -40,26 +40,41 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class ValidationDice(keras.callbacks.Callback):
-    """Mean 3-D Dice per region over validation cases, of the averaged weights, into the logs."""
+    """Mean 3-D Dice per region over validation cases, of the averaged weights, into the logs.
 
-    def __init__(self, cases: list[PreparedCase], preprocessing: Preprocessing, every: int):
+    network : a copy of the model on one device, which the averaged weights are put into
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        cases: list[PreparedCase],
+        preprocessing: Preprocessing,
+        every: int,
+    ):
         super().__init__()
-        self.cases, self.preprocessing, self.every = cases, preprocessing, every
+        self.network, self.cases = network, cases
+        self.preprocessing, self.every = preprocessing, every
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         # The key must exist from the first epoch on: the CSV's columns are set by it.
         scores = {short: float("nan") for short in SHORT}
         if self.cases and (epoch + 1) % self.every == 0:
-            own = [keras.ops.convert_to_numpy(v) for v in self.model.trainable_variables]
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            self._average()
             per_case = [
-                quick_dice(case.labels, predict(self.model, case, self.preprocessing))
+                quick_dice(case.labels, predict(self.network, case, self.preprocessing))
                 for case in self.cases
             ]
-            for variable, value in zip(self.model.trainable_variables, own, strict=True):
-                variable.assign(value)
             scores = {short: float(np.mean([s[short] for s in per_case])) for short in SHORT}
         logs.update({f"val_dice_{short}": value for short, value in scores.items()})
+
+    def _average(self) -> None:
+        """Copy the averaged weights; for a moment they take the place of the model's own."""
+        own = [keras.ops.convert_to_numpy(v) for v in self.model.trainable_variables]
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self.network.set_weights(self.model.get_weights())
+        for variable, value in zip(self.model.trainable_variables, own, strict=True):
+            variable.assign(value)
 
 
 def predict(model: keras.Model, case: PreparedCase, preprocessing: Preprocessing) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -25,9 +26,16 @@ class PreparedCase:
 
     def __init__(self, folder: Path, *, synthetic: bool = False, complete: bool = True):
         self.name, self.synthetic, self.complete = folder.name, synthetic, complete
-        self.stack = np.load(folder / "slices.npy", mmap_mode="r")
-        self.labels = np.load(folder / "labels.npy", mmap_mode="r")
+        self._folder = folder
         self._tumour_slices: dict[Plane, dict[int, np.ndarray]] = {}
+
+    @property
+    def stack(self) -> np.ndarray:
+        return _mapped(self._folder / "slices.npy")
+
+    @property
+    def labels(self) -> np.ndarray:
+        return _mapped(self._folder / "labels.npy")
 
     def labels_in(self, plane: Plane) -> np.ndarray:
         """Return a view (slices, rows, columns) of the labels."""
@@ -51,6 +59,13 @@ class PreparedCase:
         image = np.zeros((*shape, parameters.slices, len(MODALITIES)), np.float32)
         fill_slice(image, volume, index, parameters, plane)
         return image.reshape(*shape, parameters.channels)
+
+
+# A map holds its file open, and a process may have about a thousand open: patients can be more.
+@lru_cache(maxsize=256)
+def _mapped(path: Path) -> np.ndarray:
+    """Return an array of which nothing is read but what is used, and nothing kept in memory."""
+    return np.load(path, mmap_mode="r")
 
 
 @dataclass

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from model.labels import CLASSES, DERIVED, REGIONS
+from training.replicas import summed
 
 CLASS_REGIONS = tuple((region.index,) for region in REGIONS)
 # Every region and derived region as the classes that it joins.
@@ -14,16 +15,17 @@ def region_dice(labels, probabilities, regions=SCORED, smooth: float = 1.0):
     """Return the mean soft Dice over `regions`, each over the whole batch (Milletari et al., 2016).
 
     `labels` (N, H, W) integers, `probabilities` (N, H, W, classes). The batch is one volume, so
-    that slices without a region do not dominate.
+    that slices without a region do not dominate, however many devices share it.
     """
     truth = ops.one_hot(ops.cast(labels, "int32"), CLASSES)
-    scores = []
+    overlaps, sizes = [], []
     for classes in regions:
         expected = sum(truth[..., index] for index in classes)
         predicted = sum(probabilities[..., index] for index in classes)
-        overlap = 2.0 * ops.sum(expected * predicted) + smooth
-        scores.append(overlap / (ops.sum(expected) + ops.sum(predicted) + smooth))
-    return sum(scores) / len(scores)
+        overlaps.append(2.0 * ops.sum(expected * predicted))
+        sizes.append(ops.sum(expected) + ops.sum(predicted))
+    overlaps, sizes = summed([ops.stack(overlaps), ops.stack(sizes)])
+    return ops.mean((overlaps + smooth) / (sizes + smooth))
 
 
 def cross_entropy(labels, probabilities):

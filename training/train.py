@@ -5,6 +5,9 @@
 A run folder holds `settings.json`, `checkpoint.npz` (weights, optimiser and its averages),
 `log.csv`, TensorBoard events, `curves.png` and, when done, `final.weights.h5`. The same command
 goes on where an interrupted run stopped.
+
+All GPUs that the process sees share each batch; so do machines that run the same command with a
+common run folder and TensorFlow's TF_CONFIG. Results are those of one device.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import keras
 
 from model.card import read_card
 from model.networks import NETWORKS
+from training import replicas
 from training.callbacks import Checkpoint, ValidationDice
 from training.dataset import Patches, load_cases, load_preprocessing, load_split
 from training.fused import with_fused_batch_norm
@@ -79,6 +83,8 @@ def run(
 
     `start_from` is the folder of a trained model whose weights are gone on from.
     """
+    # First: TensorFlow joins other machines before it does anything else.
+    devices = replicas.scope(settings.batch)
     keras.utils.set_random_seed(settings.seed)
     out.mkdir(parents=True, exist_ok=True)
     remember(out / "settings.json", asdict(settings))
@@ -86,26 +92,34 @@ def run(
     remember(out / "start.json", provenance(start_from) if start_from else {})
     preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings)
-    model = build(settings, patches, imagenet, start_from)
-    checkpoint = Checkpoint(model, out / "checkpoint.npz")
-    done = checkpoint.restore()
+    network = start(settings, patches, imagenet, start_from)
+    with devices:
+        model = compiled(network, settings)
+        checkpoint = Checkpoint(model, out / "checkpoint.npz")
+        done = checkpoint.restore()
     patches.first_step = done * settings.steps_per_epoch
     validation = load_cases(data, split["validation"]) if validate_every else []
     log = out / "log.csv"
+    writers = [
+        # First, so that its Dice is in the logs that the others write.
+        ValidationDice(network, validation, preprocessing, validate_every),
+        checkpoint,
+        keras.callbacks.CSVLogger(log, append=log.exists()),
+        keras.callbacks.TensorBoard(out / "tensorboard", profile_batch=0),
+    ]
     model.fit(
         patches,
         epochs=settings.epochs,
         initial_epoch=done,
-        callbacks=[
-            # First, so that its Dice is in the logs that the others write.
-            ValidationDice(validation, preprocessing, validate_every),
-            checkpoint,
-            keras.callbacks.CSVLogger(log, append=log.exists()),
-            keras.callbacks.TensorBoard(out / "tensorboard", profile_batch=0),
-        ],
+        callbacks=writers if replicas.is_chief() else [],
+        # Patches are drawn at random as it is, and on all machines in one order.
+        shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    finish(model, settings, patches, out)
+    if replicas.is_chief():
+        # `fit` has already put the averaged weights into the model.
+        network.set_weights(model.get_weights())
+        finish(network, settings, patches, out)
 
 
 def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -154,17 +168,22 @@ def provenance(model_dir: Path) -> dict:
     return {"weights": card.checksum, "training": card.training}
 
 
-def build(
-    settings: Settings, patches: Patches, imagenet: Path | None, start_from: Path | None = None
+def start(
+    settings: Settings, patches: Patches, imagenet: Path | None, start_from: Path | None
 ) -> keras.Model:
-    """Return the compiled network, with the weights that it starts from."""
+    """Return the network with the weights that it starts from, on one device."""
     model = NETWORKS[settings.network](patches.preprocessing.channels)
     if start_from:
         load_model_weights(model, start_from)
     elif settings.network == "mobile_unet" and settings.imagenet:
         load_imagenet(model, imagenet, patches.preprocessing)
         match_batch_norm(model, patches[0][0])
-    model = with_fused_batch_norm(model)
+    return with_fused_batch_norm(model)
+
+
+def compiled(network: keras.Model, settings: Settings) -> keras.Model:
+    """Return a copy of the network, ready to be trained on the devices of the current scope."""
+    model = with_fused_batch_norm(network)
     steps = settings.epochs * settings.steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -173,7 +192,7 @@ def build(
         warmup_steps=settings.warmup_steps,
         alpha=0.01,
     )
-    optimizer = keras.optimizers.AdamW(
+    optimizer = replicas.AdamW(
         schedule,
         weight_decay=settings.weight_decay,
         global_clipnorm=settings.clip_norm,
@@ -181,21 +200,20 @@ def build(
         ema_momentum=settings.ema,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # XLA on CPUs makes these networks several times slower, so it is left to GPUs.
+    # XLA on CPUs makes these networks several times slower, and does not span devices.
     on_gpu = keras.backend.backend() != "tensorflow" or _has_gpu()
     model.compile(
         optimizer,
-        LOSSES[settings.loss],
+        replicas.share(LOSSES[settings.loss]),
         metrics=[region_dice],
-        jit_compile="auto" if on_gpu else False,
+        jit_compile="auto" if on_gpu and replicas.count() == 1 else False,
     )
     return model
 
 
 def finish(model: keras.Model, settings: Settings, patches: Patches, out: Path) -> None:
-    """Set the averaged weights, re-estimate batch normalisation, save plain Keras weights."""
+    """Re-estimate batch normalisation of the trained network, save plain Keras weights."""
     patches.first_step = settings.epochs * settings.steps_per_epoch
-    # `fit` has already put the averaged weights into the model.
     estimate_batch_norm(model, settings.batch_norm_batches, patches)
     plain = NETWORKS[settings.network](model.input_shape[-1])
     plain.set_weights(model.get_weights())

@@ -1,6 +1,9 @@
 """Preparation, patient split, and the same input for training and serving."""
 
 import json
+import re
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from model.labels import REGIONS
 from model.preprocess import PLANES, Preprocessing, as_slices, prepare, slice_batches
 from tests.phantoms import small_case
 from training.augment import Augmentation, change_intensity, random_sampling, sample
-from training.dataset import Patches, load_cases, load_preprocessing, load_split
+from training.dataset import Patches, PreparedCase, load_cases, load_preprocessing, load_split
 from training.prepare import group_same_patients, split_patients
 from training.settings import Sampling, Settings
 
@@ -138,3 +141,34 @@ def test_intensity_keeps_background_and_drops_whole_sequences():
         assert len(missing) <= 1
         dropped |= set(missing)
     assert dropped == {0, 1, 2, 3}
+
+
+def test_patients_stay_on_disk(tmp_path):
+    """6 GB of 300 patients are drawn from with 300 open files and 100 MB of memory."""
+    count, shape = 300, (64, 200, 200)
+    folder = tmp_path / "patient_0"
+    folder.mkdir()
+    # Files with holes: the size without the writing.
+    np.lib.format.open_memmap(folder / "slices.npy", "w+", np.float16, (*shape, 4))
+    np.lib.format.open_memmap(folder / "labels.npy", "w+", np.uint8, shape)
+    for number in range(1, count):
+        (tmp_path / f"patient_{number}").symlink_to(folder)
+    cases = [PreparedCase(tmp_path / f"patient_{number}") for number in range(count)]
+    assert sum(case.stack.nbytes for case in cases) > 6e9
+    patches = Patches(cases, Settings(batch=10, sampling=Sampling(carve_share=1.0)))
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = own_memory()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files + 300, limits[1]))
+    try:
+        for step in range(30):
+            patches[step]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert own_memory() - before < 100e6
+
+
+def own_memory() -> int:
+    """Bytes that this process holds and could not read from disk again."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024

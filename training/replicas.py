@@ -1,0 +1,89 @@
+"""Training on several devices and machines at once, with the results of one.
+
+Every device takes its share of each batch. What is counted over a batch - Dice, batch normalisation,
+the norm at which the gradient is clipped - is counted over all shares, so that devices change
+times and not results, and are no settings of a run.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+# What TensorFlow reads the addresses of all machines and the part of this one from.
+CLUSTER = "TF_CONFIG"
+
+
+def scope(batch: int) -> contextlib.AbstractContextManager:
+    """Return the context to build a model in, for all devices that this process sees.
+
+    Raises SystemExit if a batch cannot be shared among them evenly.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    if CLUSTER in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        if len(devices) == 1:
+            return contextlib.nullcontext()
+        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+    if batch % strategy.num_replicas_in_sync:
+        raise SystemExit(
+            f"{strategy.num_replicas_in_sync} devices cannot share a batch of {batch} evenly: choose "
+            "another batch, or fewer devices by CUDA_VISIBLE_DEVICES"
+        )
+    return strategy.scope()
+
+
+def count() -> int:
+    """Return how many devices share a batch in the current scope."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def is_chief() -> bool:
+    """Say whether this process is the one of its cluster that writes files."""
+    task = json.loads(os.environ.get(CLUSTER, "{}")).get("task", {})
+    return task.get("type", "chief") == "chief" or task.get("index") == 0
+
+
+def summed(value: Any) -> Any:
+    """Return the sum of a tensor, or of each in a list, over all devices."""
+    if count() == 1:
+        return value
+    import tensorflow as tf
+
+    # None while Keras only looks at shapes, before it trains.
+    device = tf.distribute.get_replica_context()
+    return device.all_reduce(tf.distribute.ReduceOp.SUM, value) if device else value
+
+
+def share(loss: Callable) -> Callable:
+    """Return a loss of which every device contributes its share, as Keras expects.
+
+    Keras itself divides losses that are not scalars.
+    """
+    return lambda labels, outputs: loss(labels, outputs) / count()
+
+
+class AdamW(keras.optimizers.AdamW):
+    """Clips the gradient of a whole batch; Keras would clip each device's share before adding up."""
+
+    def __init__(self, *args: Any, global_clipnorm: float, **options: Any):
+        super().__init__(*args, global_clipnorm=global_clipnorm / count(), **options)
+        self._shares = count()
+
+    def apply(self, grads: list, trainable_variables: list | None = None) -> None:
+        if self._shares > 1:
+            # Equal shares of the whole gradient, which Keras adds up once they are clipped.
+            grads = [grad / self._shares for grad in summed(grads)]
+        super().apply(grads, trainable_variables)
