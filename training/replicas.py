@@ -1,4 +1,4 @@
-"""Training on several devices and machines at once, with the results of one.
+"""Training on several devices of a machine at once, with the results of one.
 
 Every device takes its share of each batch. What is counted over a batch - Dice, batch normalisation,
 the norm at which the gradient is clipped - is counted over all shares, so that devices change
@@ -6,15 +6,10 @@ times and not results, and are no settings of a run.
 """
 
 import contextlib
-import json
-import os
 from collections.abc import Callable
 from typing import Any
 
 import keras
-
-# What TensorFlow reads the addresses of all machines and the part of this one from.
-CLUSTER = "TF_CONFIG"
 
 
 def scope(batch: int) -> contextlib.AbstractContextManager:
@@ -26,19 +21,15 @@ def scope(batch: int) -> contextlib.AbstractContextManager:
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    if CLUSTER in os.environ:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    else:
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        if len(devices) == 1:
-            return contextlib.nullcontext()
-        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-    if batch % strategy.num_replicas_in_sync:
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) == 1:
+        return contextlib.nullcontext()
+    if batch % len(devices):
         raise SystemExit(
-            f"{strategy.num_replicas_in_sync} devices cannot share a batch of {batch} evenly: choose "
-            "another batch, or fewer devices by CUDA_VISIBLE_DEVICES"
+            f"{len(devices)} devices cannot share a batch of {batch} evenly: choose another batch, or "
+            "fewer devices by CUDA_VISIBLE_DEVICES"
         )
-    return strategy.scope()
+    return tf.distribute.MirroredStrategy([device.name for device in devices]).scope()
 
 
 def count() -> int:
@@ -48,12 +39,6 @@ def count() -> int:
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def is_chief() -> bool:
-    """Say whether this process is the one of its cluster that writes files."""
-    task = json.loads(os.environ.get(CLUSTER, "{}")).get("task", {})
-    return task.get("type", "chief") == "chief" or task.get("index") == 0
 
 
 def summed(value: Any) -> Any:

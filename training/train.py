@@ -6,8 +6,7 @@ A run folder holds `settings.json`, `checkpoint.npz` (weights, optimiser and its
 `log.csv`, TensorBoard events, `curves.png` and, when done, `final.weights.h5`. The same command
 goes on where an interrupted run stopped.
 
-All GPUs that the process sees share each batch; so do machines that run the same command with a
-common run folder and TensorFlow's TF_CONFIG. Results are those of one device.
+All GPUs that the process sees share each batch; results are those of one.
 """
 
 import argparse
@@ -83,7 +82,6 @@ def run(
 
     `start_from` is the folder of a trained model whose weights are gone on from.
     """
-    # First: TensorFlow joins other machines before it does anything else.
     devices = replicas.scope(settings.batch)
     keras.utils.set_random_seed(settings.seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -100,26 +98,24 @@ def run(
     patches.first_step = done * settings.steps_per_epoch
     validation = load_cases(data, split["validation"]) if validate_every else []
     log = out / "log.csv"
-    writers = [
-        # First, so that its Dice is in the logs that the others write.
-        ValidationDice(network, validation, preprocessing, validate_every),
-        checkpoint,
-        keras.callbacks.CSVLogger(log, append=log.exists()),
-        keras.callbacks.TensorBoard(out / "tensorboard", profile_batch=0),
-    ]
     model.fit(
         patches,
         epochs=settings.epochs,
         initial_epoch=done,
-        callbacks=writers if replicas.is_chief() else [],
-        # Patches are drawn at random as it is, and on all machines in one order.
+        # Patches are drawn at random as it is.
         shuffle=False,
+        callbacks=[
+            # First, so that its Dice is in the logs that the others write.
+            ValidationDice(network, validation, preprocessing, validate_every),
+            checkpoint,
+            keras.callbacks.CSVLogger(log, append=log.exists()),
+            keras.callbacks.TensorBoard(out / "tensorboard", profile_batch=0),
+        ],
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    if replicas.is_chief():
-        # `fit` has already put the averaged weights into the model.
-        network.set_weights(model.get_weights())
-        finish(network, settings, patches, out)
+    # `fit` has already put the averaged weights into the model.
+    network.set_weights(model.get_weights())
+    finish(network, settings, patches, out)
 
 
 def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
