@@ -6,6 +6,7 @@ times and not results, and are no settings of a run.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +58,12 @@ def share(loss: Callable) -> Callable:
 
     Keras itself divides losses that are not scalars.
     """
-    return lambda labels, outputs: loss(labels, outputs) / count()
+
+    @functools.wraps(loss)
+    def own_share(labels, outputs):
+        return loss(labels, outputs) / count()
+
+    return own_share
 
 
 class AdamW(keras.optimizers.AdamW):
