@@ -25,6 +25,7 @@ from app import (
     health,
     jobs,
     limits,
+    logs,
     metrics,
     security,
     shares,
@@ -42,7 +43,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
 
     overrides : settings by field name (`data_dir`, ...), which win over the environment; names in
         capitals go to Flask's own configuration
-    serve : whether to load the model now and to work through the queue. By default that is so
+    serve : whether to load the model now and to see to the queue. By default that is so
         for servers, and not for commands such as `flask demo-case`, which load the model when
         they need it.
 
@@ -51,7 +52,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     overrides = dict(overrides or {})
     flask_config = {key: overrides.pop(key) for key in list(overrides) if key.isupper()}
     settings = config.load_settings(overrides)
-    config.configure_logging(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     app.config.update(
@@ -60,6 +61,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         MAX_FORM_PARTS=settings.max_parts,
         MAX_FORM_MEMORY_SIZE=settings.max_field_kb * 2**10,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        SQLALCHEMY_ENGINE_OPTIONS=settings.engine_options,
         **flask_config,
     )
     app.json.sort_keys = False
@@ -99,14 +101,16 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
 
 
 def _serve(app: Flask) -> None:
-    """Load the model and work through the queue. Raises StartupError."""
+    """Load the model and see to the queue. Raises StartupError."""
     if _is_reloader_parent():
         app.extensions["model"].get()
         return
+    worker, holder = jobs.worker(app), app.extensions["model"]
     # Before the model: a second process on the same folder is refused at once.
-    jobs.worker(app).claim()
-    app.extensions["model"].get()
-    jobs.worker(app).start()
+    worker.claim()
+    # With a broker the workers load it, each its own.
+    _ = holder.card if app.config["SETTINGS"].broker_url else holder.get()
+    worker.start()
     run = click.get_current_context(silent=True)
     if run is not None:
         access.announce(app, [(run.params["host"], run.params["port"])])

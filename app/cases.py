@@ -65,6 +65,8 @@ class StoredCase(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When workers were told of it, with BTS_BROKER_URL.
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The files' names as their owner knows them, by modality.
     modalities: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
@@ -167,10 +169,16 @@ def new_staging_folder() -> Path:
     return folder
 
 
-def keep(paths: Mapping[str, Path], names: Mapping[str, str], name: str) -> StoredCase:
+def new_id() -> str:
+    """Return an id for a case: 128 random bits, so that nobody finds one by trying."""
+    return secrets.token_hex(16)
+
+
+def keep(
+    paths: Mapping[str, Path], names: Mapping[str, str], name: str, case_id: str | None = None
+) -> StoredCase:
     """Move checked scans into a new case folder and queue the case; the row comes last."""
-    # 128 random bits: nobody finds a case by trying.
-    case_id = g.case_id = secrets.token_hex(16)
+    case_id = g.case_id = case_id or new_id()
     case = StoredCase(
         id=case_id,
         owner=current().name,
@@ -253,7 +261,10 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
 def remove(case: StoredCase) -> None:
     """Delete a case: row, scans and results. A run of it that is going on ends by itself."""
     folder = case.folder
-    unshare(case)
+    # First, so that versions of the mask that are being added are deleted too.
+    locked = sa.select(StoredCase.id).where(StoredCase.id == folder.name).with_for_update()
+    db.session.execute(locked)
+    db.session.execute(sa.delete(Share).where(Share.case_id == folder.name))
     # Past the session, which takes a row that somebody else has just deleted for a fault.
     rows = [
         sa.delete(StoredMask).where(StoredMask.case_id == folder.name),
@@ -279,9 +290,12 @@ def remove_expired() -> int:
     if not hours:
         return 0
     oldest = datetime.now(UTC) - timedelta(hours=hours)
-    expired = db.session.scalars(sa.select(StoredCase).where(StoredCase.created_at < oldest)).all()
-    for case in expired:
-        case_id = case.id
-        remove(case)
-        audit.write("purge", case_id)
+    selected = sa.select(StoredCase.id).where(StoredCase.created_at < oldest)
+    expired = db.session.scalars(selected).all()
+    for case_id in expired:
+        case = db.session.get(StoredCase, case_id)
+        # Another process may be faster.
+        if case is not None:
+            remove(case)
+            audit.write("purge", case_id)
     return len(expired)

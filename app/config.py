@@ -1,13 +1,13 @@
 """Settings: environment variables with the prefix BTS_, checked once at start."""
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from flask import current_app
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -16,6 +16,7 @@ from app.errors import StartupError
 from model.nifti import Limits
 
 PREFIX = "BTS_"
+BROKERS = ("redis", "rediss", "amqp", "amqps")
 VERSION = "0.1.0"
 
 
@@ -29,7 +30,19 @@ class Settings(BaseSettings):
         "", description="SQLAlchemy URL of the database; empty means SQLite in the data folder."
     )
     broker_url: str = Field(
-        "", description="Reserved for several workers; refused at start in this version."
+        "",
+        description="Redis or RabbitMQ (`redis://`, `amqp://`) that hands cases to workers, see "
+        "Scaling out; empty means that this process segments them itself.",
+    )
+    case_limit_s: int = Field(
+        600,
+        ge=5,
+        # RabbitMQ takes a message back that is not confirmed within 30 minutes.
+        le=1500,
+        description="Longest run of a case on a worker, in seconds; it is tried three times.",
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port on which a worker offers `/metrics`; 0: none."
     )
     model_dir: Path | None = Field(
         None, description="Folder of the trained model; empty means the one that comes along."
@@ -105,12 +118,15 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="`text` for people, or one line of `json` for each entry."
+    )
 
     @field_validator("broker_url")
     @classmethod
-    def _no_broker(cls, value: str) -> str:
-        if value:
-            raise ValueError("not supported in this version; remove it to run in one process")
+    def _known_broker(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in BROKERS:
+            raise ValueError(f"is no URL that begins with {', '.join(BROKERS)}")
         return value
 
     @field_validator("database_url")
@@ -129,6 +145,12 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("is not an address such as https://host")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _shared_database(self) -> "Settings":
+        if self.broker_url and self.sqlalchemy_url.get_backend_name() != "postgresql":
+            raise ValueError("BTS_BROKER_URL needs PostgreSQL in BTS_DATABASE_URL")
+        return self
 
     @field_validator("access_token")
     @classmethod
@@ -156,8 +178,15 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> URL:
         """The database's URL, with the default filled in."""
         if self.database_url:
-            return make_url(self.database_url)
+            url = make_url(self.database_url)
+            plain = url.drivername in ("postgresql", "postgres")
+            return url.set(drivername="postgresql+psycopg") if plain else url
         return URL.create("sqlite", database=str(self.data_dir.resolve() / "cases.sqlite"))
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        """What SQLAlchemy is told of the database: a server may drop connections."""
+        return {"pool_pre_ping": True} if self.database_url else {}
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -195,32 +224,6 @@ def settings_table() -> str:
         shown = "" if default in ("", None) else f"`{default}`"
         rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(rows)
-
-
-class _QueryRemover(logging.Filter):
-    """Cuts query strings out of request lines: they can hold the token or a search for a name."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(_without_query(arg) for arg in record.args)
-        return True
-
-
-def configure_logging(level: str) -> None:
-    """Send the app's log to stderr, unless the embedding program has set up logging already."""
-    logging.getLogger("app").setLevel(level)
-    werkzeug = logging.getLogger("werkzeug")
-    if not any(isinstance(item, _QueryRemover) for item in werkzeug.filters):
-        werkzeug.addFilter(_QueryRemover())
-    if not logging.getLogger().handlers:
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-
-
-def _without_query(value: Any) -> Any:
-    if not isinstance(value, str) or "?" not in value:
-        return value
-    line, _, rest = value.partition("?")
-    return line + " " + rest.partition(" ")[2] if " " in rest else line
 
 
 def _setting_name(location: tuple) -> str:

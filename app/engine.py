@@ -5,6 +5,7 @@ import threading
 
 from app.config import Settings
 from app.errors import StartupError
+from model.card import DEFAULT_DIR, ModelCard, read_card
 from model.errors import ModelError
 from model.segmenter import Segmenter
 
@@ -24,6 +25,16 @@ class ModelHolder:
         """The segmenter if it has been loaded."""
         return self._segmenter
 
+    @property
+    def card(self) -> ModelCard:
+        """The model's card, for which nothing is loaded. Raises StartupError without a model."""
+        if self._segmenter is not None:
+            return self._segmenter.card
+        try:
+            return read_card(self._settings.model_dir or DEFAULT_DIR)
+        except ModelError as error:
+            raise unusable(error) from error
+
     def get(self) -> Segmenter:
         """Return the segmenter. Raises StartupError when the model cannot be used."""
         with self._lock:
@@ -41,6 +52,11 @@ class ModelHolder:
                 quality=settings.quality,
             )
         except ModelError as error:
-            raise StartupError(f"The model cannot be used: {error}") from error
+            raise unusable(error) from error
         log.info("model loaded: %s on %s", segmenter.engine_name, segmenter.device)
         return segmenter
+
+
+def unusable(error: ModelError) -> StartupError:
+    """Return what is said at start of a model that is missing or damaged."""
+    return StartupError(f"The model cannot be used: {error}")

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+POSTGRES_DISK_FULL = "53100"
+
 # Codes of CaseError that have a more telling status than 422.
 STATUS_BY_CODE = {
     "too_large": 413,
@@ -159,7 +162,8 @@ class DiskFull(RequestError):
 def is_disk_full(error: BaseException) -> bool:
     """Say whether an error means that nothing more can be written: full disk, quota, file size."""
     if isinstance(error, sa.exc.OperationalError):
-        return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        codes = {getattr(error.orig, name, None) for name in ("sqlite_errorcode", "sqlstate")}
+        return bool(codes & {sqlite3.SQLITE_FULL, POSTGRES_DISK_FULL})
     if not isinstance(error, OSError):
         return False
     # NumPy says how much it could write, but not why it was less.
@@ -191,6 +195,11 @@ def init_app(app: Flask) -> None:
         if getattr(error, "retry_after_s", None):
             response.headers["Retry-After"] = str(error.retry_after_s)
         return response
+
+    @app.errorhandler(sa.exc.DataError)
+    def no_such_value(error: sa.exc.DataError):
+        # A NUL in a text that is looked for: PostgreSQL has none.
+        return foreseen(BadRequest("The request holds a character that is not allowed."))
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException):

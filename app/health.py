@@ -43,13 +43,6 @@ def get_metrics():
 
 def _obstacles() -> Iterator[str]:
     """Yield what keeps this server from taking and segmenting cases."""
-    worker = jobs.worker(current_app)
-    if current_app.extensions["model"].loaded is None:
-        yield "The model is not loaded."
-    if not worker.alive:
-        yield "The queue is not running."
-    elif not worker.ready:
-        yield "The queue is starting."
     if not os.access(settings().data_dir, os.W_OK):
         yield "The data folder cannot be written."
     if limits.free_bytes() < settings().disk_reserve_mb * 2**20:
@@ -58,3 +51,5 @@ def _obstacles() -> Iterator[str]:
         db.session.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError:
         yield "The database cannot be reached."
+        return
+    yield from jobs.worker(current_app).obstacles()

@@ -1,6 +1,11 @@
-"""The rows of the queue: what is taken next, and how each attempt at a case ends."""
+"""The rows of the queue: what is taken next, and how each attempt at a case ends.
+
+An attempt is known by its number: what it writes counts only while the row is running under that
+number, so that a run which has been given up by others, but goes on, changes nothing.
+"""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,20 +34,32 @@ NO_MEMORY = {
     "message": f"The server's memory was too small at {MAX_ATTEMPTS} attempts.",
     "hint": "Resample the scans to 1 mm, or ask whoever runs the server for memory.",
 }
+TOO_LONG = {
+    "code": "took_too_long",
+    "message": f"The case took longer than it may at {MAX_ATTEMPTS} attempts.",
+    "hint": "Resample the scans to 1 mm, or ask whoever runs the server to raise BTS_CASE_LIMIT_S.",
+}
 INTERNAL = {
     "code": "internal_error",
     "message": "Something went wrong while this case was being segmented.",
     "hint": "Ask whoever runs the server to look at its log for this case.",
 }
+# A row that waits, and of which no worker has been told.
+WAITING = {"state": "queued", "stage": "queued", "progress": 0.0, "sent_at": None}
 
 
-def recover() -> None:
-    """Queue again what the last process left running; give up what failed too often."""
+def recover(started_before: datetime | None = None) -> None:
+    """Queue again what was left running; give up what failed too often.
+
+    started_before : leave alone what has been started since
+    """
     left = sa.update(StoredCase).where(StoredCase.state == "running")
+    if started_before is not None:
+        left = left.where(StoredCase.started_at < started_before)
     gave_up = left.where(StoredCase.attempts >= MAX_ATTEMPTS)
     now = datetime.now(UTC)
     db.session.execute(gave_up.values(state="failed", stage="", error=GAVE_UP, finished_at=now))
-    db.session.execute(left.values(state="queued", stage="queued", progress=0.0))
+    db.session.execute(left.values(WAITING))
     db.session.commit()
 
 
@@ -55,8 +72,82 @@ def take_oldest() -> StoredCase | None:
     case = db.session.scalars(
         queued.order_by(StoredCase.attempts, StoredCase.created_at).limit(1)
     ).first()
-    if case is None:
+    return case and _taken(case)
+
+
+def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | None:
+    """Mark a case as running that a message names; None if the message is out of date.
+
+    sent_at : when the message was sent; only the last one counts
+    redelivered : the message has been given to a worker before, which is gone
+    """
+    select = sa.select(StoredCase).where(StoredCase.id == case_id, StoredCase.sent_at == sent_at)
+    case = db.session.scalars(select.with_for_update()).first()
+    if case is None or case.state not in ("queued", "running"):
+        db.session.rollback()
         return None
+    if case.state == "running":
+        if not redelivered or case.attempts >= MAX_ATTEMPTS:
+            db.session.rollback()
+            if redelivered:
+                fail(case, GAVE_UP)
+            return None
+        log.warning("case %s: its worker was lost at attempt %d", case.id, case.attempts)
+    return _taken(case)
+
+
+def write(case: StoredCase, **values: Any) -> bool:
+    """Update the row of a running attempt; return whether it still counts."""
+    if values.get("state") == "failed":
+        values |= {"stage": "", "progress": 1.0, "finished_at": datetime.now(UTC)}
+    changed = _update(case, **values)
+    db.session.commit()
+    return changed
+
+
+def finish(case: StoredCase, report: dict[str, Any], publish: Callable[[], None]) -> bool:
+    """Mark a case as done; return whether the attempt still counted.
+
+    publish : puts the results where they belong, while nothing else can change or delete the row
+    """
+    values = {"state": "done", "stage": "", "progress": 1.0, "report": report, "error": None}
+    counts = _update(case, **values, finished_at=datetime.now(UTC))
+    if counts:
+        publish()
+    db.session.commit()
+    return counts
+
+
+def fail(case: StoredCase, error: dict[str, str]) -> str:
+    """Give a case up; return that in a word."""
+    return "failed" if write(case, state="failed", error=error) else "deleted"
+
+
+def postpone(case: StoredCase, error: dict[str, str]) -> str:
+    """Queue a case again that the server had no room for, up to the last attempt."""
+    log.error("case %s: %s", case.id, error["code"])
+    if case.attempts >= MAX_ATTEMPTS:
+        return fail(case, error)
+    write(case, **WAITING)
+    return "postponed"
+
+
+def hand_back(case: StoredCase) -> None:
+    """Queue a case again as if it had not been taken."""
+    write(case, **WAITING, attempts=StoredCase.attempts - 1)
+
+
+def _update(case: StoredCase, **values: Any) -> bool:
+    attempt = sa.update(StoredCase).where(
+        StoredCase.id == case.id,
+        StoredCase.state == "running",
+        StoredCase.attempts == case.attempts,
+    )
+    return db.session.execute(attempt.values(**values)).rowcount > 0
+
+
+def _taken(case: StoredCase) -> StoredCase:
+    """Mark a case as running and return it, detached from the session."""
     case.state, case.stage, case.progress = "running", "load", 0.0
     case.attempts += 1
     case.started_at = datetime.now(UTC)
@@ -66,28 +157,3 @@ def take_oldest() -> StoredCase | None:
     # Ends the transaction of the refresh: none stays open while the case is being worked on.
     db.session.commit()
     return case
-
-
-def write(case_id: str, **values: Any) -> bool:
-    """Update a case; return whether it still exists."""
-    if values.get("state") in ("done", "failed"):
-        values |= {"stage": "", "progress": 1.0, "finished_at": datetime.now(UTC)}
-    changed = db.session.execute(
-        sa.update(StoredCase).where(StoredCase.id == case_id).values(**values)
-    )
-    db.session.commit()
-    return changed.rowcount > 0
-
-
-def fail(case_id: str, error: dict[str, str]) -> str:
-    """Give a case up; return that in a word."""
-    return "failed" if write(case_id, state="failed", error=error) else "deleted"
-
-
-def postpone(case: StoredCase, error: dict[str, str]) -> str:
-    """Queue a case again that the server had no room for, up to the last attempt."""
-    log.error("case %s: %s", case.id, error["code"])
-    if case.attempts >= MAX_ATTEMPTS:
-        return fail(case.id, error)
-    write(case.id, state="queued", stage="queued", progress=0.0)
-    return "postponed"

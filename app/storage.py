@@ -7,15 +7,16 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask
 
+from app import migrations
 from app.cases import StoredCase, db
 from app.config import settings
 from app.errors import StartupError
 
 
 def make(app: Flask) -> None:
-    """Make the data folder and the tables where they are missing, and check the database.
+    """Make the data folder where it is missing; check the database and bring it up to date.
 
-    Raises StartupError when it is damaged.
+    Raises StartupError when it is damaged or cannot be reached.
     """
     data_dir = app.config["SETTINGS"].data_dir.resolve()
     for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
@@ -24,8 +25,11 @@ def make(app: Flask) -> None:
         if db.engine.dialect.name == "sqlite":
             sa.event.listen(db.engine, "connect", _configure_sqlite)
             _check_sqlite(app.config["SETTINGS"].sqlalchemy_url.database)
-        db.create_all()
-        _add_missing_columns()
+        try:
+            with db.engine.begin() as connection:
+                migrations.upgrade(connection)
+        except sa.exc.OperationalError as error:
+            raise StartupError(f"The database cannot be used: {error.orig}") from error
 
 
 def remove_leftovers(before: datetime) -> None:
@@ -61,15 +65,3 @@ def _check_sqlite(database: str | None) -> None:
             f"The database {database} is damaged: {found}\nRestore it from a backup, or move the "
             "whole data folder away and start anew; its scans lie in cases/<id>/scans."
         )
-
-
-def _add_missing_columns() -> None:
-    """Add the columns that a database of an earlier version lacks; they have server defaults."""
-    inspector = sa.inspect(db.engine)
-    for table in db.metadata.sorted_tables:
-        known = {column["name"] for column in inspector.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in known:
-                spec = sa.schema.CreateColumn(column).compile(db.engine)
-                db.session.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {spec}"))
-    db.session.commit()

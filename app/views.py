@@ -125,7 +125,7 @@ def show_comparison():
 @blueprint.get("/about")
 def about():
     """What the model is, and how well it did on patients it never saw."""
-    return render_template("about.html", card=current_app.extensions["model"].get().card)
+    return render_template("about.html", card=current_app.extensions["model"].card)
 
 
 def view_of(case: StoredCase) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from flask import Flask
 
-from app import cases, create_app, jobs, overlay, pipeline, queue, upload
+from app import cases, create_app, jobs, overlay, pipeline, queue, runs, upload
 from tests.app.hazards import four, send
 
 
@@ -59,15 +59,6 @@ def die_in_a_batch(*_: Any, progress: Callable, **__: Any) -> None:
     die()
 
 
-def die_unless_running(write: Callable, case_id: str, **values: Any) -> bool:
-    return die() if values.get("state") == "done" else write(case_id, **values)
-
-
-def die_when_done(write: Callable, case_id: str, **values: Any) -> bool:
-    found = write(case_id, **values)
-    return die() if values.get("state") == "done" else found
-
-
 # Where it ends: object, name and replacement of what is changed for it.
 PLACES: dict[str, tuple[Any, str, Callable]] = {
     "upload: staged": (upload, "assign", die),
@@ -76,11 +67,11 @@ PLACES: dict[str, tuple[Any, str, Callable]] = {
     "upload: kept": (cases, "keep", partial(then_die, cases.keep)),
     "run: taken": (pipeline, "analyse", die),
     "run: in a batch": (pipeline, "analyse", die_in_a_batch),
-    "run: writing the mask": (jobs, "write_mask", half_a_mask),
+    "run: writing the mask": (runs, "write_mask", half_a_mask),
     "run: writing volumes": (overlay, "save_volumes", half_the_volumes),
-    "run: moving results": (jobs, "_publish", die),
-    "run: results moved": (queue, "write", partial(die_unless_running, queue.write)),
-    "run: written down": (queue, "write", partial(die_when_done, queue.write)),
+    "run: moving results": (runs, "_publish", die),
+    "run: results moved": (runs, "_publish", partial(then_die, runs._publish)),
+    "run: written down": (queue, "finish", partial(then_die, queue.finish)),
 }
 
 

@@ -1,4 +1,5 @@
 import io
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -192,7 +193,10 @@ def test_metrics(client, done, upload):
     assert 'bts_cases{state="queued"} 0.0' in text
     assert 'bts_cases_ended_total{outcome="done"} 1.0' in text
     assert 'bts_uploads_refused_total{code="missing_modality"} 1.0' in text
-    assert "bts_case_seconds_count 1.0" in text
+    assert re.search(r'bts_case_seconds_count\{device="CPU.*",engine="openvino"\} 1.0', text)
+    assert 'bts_stage_seconds_count{stage="inference"} 1.0' in text
+    assert "bts_case_wait_seconds_count 1.0" in text
+    assert "bts_oldest_queued_seconds 0.0" in text
 
 
 def test_openapi_is_valid_and_complete(app, client):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app import config
+from app import config, logs
 from app.errors import StartupError
 
 
@@ -34,6 +34,8 @@ def test_environment_and_overrides(monkeypatch):
         ("BTS_DATABASE_URL", "no url"),
         ("BTS_ACCESS_TOKEN", "short"),
         ("BTS_PUBLIC_URL", "mri.example"),
+        ("BTS_BROKER_URL", "sqs://"),
+        ("BTS_CASE_LIMIT_S", "3600"),
     ],
 )
 def test_wrong_settings_are_named(monkeypatch, name, value):
@@ -42,10 +44,12 @@ def test_wrong_settings_are_named(monkeypatch, name, value):
         config.load_settings()
 
 
-def test_broker_is_refused_for_now(monkeypatch):
+def test_a_broker_needs_a_database_for_several_processes(monkeypatch):
     monkeypatch.setenv("BTS_BROKER_URL", "redis://localhost")
-    with pytest.raises(StartupError, match=r"BTS_BROKER_URL: .*not supported in this version"):
+    with pytest.raises(StartupError, match="BTS_BROKER_URL needs PostgreSQL in BTS_DATABASE_URL"):
         config.load_settings()
+    monkeypatch.setenv("BTS_DATABASE_URL", "postgresql://localhost/bts")
+    assert config.load_settings().sqlalchemy_url.drivername == "postgresql+psycopg"
 
 
 def test_the_token_is_not_shown(monkeypatch):
@@ -77,4 +81,4 @@ def test_version_is_the_package_version():
     ],
 )
 def test_queries_stay_out_of_the_log(line, cleaned):
-    assert config._without_query(line) == cleaned
+    assert logs._without_query(line) == cleaned

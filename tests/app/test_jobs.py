@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import cases, jobs, pipeline, queue, storage
+from app import cases, jobs, pipeline, queue, runs, storage
 from app.cases import StoredCase, db
 from app.errors import StartupError
-from app.jobs import Stopped
+from app.runs import Stopped
 
 
 def wait_until(true, seconds=60):
@@ -130,7 +130,7 @@ def test_deleted_while_it_runs(
             if stage == moment and client.get(url).status_code == 200:
                 client.delete(url)
             # Past the pause between two looks at the row.
-            time.sleep(jobs.PROGRESS_S if stage == moment else 0)
+            time.sleep(runs.PROGRESS_S if stage == moment else 0)
             progress(stage, fraction)
 
         found = analyse(segmenter, scans, progress=deleting, **rest)

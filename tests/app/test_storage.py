@@ -1,4 +1,3 @@
-import sqlite3
 from threading import Thread
 
 import pytest
@@ -35,18 +34,6 @@ def test_a_damaged_database_is_refused_at_start(make_app, client, damage):
         path.with_name(path.name + extra).unlink(missing_ok=True)
     with pytest.raises(StartupError, match=r"is damaged.*\nRestore it from a backup"):
         make_app()
-
-
-def test_a_database_of_an_earlier_version_gets_its_columns(make_app):
-    app = make_app()
-    url = send(app.test_client(), four()).json["url"]
-    path = app.config["SETTINGS"].data_dir / "cases.sqlite"
-    with app.app_context():
-        db.engine.dispose()
-    with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE cases DROP COLUMN owner")
-    connection.close()
-    assert make_app().test_client().get(url).status_code == 200
 
 
 def test_the_data_folder_is_private(app):

@@ -1,0 +1,33 @@
+"""The database's schema, version by version; `storage.make` brings a database up to date.
+
+A change of the tables is a new module in `versions`; tests hold models and migrations together.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+HEAD = "v2"
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Bring a database to the newest version; the caller commits.
+
+    Takes over databases that were made without migrations.
+    """
+    if _version(connection) == HEAD:
+        return
+    # Imported here: once a database is up to date, nothing needs it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "head")
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

@@ -1,0 +1,164 @@
+"""One attempt at a case: the pipeline, its results and its end, whoever took the case."""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask, g
+
+from app import audit, cases, metrics, overlay, pipeline, queue, report
+from app.cases import StoredCase, db
+from app.config import settings
+from app.errors import is_disk_full
+from model.errors import CaseError
+from model.labels import to_file_values
+from model.nifti import write_mask
+
+log = logging.getLogger(__name__)
+
+# The progress of a case is written to the database at most this often, in seconds.
+PROGRESS_S = 0.2
+
+
+class CaseGone(Exception):
+    """The case was deleted while it was being worked on, or another run has taken it over."""
+
+
+class Stopped(Exception):
+    """The server is stopping; the case goes back into the queue."""
+
+
+class TooLong(Exception):
+    """The case takes longer than it may."""
+
+
+class Runner:
+    """Runs cases in the calling thread.
+
+    stop : ends the run that is going on, whose case goes back into the queue
+    limit_s : longest run, in seconds; None: as long as it takes
+    """
+
+    def __init__(self, app: Flask, stop: threading.Event, limit_s: float | None = None):
+        self._app, self._stop, self._limit_s = app, stop, limit_s
+
+    def run(self, case: StoredCase) -> str:
+        """Run a case that has been taken; return how that ended in a word. Needs an app context."""
+        # What is logged from here on names the case.
+        g.case_id = case.id
+        start = time.monotonic()
+        log.info("case %s: started, attempt %d", case.id, case.attempts)
+        outcome = self._outcome(case)
+        metrics.case_ended(self._app, outcome)
+        audit.write("segment", case.id, outcome)
+        log.info("case %s: %s after %.1f s", case.id, outcome, time.monotonic() - start)
+        return outcome
+
+    def _outcome(self, case: StoredCase) -> str:
+        """Segment one case and write down how that ended; return it in a word."""
+        try:
+            with _work_folder() as work:
+                self._segment(case, work)
+            return "done"
+        except CaseError as error:
+            return queue.fail(case, error.as_dict())
+        except CaseGone:
+            return "deleted"
+        except Stopped:
+            queue.hand_back(case)
+            return "handed back"
+        except TooLong:
+            return queue.postpone(case, queue.TOO_LONG)
+        except MemoryError:
+            return queue.postpone(case, queue.NO_MEMORY)
+        except Exception as error:
+            # What stopped a write to the database stands in the way of the next.
+            db.session.rollback()
+            if is_disk_full(error):
+                return queue.postpone(case, queue.DISK_FULL)
+            outcome = queue.fail(case, queue.INTERNAL)
+            # Reading the scans of a case that has just been deleted is no error.
+            if outcome != "deleted":
+                log.exception("case %s: unforeseen error", case.id)
+            return outcome
+
+    def _segment(self, case: StoredCase, work: Path) -> None:
+        """Run the pipeline; results are written in `work`, then moved, the row comes last."""
+        start, segmenter = time.monotonic(), self._app.extensions["model"].get()
+        progress = self._reporter(case)
+        analysis = pipeline.analyse(
+            segmenter,
+            case.scans,
+            names=case.modalities,
+            limits=settings().limits,
+            progress=progress,
+        )
+        progress("save", 1.0)
+        segmentation, convention = analysis.segmentation, settings().label_convention
+        values = to_file_values(segmentation.labels, convention)
+        write_mask(work / "segmentation.nii.gz", values, segmentation.affine)
+        overlay.save_volumes(work, analysis.case, segmentation.labels, segmentation.confidence)
+        who = {"id": case.id, "name": case.name}
+        done = report.build(analysis, segmenter, convention, case.modalities, who)
+        if not queue.finish(case, done, partial(_publish, work, case.folder)):
+            raise CaseGone
+        metrics.case_done(self._app, case, done, time.monotonic() - start)
+
+    def _reporter(self, case: StoredCase) -> pipeline.Progress:
+        """Return what writes progress to the row, and ends the work when it is not wanted.
+
+        The engine may call from threads of its own, which must not see an exception; the work
+        then ends at the next call from the thread that this was made in.
+        """
+        owner, start = threading.get_ident(), time.monotonic()
+        last_stage, last_time = "", 0.0
+        unwanted: type[Exception] | None = None
+
+        def report_progress(stage: str, fraction: float) -> None:
+            nonlocal last_stage, last_time, unwanted
+            now = time.monotonic()
+            if self._stop.is_set():
+                unwanted = Stopped
+            elif self._limit_s is not None and now - start > self._limit_s:
+                unwanted = TooLong
+            elif stage != last_stage or now - last_time >= PROGRESS_S:
+                last_stage, last_time = stage, now
+                if not self._note(case, stage, fraction):
+                    unwanted = CaseGone
+            if unwanted and threading.get_ident() == owner:
+                raise unwanted
+
+        return report_progress
+
+    def _note(self, case: StoredCase, stage: str, fraction: float) -> bool:
+        """Write down how far a case is; return whether this run still counts."""
+        try:
+            with self._app.app_context():
+                return queue.write(case, stage=stage, progress=round(float(fraction), 4))
+        except sa.exc.OperationalError:
+            log.warning("case %s: progress could not be written", case.id)
+            return True
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """Make a folder for results in the making; whatever is left of it goes away."""
+    folder = cases.new_staging_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(work: Path, folder: Path) -> None:
+    """Move finished results into the case's folder."""
+    results = folder / "results"
+    # A crash between this move and the row's update leaves results that nobody has seen.
+    shutil.rmtree(results, ignore_errors=True)
+    work.rename(results)

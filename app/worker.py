@@ -1,0 +1,81 @@
+"""The worker: `celery -A app.worker worker --pool solo`, one for each GPU, or for some cores.
+
+It takes one case after another from the broker, and runs it as the embedded queue does.
+"""
+
+import faulthandler
+import sys
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from celery import signals
+from celery.concurrency.solo import TaskPool
+from celery.exceptions import Reject
+from prometheus_client import start_http_server
+
+from app import broker, create_app, metrics, queue, storage
+from app.config import settings
+from app.errors import StartupError
+from app.runs import Runner
+from app.workers import Presence
+
+# Seconds before a message is given back to the broker while the database is away.
+PATIENCE_S = 5.0
+
+flask_app = create_app(serve=False)
+if not flask_app.config["SETTINGS"].broker_url:
+    raise StartupError("A worker needs BTS_BROKER_URL and BTS_DATABASE_URL.")
+celery = broker.make(flask_app.config["SETTINGS"])
+stopping = threading.Event()
+
+
+@celery.task(name=broker.TASK, bind=True)
+def segment(self, case_id: str, sent_at: str) -> None:
+    """Segment a case, if this message is its last one and nobody else is at it."""
+    redelivered = bool(self.request.delivery_info.get("redelivered"))
+    with flask_app.app_context():
+        limit_s = settings().case_limit_s
+        try:
+            case = queue.take(case_id, datetime.fromisoformat(sent_at), redelivered)
+        except sa.exc.OperationalError as error:
+            time.sleep(PATIENCE_S)
+            raise Reject(error, requeue=True) from error
+        if case is None:
+            return
+        # What hangs, in whatever library, ends with the process; the case then comes again.
+        faulthandler.dump_traceback_later(limit_s + broker.GRACE_S, exit=True)
+        try:
+            Runner(flask_app, stopping, limit_s).run(case)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+@signals.setup_logging.connect
+def keep_own_logging(**_: Any) -> None:
+    """Keep Celery from setting up logging: `create_app` has done it."""
+
+
+@signals.worker_init.connect
+def load(sender: Any, **_: Any) -> None:
+    """Load the model before there is work, and say that this worker is there."""
+    if sender.pool_cls is not TaskPool:
+        sys.exit("Error: start workers with --pool solo: a process with a network must not fork.")
+    try:
+        storage.make(flask_app)
+        segmenter = flask_app.extensions["model"].get()
+    except StartupError as error:
+        # Celery would log an exception, and go on.
+        sys.exit(f"Error: {error.message}")
+    port = flask_app.config["SETTINGS"].metrics_port
+    if port:
+        start_http_server(port, registry=metrics.registry(flask_app))
+    Presence(flask_app, segmenter).start()
+
+
+@signals.worker_shutting_down.connect
+def halt(**_: Any) -> None:
+    """Hand back the case that is being worked on, rather than finish it first."""
+    stopping.set()

@@ -1,0 +1,93 @@
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from app import migrations
+from app.cases import db
+from app.migrations.versions import v1_tables
+from tests import services
+from tests.app.serving import ROOT
+
+CASE_ID = "0123456789abcdef0123456789abcdef"
+# The only table of version 0.1.0.
+FIRST = """
+CREATE TABLE cases (
+    id VARCHAR(32) NOT NULL, name VARCHAR(200) NOT NULL, state VARCHAR(16) NOT NULL,
+    stage VARCHAR(32) NOT NULL, progress FLOAT NOT NULL, attempts INTEGER NOT NULL,
+    created_at DATETIME NOT NULL, started_at DATETIME, finished_at DATETIME,
+    modalities JSON NOT NULL, error JSON, report JSON, PRIMARY KEY (id)
+);
+CREATE INDEX ix_cases_state ON cases (state);
+CREATE INDEX ix_cases_created_at ON cases (created_at);
+"""
+ROW = f"""
+INSERT INTO cases (id, name, state, stage, progress, attempts, created_at, modalities) VALUES
+('{CASE_ID}', 'Old case', 'queued', 'queued', 0, 0, '2025-01-02 03:04:05.678901', '{{"t1": "a.nii"}}')
+"""
+
+
+def differences(engine) -> list:
+    """Return how a database differs from the models."""
+    with engine.connect() as connection:
+        return compare_metadata(MigrationContext.configure(connection), db.metadata)
+
+
+def test_models_and_migrations_agree(app):
+    with app.app_context():
+        assert differences(db.engine) == []
+
+
+def test_the_newest_version_is_known():
+    scripts = ScriptDirectory(migrations.__path__[0])
+    assert scripts.get_heads() == [migrations.HEAD]
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "last without migrations"])
+def test_databases_from_before_migrations_are_taken_over(make_app, tmp_path, version):
+    path = tmp_path / "data" / "cases.sqlite"
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        if version == "0.1.0":
+            connection.executescript(FIRST)
+    connection.close()
+    if version != "0.1.0":
+        engine = sa.create_engine(f"sqlite:///{path}")
+        v1_tables.metadata.create_all(engine)
+        engine.dispose()
+    with sqlite3.connect(path) as connection:
+        connection.execute(ROW)
+    connection.close()
+    for _ in range(2):
+        app = make_app()
+        with app.app_context():
+            assert differences(db.engine) == []
+        found = app.test_client().get(f"/api/cases/{CASE_ID}").json
+        assert (found["name"], found["state"]) == ("Old case", "queued")
+        assert found["created_at"] == "2025-01-02T03:04:05.678901Z"
+
+
+MIGRATE = """
+import sys
+import sqlalchemy as sa
+from app import migrations
+with sa.create_engine(sys.argv[1]).begin() as connection:
+    migrations.upgrade(connection)
+"""
+
+
+def test_postgresql_by_several_processes_at_once():
+    services.require("postgresql")
+    with services.postgresql() as url:
+        url = url.replace("postgresql", "postgresql+psycopg", 1)
+        command = [sys.executable, "-c", MIGRATE, url]
+        processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]
+        assert [process.wait(60) for process in processes] == [0] * 4
+        engine = sa.create_engine(url)
+        assert differences(engine) == []
+        engine.dispose()

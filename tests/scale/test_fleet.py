@@ -1,0 +1,89 @@
+"""A service of several processes, with a real broker and a real PostgreSQL."""
+
+import signal
+
+import pytest
+
+from tests import services
+from tests.phantoms import small_case, write_case
+from tests.scale.fleet import running
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    return write_case(tmp_path_factory.mktemp("scans"), small_case()[0])
+
+
+@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+def fleet(request, tmp_path_factory):
+    services.require("postgresql", request.param)
+    # The least that Redis may wait before it hands a killed worker's case to another.
+    with running(tmp_path_factory.mktemp("fleet"), request.param, case_limit_s=5) as fleet:
+        yield fleet
+
+
+def finished(fleet, ids):
+    return lambda: all(fleet.states()[case_id] in ("done", "failed") for case_id in ids)
+
+
+def test_cases_are_done_by_the_workers_alone(fleet, scans):
+    ids = [fleet.upload(scans) for _ in range(4)]
+    fleet.until(finished(fleet, ids))
+    for case_id in ids:
+        found = fleet.server.json(f"/api/cases/{case_id}")
+        assert (found["state"], found["attempts"]) == ("done", 1)
+        assert found["measurements"]["volumes_ml"]["whole_tumor"] > 0
+        assert fleet.server.request("GET", f"/cases/{case_id}")[0] == 200
+    assert "model loaded" not in fleet.server.log
+    assert fleet.server.request("GET", "/about")[0] == 200
+    assert 'bts_cases{state="done"}' in fleet.server.request("GET", "/metrics")[2].decode()
+
+
+def test_errors_reach_the_page(fleet, scans):
+    fleet.pause()
+    case_id = fleet.upload(scans)
+    (fleet.data_dir / "cases" / case_id / "scans" / "t1").write_bytes(b"overwritten")
+    fleet.go_on()
+    fleet.until(finished(fleet, [case_id]))
+    assert fleet.server.json(f"/api/cases/{case_id}")["error"]["code"] == "not_nifti"
+
+
+def test_a_killed_worker_loses_nothing(fleet, scans):
+    ids = [fleet.upload(scans) for _ in range(3)]
+    fleet.kill_busy_worker()
+    fleet.add_worker()
+    fleet.until(finished(fleet, ids))
+    found = [fleet.server.json(f"/api/cases/{case_id}") for case_id in ids]
+    assert {case["state"] for case in found} == {"done"}
+    assert sorted(case["attempts"] for case in found) == [1, 1, 2]
+
+
+def test_a_worker_that_is_asked_to_end_hands_its_case_back(fleet, scans):
+    ids = [fleet.upload(scans) for _ in range(3)]
+    worker = fleet.busy_worker()
+    worker.process.terminate()
+    assert worker.process.wait(30) == 0
+    fleet.workers.remove(worker)
+    assert "handed back" in worker.log
+    fleet.add_worker()
+    fleet.until(finished(fleet, ids))
+    found = [fleet.server.json(f"/api/cases/{case_id}") for case_id in ids]
+    assert {(case["state"], case["attempts"]) for case in found} == {("done", 1)}
+
+
+def test_a_restart_of_the_web_process_loses_nothing(fleet, scans):
+    before = fleet.upload(scans)
+    fleet.restart_web(signal.SIGKILL)
+    after = fleet.upload(scans)
+    fleet.until(finished(fleet, [before, after]))
+    assert {fleet.states()[case_id] for case_id in (before, after)} == {"done"}
+
+
+def test_readiness_tells_of_workers(fleet):
+    while fleet.workers:
+        worker = fleet.workers.pop()
+        worker.process.terminate()
+        worker.process.wait(30)
+    assert fleet.server.json("/readyz") == {"ready": False, "reasons": ["No worker is running."]}
