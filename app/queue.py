@@ -81,9 +81,11 @@ def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | Non
     sent_at : when the message was sent; only the last one counts
     redelivered : the message has been given to a worker before, which is gone
     """
-    select = sa.select(StoredCase).where(StoredCase.id == case_id, StoredCase.sent_at == sent_at)
-    case = db.session.scalars(select.with_for_update()).first()
-    if case is None or case.state not in ("queued", "running"):
+    # Found by its id alone: a row that is just being sent is waited for, and then read anew.
+    select = sa.select(StoredCase).where(StoredCase.id == case_id).with_for_update()
+    case = db.session.scalars(select).first()
+    current = case is not None and case.sent_at == sent_at
+    if not current or case.state not in ("queued", "running"):
         db.session.rollback()
         return None
     if case.state == "running":

@@ -19,8 +19,8 @@ def scans(tmp_path_factory):
 @pytest.fixture(scope="module", params=["redis", "rabbitmq"])
 def fleet(request, tmp_path_factory):
     services.require("postgresql", request.param)
-    # The least that Redis may wait before it hands a killed worker's case to another.
-    with running(tmp_path_factory.mktemp("fleet"), request.param, case_limit_s=5) as fleet:
+    # Redis hands a killed worker's case to another a minute after this.
+    with running(tmp_path_factory.mktemp("fleet"), request.param, case_limit_s=20) as fleet:
         yield fleet
 
 
