@@ -1,6 +1,6 @@
 # Everything runs in .venv, which uv builds from uv.lock; uv itself is fetched if it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format screenshots bench fuzz soak audit sbom train experiments card requirements clean
+.PHONY: help run test lint format screenshots bench fuzz soak scale-test capacity audit sbom train experiments card requirements clean
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -33,7 +33,7 @@ NIIVUE := static/vendor/niivue.js
 export UV_SYSTEM_CERTS := 1
 
 help:  ## show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv
@@ -49,11 +49,11 @@ run: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and start the app
 	$(RUN) gunicorn --bind $(HOST):$(PORT)
 
 test: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and run all tests
-	$(UV) sync --frozen --quiet --extra train
+	$(UV) sync --frozen --quiet --extra train --extra scale
 	$(RUN) pytest
 
 lint: $(filter .uv/%,$(UV))  ## check style and formatting
-	$(UV) sync --frozen --quiet --extra train
+	$(UV) sync --frozen --quiet --extra train --extra scale
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
@@ -76,6 +76,14 @@ fuzz: $(filter .uv/%,$(UV))  ## feed random files to reader, unzipping and names
 soak: $(filter .uv/%,$(UV))  ## load and kill a server on this machine for SOAK_S seconds, write benchmarks/README.md
 	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m benchmarks.soak $(SOAK_S) --out benchmarks/README.md
+
+scale-test: $(filter .uv/%,$(UV))  ## kill workers of a scaled-out service on this machine, with Redis and with RabbitMQ
+	$(UV) sync --frozen --quiet --inexact --extra train --extra scale
+	$(RUN) python -m tests.scale
+
+capacity: $(filter .uv/%,$(UV))  ## measure the parts of a scaled-out service, rewrite docs/scaling.md
+	$(UV) sync --frozen --quiet --inexact --extra train --extra scale
+	$(RUN) python -m benchmarks.capacity
 
 audit: $(filter .uv/%,$(UV))  ## look up known vulnerabilities of what is locked (needs a network)
 	$(UV) sync --frozen --quiet --extra train

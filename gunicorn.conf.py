@@ -1,11 +1,16 @@
-"""gunicorn: one process, since the model and the queue live in it; threads serve requests."""
+"""gunicorn: threads serve requests, in one process, since the model and the queue live in it.
+
+With BTS_BROKER_URL they live elsewhere, and WEB_CONCURRENCY says how many processes there are.
+"""
 
 import os
+import shutil
+import tempfile
 
 wsgi_app = "wsgi:app"
 # Scans of patients: reachable from elsewhere only when that is asked for (PORT or --bind).
 bind = f"0.0.0.0:{os.environ['PORT']}" if "PORT" in os.environ else "127.0.0.1:8000"
-workers = 1
+workers = int(os.environ.get("WEB_CONCURRENCY", "2")) if os.environ.get("BTS_BROKER_URL") else 1
 # gthread, and slow clients time out.
 worker_class = "gunicorn_worker.Worker"
 threads = 8
@@ -17,6 +22,24 @@ timeout = 120
 graceful_timeout = 30
 # No command socket in the home folder: nothing here uses it.
 control_socket_disable = True
+
+if workers > 1:
+    # What the processes count is added up in this folder.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="bts-metrics-")
+
+
+def child_exit(server, worker):
+    """Keep what a process has counted, but not what it alone could go on counting."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    """Leave nothing behind."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def post_worker_init(worker):

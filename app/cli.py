@@ -1,101 +1,50 @@
 """Commands: `flask segment`, `flask demo-case`, `flask settings`."""
 
-import json
-import logging
 import sys
-import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
-from app import archive, pipeline, report
-from app.config import Settings, settings, settings_table
-from app.upload import Received, assign, common_name, shown_name
-from model.case import find_case_files
+from app import storage
+from app.batch import Job, Outcome, Results, case_name, listed
+from app.batch_local import LocalBatch
+from app.config import settings, settings_table
+from app.upload import common_name
 from model.errors import CaseError
-from model.labels import Convention, to_file_values
+from model.labels import Convention
 from model.modalities import MODALITIES, MOST_MISSING, missing_modalities
-from model.nifti import DISCLAIMER, write_mask
+from model.nifti import DISCLAIMER
 from model.phantom import write_demo_case
-from model.segmenter import Segmenter
-
-log = logging.getLogger(__name__)
 
 PROGRESS_COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
-    TextColumn("{task.fields[stage]}"),
+    MofNCompleteColumn(),
     TimeElapsedColumn(),
+    TimeRemainingColumn(),
 )
 SCAN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-
-@dataclass(frozen=True)
-class Job:
-    """One case to be segmented: its name, and where its scans come from."""
-
-    name: str
-    source: Path | None = None
-    files: dict[str, Path] | None = None
-
-
-@dataclass
-class Run:
-    """One call of `flask segment`: the model, where results go and how labels are written."""
-
-    segmenter: Segmenter
-    out: Path
-    convention: Convention
-    settings: Settings
-    names: set[str] = field(default_factory=set)
-
-    def segment(self, job: Job, progress: pipeline.Progress) -> pipeline.Analysis:
-        """Segment one case, write its two files whole or not at all; return what was found.
-
-        Raises CaseError.
-        """
-        if job.name in self.names:
-            raise CaseError(
-                "duplicate_name",
-                "Another case of this run has the same name.",
-                "Segment it in a run of its own, into another folder.",
-            )
-        self.names.add(job.name)
-        with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.out) as folder:
-            files = _scans(job, Path(folder), self.settings)
-            names = {modality: file.name for modality, file in files.items()}
-            analysis = pipeline.analyse(
-                self.segmenter,
-                {modality: file.path for modality, file in files.items()},
-                names=names,
-                limits=self.settings.limits,
-                progress=progress,
-            )
-            found = report.build(
-                analysis, self.segmenter, self.convention, names, {"name": job.name}
-            )
-            self._write(Path(folder), job.name, analysis, found)
-        return analysis
-
-    def _write(
-        self, folder: Path, name: str, analysis: pipeline.Analysis, found: dict[str, Any]
-    ) -> None:
-        """Write both results in `folder`, then move them to where they belong."""
-        mask, text = f"{name}_seg.nii.gz", f"{name}.json"
-        segmentation = analysis.segmentation
-        values = to_file_values(segmentation.labels, self.convention)
-        write_mask(folder / mask, values, segmentation.affine)
-        (folder / text).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-        for result in (mask, text):
-            (folder / result).replace(self.out / result)
+SAME_NAME = CaseError(
+    "duplicate_name",
+    "Another case of this run has the same name.",
+    "Segment it in a run of its own, into another folder.",
+)
 
 
 def init_app(app: Flask) -> None:
@@ -117,29 +66,89 @@ def init_app(app: Flask) -> None:
     type=click.Choice(get_args(Convention)),
     help="Value of enhancing tumour: 4 (brats2021) or 3 (brats2023).",
 )
+@click.option(
+    "--batch",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder of cases, or a CSV with the columns name, and path or flair, t1, t1ce, t2; "
+    "adds the table cases.csv to the results.",
+)
+@click.option("--again", is_flag=True, help="Do cases anew whose results are there already.")
 @with_appcontext
-def segment(cases, flair, t1, t1ce, t2, out: Path, label_convention: str | None) -> None:
+def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> None:
     """Segment each CASE: a folder, a zip, or one case given as four files.
 
     One of the four sequences may be missing, at a cost in accuracy that a warning states.
-    Writes <case>_seg.nii.gz and <case>.json to the result folder. The exit code is 0 only if
-    every case succeeded. Research use only, not a medical device.
+    Writes <case>_seg.nii.gz and <case>.json to the result folder. A case whose results are there,
+    newer than its scans and by the same model, is not done again. With BTS_BROKER_URL the workers
+    do it. The exit code is 0 only if every case succeeded. Research use only, not a medical device.
     """
     files = dict(zip(MODALITIES, (flair, t1, t1ce, t2), strict=True))
-    jobs = _jobs(cases, files)
+    jobs = _jobs(cases, files, batch)
+    convention = label_convention or settings().label_convention
+    if settings().broker_url and convention != settings().label_convention:
+        raise click.UsageError("Workers write masks as their BTS_LABEL_CONVENTION says.")
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(
-        current_app.extensions["model"].get(),
-        out,
-        label_convention or settings().label_convention,
-        settings(),
-    )
+    results = Results(out, convention, current_app.extensions["model"].card.checksum)
     console = Console(stderr=True)
-    with Progress(*PROGRESS_COLUMNS, console=console) as bars:
-        succeeded = [_with_bar(run, job, bars) for job in jobs]
-    console.print(f"{sum(succeeded)} of {len(jobs)} segmented, in {escape(str(out))}")
-    console.print(DISCLAIMER)
-    sys.exit(0 if all(succeeded) else 1)
+    outcomes: list[Outcome] = []
+    try:
+        with Progress(*PROGRESS_COLUMNS, console=console) as bars:
+            for outcome in _outcomes(jobs, results, bars, again):
+                outcomes.append(outcome)
+                _show(outcome, console)
+    finally:
+        # Also of a run that is cut off.
+        if batch:
+            results.write_table(outcomes)
+    _sum_up(outcomes, out, console)
+    sys.exit(1 if any(outcome.state == "failed" for outcome in outcomes) else 0)
+
+
+def _outcomes(jobs: list[Job], results: Results, bars: Progress, again: bool) -> Iterator[Outcome]:
+    """Yield how each job ended; those with results first, those with the name of another next."""
+    bar = bars.add_task("", total=len(jobs))
+    names, todo = set(), []
+    broker, app = settings().broker_url, current_app._get_current_object()
+    if broker:
+        # Imported here: only this needs Celery.
+        from app.batch_remote import RemoteBatch
+
+        storage.make(app)
+        remote = RemoteBatch(app, results)
+    for job in jobs:
+        report = None if again else results.existing(job)
+        if job.name in names:
+            yield Outcome(job, "failed", error=SAME_NAME)
+        elif report is not None:
+            yield Outcome(job, "there before", report)
+            if broker:
+                remote.tidy(job)
+        else:
+            todo.append(job)
+        names.add(job.name)
+    ended = len(jobs) - len(todo)
+    bars.update(bar, completed=ended)
+
+    def show(description: str, share: float) -> None:
+        bars.update(bar, description=escape(description), completed=ended + share)
+
+    if broker:
+        found = remote.run(
+            todo,
+            lambda cases: show(
+                f"{sum(case.state == 'running' for case in cases)} at work",
+                sum(case.progress for case in cases),
+            ),
+        )
+    elif todo:
+        local = LocalBatch(current_app.extensions["model"].get(), results, settings())
+        found = local.run(todo, lambda job, stage, share: show(f"{job.name}: {stage}", share))
+    else:
+        found = ()
+    for outcome in found:
+        ended += 1
+        show("", 0.0)
+        yield outcome
 
 
 @click.command("demo-case")
@@ -156,7 +165,7 @@ def show_settings() -> None:
     click.echo(settings_table())
 
 
-def _jobs(cases: tuple[Path, ...], files: dict[str, Path | None]) -> list[Job]:
+def _jobs(cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | None) -> list[Job]:
     """Return what is to be segmented. Raises click.UsageError."""
     given = {modality: path for modality, path in files.items() if path}
     missing = [f"--{modality}" for modality in missing_modalities(given)]
@@ -165,67 +174,35 @@ def _jobs(cases: tuple[Path, ...], files: dict[str, Path | None]) -> list[Job]:
         raise click.UsageError(
             f"At least {needed} files make a case; {', '.join(missing)} are missing."
         )
-    jobs = [Job(_case_name(path), source=path) for path in cases]
+    jobs = [Job(case_name(path), source=path) for path in cases]
     if given:
-        name = common_name([_case_name(path) for path in given.values()]) or "case"
+        name = common_name([case_name(path) for path in given.values()]) or "case"
         jobs.append(Job(name, files=given))
+    try:
+        jobs += listed(batch) if batch else []
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if not jobs:
         raise click.UsageError("Name at least one folder or zip, or the files of a case.")
     return jobs
 
 
-def _case_name(path: Path) -> str:
-    """Return a folder's name, or a file's without its suffixes."""
-    path = path.resolve()
-    if path.is_dir():
-        return path.name
-    name = path.name
-    for suffix in (".gz", ".nii", ".zip"):
-        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
-    return name
+def _show(outcome: Outcome, console: Console) -> None:
+    """Print what a case's owner should know of it now; failures come at the end."""
+    if outcome.state == "done":
+        for warning in outcome.report["warnings"]:
+            console.print(Text(f"{outcome.job.name}: {warning}", style="yellow"))
 
 
-def _with_bar(run: Run, job: Job, bars: Progress) -> bool:
-    """Segment one case under a progress bar of its own; return whether that worked."""
-    bar = bars.add_task(escape(job.name), total=1.0, stage="")
-    try:
-        analysis = run.segment(
-            job, lambda stage, share: bars.update(bar, completed=share, stage=stage)
-        )
-    except CaseError as error:
-        problem = error
-    except OSError as error:
-        problem = CaseError("file_error", str(error), "Check that it can be read or written.")
-    except Exception:
-        log.exception("unforeseen error")
-        problem = CaseError("internal_error", "Something went wrong here.", "See the log above.")
-    else:
-        bars.update(bar, completed=1.0, stage=f"done in {analysis.timings_s['total']:.1f} s")
-        for warning in analysis.segmentation.warnings:
-            bars.console.print(Text(f"{job.name}: {warning}", style="yellow"))
-        return True
-    bars.update(bar, stage="failed")
-    concerned = f" ({problem.file})" if problem.file else ""
-    text = f"{job.name}: {problem.code}: {problem.message}{concerned}\n  {problem.hint}"
-    bars.console.print(Text(text, style="red"))
-    return False
-
-
-def _scans(job: Job, folder: Path, limits: Settings) -> dict[str, Received]:
-    """Return the scans of a job by modality; a zip is unpacked into `folder`."""
-    if job.source is None:
-        paths = job.files
-    elif job.source.is_dir():
-        paths = find_case_files(job.source)
-    elif archive.is_zip(job.source):
-        max_bytes = limits.max_unpacked_mb * 2**20
-        unpacked = archive.unpack(job.source, job.source.name, folder / "zip", max_bytes)
-        return assign({}, [Received(shown_name(name), path) for name, path in unpacked])
-    else:
-        raise CaseError(
-            "not_a_case",
-            "This is neither a folder nor a zip.",
-            "Name the files with --flair, --t1, --t1ce and --t2.",
-            job.source.name,
-        )
-    return {modality: Received(path.name, path) for modality, path in paths.items()}
+def _sum_up(outcomes: list[Outcome], out: Path, console: Console) -> None:
+    """Print the failures, and how many cases ended how."""
+    for outcome in outcomes:
+        if problem := outcome.error:
+            concerned = f" ({problem.file})" if problem.file else ""
+            text = f"{outcome.job.name}: {problem.code}: {problem.message}{concerned}"
+            console.print(Text(f"{text}\n  {problem.hint}", style="red"))
+    before = sum(outcome.state == "there before" for outcome in outcomes)
+    good = sum(outcome.state != "failed" for outcome in outcomes)
+    note = f", {before} of them before" if before else ""
+    console.print(f"{good} of {len(outcomes)} segmented{note}, in {escape(str(out))}")
+    console.print(DISCLAIMER)

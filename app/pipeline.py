@@ -27,6 +27,21 @@ class Analysis:
     timings_s: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A checked case, and how long reading it took."""
+
+    case: Case
+    seconds: float
+
+
+def load(scans: Mapping[str, Path], *, names: Mapping[str, str], limits: Limits) -> Loaded:
+    """Read one case. Raises CaseError."""
+    start = time.perf_counter()
+    case = load_case(scans, names=names, limits=limits)
+    return Loaded(case, time.perf_counter() - start)
+
+
 def analyse(
     segmenter: Segmenter,
     scans: Mapping[str, Path],
@@ -40,10 +55,12 @@ def analyse(
     `progress(stage, fraction)` is told the share done, 0 to 1. Raises CaseError.
     """
     progress("load", 0.0)
-    start = time.perf_counter()
-    case = load_case(scans, names=names, limits=limits)
-    load_s = time.perf_counter() - start
+    return analyse_loaded(segmenter, load(scans, names=names, limits=limits), progress)
 
+
+def analyse_loaded(segmenter: Segmenter, loaded: Loaded, progress: Progress) -> Analysis:
+    """Segment and measure one case. Raises CaseError."""
+    start, case = time.perf_counter(), loaded.case
     segmentation = segmenter.segment(case, _after_loading(progress))
     measurements = measure(
         segmentation.labels,
@@ -52,8 +69,8 @@ def analyse(
         brain_voxels=segmentation.brain_voxels,
         brain_centre_mm=segmentation.brain_centre_mm,
     )
-    total_s = time.perf_counter() - start
-    timings_s = {"load": load_s} | segmentation.timings_s | {"total": total_s}
+    total_s = loaded.seconds + time.perf_counter() - start
+    timings_s = {"load": loaded.seconds} | segmentation.timings_s | {"total": total_s}
     return Analysis(case, segmentation, measurements, timings_s)
 
 

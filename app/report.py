@@ -146,7 +146,7 @@ def to_csv(report: dict[str, Any]) -> str:
         rows.append(("message", report["message"], ""))
     rows += _area_rows(measurements["areas_mm2"] or {})
     buffer = io.StringIO()
-    csv.writer(buffer).writerows([_no_formula(cell) for cell in row] for row in rows)
+    csv.writer(buffer).writerows([no_formula(cell) for cell in row] for row in rows)
     return buffer.getvalue()
 
 
@@ -184,6 +184,6 @@ def _area_rows(areas: dict[str, list[float]]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _no_formula(cell: Any) -> Any:
+def no_formula(cell: Any) -> Any:
     """Keep a spreadsheet from running a name that begins like a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell

@@ -1,10 +1,13 @@
 """The access token of the server, of which only a hash is kept, and the key that signs cookies."""
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,15 +40,18 @@ def keys(settings: Settings) -> Keys:
     if token:
         # Signed with the token itself: changing the token ends all sessions.
         return Keys(digest(token), token)
-    try:
-        return Keys(**json.loads((settings.data_dir / FILE).read_text()))
-    except FileNotFoundError:
-        return _write(settings, Keys("", secrets.token_urlsafe(32)))
+    found = _read(settings)
+    if found is None:
+        with _alone(settings):
+            found = _read(settings) or _write(settings, Keys("", secrets.token_urlsafe(32)))
+    return found
 
 
 def create_missing(settings: Settings) -> str | None:
     """Make a token if there is none; return it, which is the only time that it can be seen."""
-    return None if keys(settings).token_sha256 else rotate(settings)
+    with _alone(settings):
+        found = _read(settings)
+        return None if found and found.token_sha256 else rotate(settings)
 
 
 def rotate(settings: Settings) -> str:
@@ -53,6 +59,21 @@ def rotate(settings: Settings) -> str:
     token = secrets.token_urlsafe(32)
     _write(settings, Keys(digest(token), secrets.token_urlsafe(32)))
     return token
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Let one process at a time make keys: several may start at once."""
+    with (settings.data_dir / f".{FILE}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _read(settings: Settings) -> Keys | None:
+    try:
+        return Keys(**json.loads((settings.data_dir / FILE).read_text()))
+    except FileNotFoundError:
+        return None
 
 
 def _write(settings: Settings, new: Keys) -> Keys:

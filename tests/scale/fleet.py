@@ -23,11 +23,10 @@ WORKER = ("-m", "celery", "-A", "app.worker", "worker", "--pool", "solo")
 class Worker:
     """A worker in a process of its own, as the README starts it."""
 
-    def __init__(self, name: str, log: Path, settings: dict[str, Any]):
+    def __init__(self, name: str, log: Path, settings: dict[str, str]):
         self._log = log
-        names = {f"BTS_{name.upper()}": str(value) for name, value in settings.items()}
         # Two workers on a machine of two cores.
-        environment = os.environ | {"OMP_NUM_THREADS": "1"} | names
+        environment = os.environ | {"OMP_NUM_THREADS": "1"} | settings
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, *WORKER, "-n", f"{name}@localhost"],
@@ -64,12 +63,17 @@ class Fleet:
     def _serve(self) -> Server:
         return Server(self.data_dir, port=self._port, **self.settings).wait()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a command or a worker part of the service."""
+        return _variables({"data_dir": self.data_dir} | self.settings)
+
     def add_worker(self, **settings: Any) -> Worker:
         """Start a worker; it is there once /readyz says so."""
         self._started += 1
         name = f"worker-{self._started}"
-        values = {"data_dir": self.data_dir} | self.settings | settings
-        self.workers.append(Worker(name, self._folder / f"{name}.log", values))
+        log = self._folder / f"{name}.log"
+        self.workers.append(Worker(name, log, self.environment | _variables(settings)))
         return self.workers[-1]
 
     def busy_worker(self) -> Worker:
@@ -136,6 +140,10 @@ class Fleet:
         for worker in self.workers:
             worker.process.wait(60)
         self.server.close()
+
+
+def _variables(settings: dict[str, Any]) -> dict[str, str]:
+    return {f"BTS_{name.upper()}": str(value) for name, value in settings.items()}
 
 
 @contextmanager

@@ -1,10 +1,16 @@
 """A service of several processes, with a real broker and a real PostgreSQL."""
 
+import json
+import os
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from tests import services
+from tests.app.serving import ROOT
 from tests.phantoms import small_case, write_case
 from tests.scale.fleet import running
 
@@ -79,6 +85,39 @@ def test_a_restart_of_the_web_process_loses_nothing(fleet, scans):
     after = fleet.upload(scans)
     fleet.until(finished(fleet, [before, after]))
     assert {fleet.states()[case_id] for case_id in (before, after)} == {"done"}
+
+
+def segment(fleet, study, out) -> subprocess.Popen:
+    """Start `flask segment` on a folder of cases."""
+    command = [sys.executable, "-m", "flask", "segment", "--batch", study, "--out", out]
+    environment = os.environ | fleet.environment
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_batch_goes_to_the_workers_and_may_be_cut_off(fleet, scans, tmp_path):
+    study, out, before = tmp_path / "study", tmp_path / "out", fleet.states()
+    for number in range(4):
+        shutil.copytree(scans["t1"].parent, study / f"case-{number}")
+    (study / "broken").mkdir()
+    first = segment(fleet, study, out)
+    fleet.until(lambda: len(fleet.states()) > len(before))
+    first.kill()
+    first.communicate()
+    under_way = set(fleet.states()) - set(before)
+    fleet.until(finished(fleet, under_way))
+    _, text = segment(fleet, study, out).communicate(timeout=120)
+    assert "4 of 5 segmented" in text
+    assert "broken: missing_modality" in text
+    assert len(list(out.glob("case-*_seg.nii.gz"))) == len(list(out.glob("case-*.json"))) == 4
+    # Nothing of the batch stays in the service, and the workers did each case once.
+    assert fleet.states() == before
+    lines = [json.loads(line) for line in (fleet.data_dir / "audit.log").read_text().splitlines()]
+    runs = [x["case"] for x in lines if x["what"] == "segment" and x["case"] not in before]
+    assert len(runs) == len(set(runs)) == 4
+    assert under_way <= set(runs)
+    again = segment(fleet, study, out)
+    assert "4 of them before" in again.communicate(timeout=60)[1]
+    assert again.returncode == 1
 
 
 def test_readiness_tells_of_workers(fleet):

@@ -1,0 +1,123 @@
+"""Cases by command, segmented by the workers of a scaled-out service.
+
+A case is put into the service as an upload is, and taken out of it again with its result. A note beside
+the results names the case of each job that is under way: a command that is cut off and called again
+goes on with them.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+
+from app import cases, jobs, workers
+from app.batch import Job, Outcome, Results, scans_of
+from app.cases import StoredCase, db
+from app.config import settings
+from app.masks import SEGMENTATION
+from model.errors import CaseError
+
+# Cases under way for each worker: what is uploaded by others does not wait behind thousands.
+AHEAD = 2
+POLL_S = 0.5
+NOTES = ".under-way"
+
+# Told of the states of the cases that are under way.
+Watch = Callable[[list[StoredCase]], None]
+
+
+@dataclass(frozen=True)
+class RemoteBatch:
+    """Puts jobs into the service, a few ahead of the workers, and fetches their results."""
+
+    app: Flask
+    results: Results
+
+    def run(self, todo: list[Job], watch: Watch) -> Iterator[Outcome]:
+        """Yield how each job ended, as they do. Needs an app context."""
+        # Sends what this command queues, should no web process run.
+        dispatcher = jobs.worker(self.app)
+        dispatcher.start()
+        (self.results.folder / NOTES).mkdir(exist_ok=True)
+        try:
+            yield from self._work(list(reversed(todo)), watch)
+        finally:
+            dispatcher.stop()
+
+    def tidy(self, job: Job) -> None:
+        """Take the case of a job out of the service whose result has been fetched."""
+        note = self._note(job)
+        if note.exists():
+            self._remove(note.read_text())
+            note.unlink()
+
+    def _work(self, todo: list[Job], watch: Watch) -> Iterator[Outcome]:
+        under_way: dict[str, Job] = {}
+        while todo or under_way:
+            while todo and len(under_way) < AHEAD * max(1, len(workers.present())):
+                job = todo.pop()
+                try:
+                    under_way[self._put_in(job)] = job
+                except CaseError as error:
+                    yield Outcome(job, "failed", error=error)
+                except OSError as error:
+                    hint = "Check that it can be read or written."
+                    yield Outcome(job, "failed", error=CaseError("file_error", str(error), hint))
+            found = [db.session.get(StoredCase, case_id) for case_id in under_way]
+            watch([case for case in found if case])
+            for case_id, case in zip(list(under_way), found, strict=True):
+                if case is None or case.state in ("done", "failed"):
+                    yield self._fetch(under_way.pop(case_id), case)
+            # Ends the transaction, which would go on seeing the rows as they were.
+            db.session.rollback()
+            time.sleep(POLL_S if under_way else 0)
+
+    def _put_in(self, job: Job) -> str:
+        """Queue a job, unless it is under way since an earlier call; return its case's id."""
+        note = self._note(job)
+        known = note.read_text() if note.exists() else ""
+        if known and db.session.get(StoredCase, known) is not None:
+            return known
+        staging = cases.new_staging_folder()
+        try:
+            files = scans_of(job, staging, settings())
+            for modality, file in files.items():
+                shutil.copyfile(file.path, staging / modality)
+            case_id = cases.new_id()
+            # Before the case: a note without a case does no harm.
+            note.write_text(case_id)
+            names = {modality: file.name for modality, file in files.items()}
+            paths = {modality: staging / modality for modality in files}
+            cases.keep(paths, names, job.name, case_id)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        jobs.worker(self.app).notify()
+        return case_id
+
+    def _fetch(self, job: Job, case: StoredCase | None) -> Outcome:
+        """Write the results of a case that has ended, and take it out of the service."""
+        if case is None:
+            error = CaseError("case_deleted", "Somebody deleted the case.", "Call again.")
+        elif case.state == "failed":
+            error = CaseError(**case.error)
+        else:
+            error = None
+        made = None
+        if error is None:
+            partial = self.results.folder / NOTES / f"{job.name}.nii.gz"
+            shutil.copyfile(case.folder / cases.RESULTS / SEGMENTATION, partial)
+            made = case.report | {"case": {"name": job.name}}
+            self.results.keep(job, partial, made)
+        self.tidy(job)
+        return Outcome(job, "failed" if error else "done", made, error)
+
+    def _remove(self, case_id: str) -> None:
+        case = db.session.get(StoredCase, case_id)
+        if case is not None:
+            cases.remove(case)
+
+    def _note(self, job: Job) -> Path:
+        return self.results.folder / NOTES / job.name

@@ -1,0 +1,213 @@
+"""Measure each part of a scaled-out service on this machine, and write docs/scaling.md.
+
+    python -m benchmarks.capacity [--cases 6] [--broker redis]
+
+One and two workers are loaded with cases of BraTS size while a client reads pages; web, broker,
+database and disk are then measured one by one.
+"""
+
+import argparse
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from app import broker, cases, create_app, queue, storage
+from app.cases import StoredCase, db
+from benchmarks.capacity_page import Capacity, Latency, as_markdown
+from benchmarks.report import machine
+from benchmarks.serving import write_brats_sized_case
+from model.case import find_case_files
+from tests import services
+from tests.scale.fleet import Fleet, running
+
+PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
+MESSAGES = 2000
+ROWS = 200
+# A run of some seconds writes its progress about so often.
+PROGRESS_WRITES = 20
+DISK_BYTES = 2**29
+PATIENCE_S = 1200
+
+
+def measure(broker_name: str, count: int) -> Capacity:
+    """Return what was measured, with `count` cases for each worker."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scans = find_case_files(write_brats_sized_case(folder / "scans"))
+        rates, latencies = {}, {}
+        for workers in (1, 2):
+            place = folder / str(workers)
+            place.mkdir()
+            with running(place, broker_name, workers, disk_reserve_mb=1) as fleet:
+                rates[workers], latencies[workers] = _load(fleet, scans, workers * count)
+                if workers == 2:
+                    parts = _parts(fleet, scans, folder)
+        return Capacity(rates, latencies, **parts)
+
+
+def _load(fleet: Fleet, scans: dict[str, Path], count: int) -> tuple[float, list[Latency]]:
+    """Return cases an hour, and how long a reader waits for pages meanwhile."""
+    # The first case of each worker warms it up, and gives the reader something to read.
+    for _ in fleet.workers:
+        fleet.upload(scans)
+    fleet.until(lambda: set(fleet.states().values()) == {"done"}, PATIENCE_S)
+    warm = next(iter(fleet.states()))
+    for _ in range(count):
+        fleet.upload(scans)
+    end, reader = threading.Event(), _Reader(fleet, warm)
+    thread = threading.Thread(target=reader.read_until, args=(end,))
+    thread.start()
+    try:
+        fleet.until(lambda: set(fleet.states().values()) == {"done"}, PATIENCE_S)
+    finally:
+        end.set()
+        thread.join()
+    rows = fleet.rows(
+        f"SELECT started_at, finished_at FROM cases ORDER BY created_at DESC LIMIT {count}"
+    )
+    seconds = (max(end for _, end in rows) - min(start for start, _ in rows)).total_seconds()
+    return 3600 * count / seconds, reader.latencies()
+
+
+class _Reader:
+    """Reads pages one after another, and notes how long each took."""
+
+    def __init__(self, fleet: Fleet, case_id: str):
+        self._server = fleet.server
+        self._paths = {
+            "worklist": "/",
+            "case page": f"/cases/{case_id}",
+            "state of a case": f"/api/cases/{case_id}",
+            "slice": f"/api/cases/{case_id}/overlay/axial/80.png",
+            "mask": f"/api/cases/{case_id}/segmentation.nii.gz",
+        }
+        self._seconds: dict[str, list[float]] = {what: [] for what in self._paths}
+
+    def read_until(self, end: threading.Event) -> None:
+        while not end.is_set():
+            for what, path in self._paths.items():
+                start = time.perf_counter()
+                status, _, _ = self._server.request("GET", path)
+                assert status == 200, (path, status)
+                self._seconds[what].append(time.perf_counter() - start)
+            time.sleep(0.05)
+
+    def latencies(self) -> list[Latency]:
+        return [Latency(what, tuple(values)) for what, values in self._seconds.items()]
+
+
+def _parts(fleet: Fleet, scans: dict[str, Path], folder: Path) -> dict[str, float]:
+    """Measure what surrounds the workers, while they stand still."""
+    size = sum(path.stat().st_size for path in fleet.data_dir.rglob("*") if path.is_file())
+    case_bytes = size / len(fleet.states())
+    fleet.pause()
+    try:
+        upload_s = _seconds(lambda: fleet.upload(scans), 6)
+    finally:
+        fleet.pause(signal.SIGCONT)
+    fleet.until(lambda: set(fleet.states().values()) == {"done"}, PATIENCE_S)
+    for worker in fleet.workers:
+        worker.process.terminate()
+        worker.process.wait(60)
+    fleet.workers.clear()
+    return {
+        "case_bytes": case_bytes,
+        "upload_bytes": sum(path.stat().st_size for path in scans.values()),
+        "upload_s": upload_s,
+        "message_s": _message_s(fleet),
+        "row_s": _row_s(fleet),
+        "disk_bytes_s": _disk_bytes_s(folder),
+    }
+
+
+def _seconds(action: Callable[[], object], times: int) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        action()
+    return (time.perf_counter() - start) / times
+
+
+def _message_s(fleet: Fleet) -> float:
+    """Return the seconds of sending, fetching and confirming a message, one client alone."""
+    app = create_app(
+        {key: fleet.settings[key] for key in ("broker_url", "database_url")}, serve=False
+    )
+    celery = broker.make(app.config["SETTINGS"])
+    with celery.connection_for_write() as connection:
+        queued = connection.SimpleQueue("bts-capacity", serializer="json")
+
+        def there_and_back() -> None:
+            queued.put({"case": "0" * 32})
+            queued.get(timeout=10).ack()
+
+        try:
+            return _seconds(there_and_back, MESSAGES)
+        finally:
+            queued.queue.delete()
+            queued.close()
+
+
+def _row_s(fleet: Fleet) -> float:
+    """Return the seconds that the database takes for one case from upload to result."""
+    database = {key: fleet.settings[key] for key in ("broker_url", "database_url")}
+    app = create_app(database | {"data_dir": fleet.data_dir}, serve=False)
+    with app.app_context():
+        storage.make(app)
+        report = db.session.scalars(sa.select(StoredCase.report)).first()
+
+        def live() -> None:
+            case_id, sent_at = cases.new_id(), datetime.now(UTC)
+            fields = {"name": "a case", "stage": "queued", "modalities": report["modalities"]}
+            db.session.add(
+                StoredCase(
+                    id=case_id, state="queued", created_at=sent_at, sent_at=sent_at, **fields
+                )
+            )
+            db.session.commit()
+            case = queue.take(case_id, sent_at, redelivered=False)
+            for step in range(PROGRESS_WRITES):
+                queue.write(case, stage="inference", progress=step / PROGRESS_WRITES)
+            queue.finish(case, report, lambda: None)
+
+        try:
+            return _seconds(live, ROWS)
+        finally:
+            db.engine.dispose()
+
+
+def _disk_bytes_s(folder: Path) -> float:
+    """Return how fast the disk takes a file, until it is really there."""
+    block, path = os.urandom(2**20), folder / "block"
+
+    def write() -> None:
+        with path.open("wb") as file:
+            for _ in range(DISK_BYTES // len(block)):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+
+    return DISK_BYTES / _seconds(write, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", type=int, default=6, help="cases for each worker")
+    parser.add_argument("--broker", choices=services.BROKERS, default="redis")
+    parser.add_argument("--out", type=Path, default=PAGE)
+    arguments = parser.parse_args()
+    load = os.getloadavg()[0]
+    found = measure(arguments.broker, arguments.cases)
+    page = as_markdown(found, machine(), load, arguments.broker)
+    arguments.out.write_text(page)
+    print(page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+import csv
+import os
+import shutil
+import time
+
+import pytest
+
+from app.batch import TABLE, Job, Results, listed
+from model.modalities import MODALITIES
+
+
+@pytest.fixture
+def flask(app):
+    """Return a function that runs `flask segment` with results in `out`."""
+    runner = app.test_cli_runner()
+    return lambda *arguments: runner.invoke(args=["segment", *map(str, arguments)])
+
+
+@pytest.fixture
+def study(scans, zip_of, tmp_path):
+    """A folder of three cases, one of them broken, and things that are no cases."""
+    folder = tmp_path / "study"
+    for name in ("one", "two"):
+        (folder / name).mkdir(parents=True)
+        for path in scans.values():
+            shutil.copy(path, folder / name)
+    (folder / "two" / scans["t1"].name).write_bytes(b"no scan")
+    (folder / "three.zip").write_bytes(zip_of().getvalue())
+    (folder / "notes.txt").write_text("no case")
+    (folder / ".hidden").mkdir()
+    return folder
+
+
+def table(out) -> dict[str, dict[str, str]]:
+    with (out / TABLE).open(newline="") as file:
+        return {row["case"]: row for row in csv.DictReader(file)}
+
+
+def test_a_folder_of_cases(flask, study, tmp_path):
+    out = tmp_path / "out"
+    result = flask("--batch", study, "--out", out)
+    assert result.exit_code == 1
+    assert "2 of 3 segmented" in result.stderr
+    rows = table(out)
+    assert {name: row["outcome"] for name, row in rows.items()} == {
+        "one": "done",
+        "two": "failed",
+        "three": "done",
+    }
+    assert rows["two"]["error"] == "not_nifti"
+    assert float(rows["one"]["whole_tumor_ml"]) == float(rows["three"]["whole_tumor_ml"]) > 0
+    # Failures stand at the end, where they are seen.
+    assert result.stderr.index("two: not_nifti") > result.stderr.index("3/3")
+    assert not list(out.glob(".brats-*"))
+
+
+def test_what_is_done_is_not_done_again(flask, study, scans, tmp_path):
+    out = tmp_path / "out"
+    flask("--batch", study, "--out", out)
+    first = (out / "one.json").stat().st_mtime_ns
+    shutil.copy(scans["t1"], study / "two" / scans["t1"].name)
+    result = flask("--batch", study, "--out", out)
+    assert result.exit_code == 0
+    assert "3 of 3 segmented, 2 of them before" in result.stderr
+    assert (out / "one.json").stat().st_mtime_ns == first
+    assert table(out)["one"]["outcome"] == "there before"
+    assert table(out)["one"]["whole_tumor_ml"] == table(out)["two"]["whole_tumor_ml"]
+    later = time.time() + 10
+    os.utime(study / "one" / scans["t2"].name, (later, later))
+    assert "2 of them before" in flask("--batch", study, "--out", out).stderr
+    assert (out / "one.json").stat().st_mtime_ns > first
+    assert "before" not in flask("--batch", study, "--out", out, "--again").stderr
+
+
+def test_a_manifest(flask, scans, tmp_path):
+    rows = ["name,path,flair,t1,t1ce,t2", "folder,patient,,,,"]
+    (tmp_path / "patient").mkdir()
+    for path in scans.values():
+        shutil.copy(path, tmp_path / "patient")
+    given = ",".join(str(scans[modality]) for modality in MODALITIES)
+    rows += [f"files,,{given}", "nowhere,missing,,,,"]
+    manifest = tmp_path / "cases.csv"
+    manifest.write_text("\n".join(rows))
+    out = tmp_path / "out"
+    assert flask("--batch", manifest, "--out", out).exit_code == 1
+    outcomes = {name: row["outcome"] for name, row in table(out).items()}
+    assert outcomes == {"folder": "done", "files": "done", "nowhere": "failed"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path\na",
+        "name,wrong\na,b",
+        "name,path\n../up,a",
+        "name,path\n,a",
+        "name,path\n.hidden,a",
+        "name,path\na,",
+        "name,path,t1\na,b,c",
+    ],
+)
+def test_a_manifest_that_makes_no_sense(flask, tmp_path, text):
+    manifest = tmp_path / "cases.csv"
+    manifest.write_text(text)
+    with pytest.raises(ValueError):
+        list(listed(manifest))
+    result = flask("--batch", manifest, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "manifest" in result.output
+
+
+@pytest.mark.parametrize("change", ["model", "convention", "mask", "report"])
+def test_results_count_only_if_they_are_what_is_wanted(finished, tmp_path, scans, change):
+    report = finished.client.get(f"/api/cases/{finished.id}/report.json").json
+    results = Results(tmp_path, "brats2021", report["model"]["checksum"])
+    job = Job("patient", files=scans)
+    mask = tmp_path / "mask"
+    mask.write_bytes(b"mask")
+    results.keep(job, mask, report)
+    assert results.existing(job) == report
+    if change == "model":
+        results = Results(tmp_path, "brats2021", "another")
+    elif change == "convention":
+        results = Results(tmp_path, "brats2023", report["model"]["checksum"])
+    elif change == "mask":
+        results.mask_path(job).unlink()
+    else:
+        results.report_path(job).write_text("{")
+    assert results.existing(job) is None
