@@ -1,0 +1,282 @@
+"""The queue with several processes, on a real PostgreSQL and a real Redis."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+import sqlalchemy as sa
+
+from app import broker, cases, dispatch, jobs, logs, queue, tokens, workers
+from app.cases import StoredCase, db
+from app.runs import Runner, TooLong
+from tests import services
+from tests.app.hazards import four, send
+from tests.app.serving import ROOT
+
+
+@pytest.fixture(scope="module")
+def urls():
+    services.require("postgresql", "redis")
+    with services.postgresql() as database_url, services.redis() as broker_url:
+        yield {"database_url": database_url, "broker_url": broker_url}
+
+
+@pytest.fixture
+def app(make_app, urls):
+    app = make_app(**urls, case_limit_s=60)
+    yield app
+    with app.app_context():
+        for table in reversed(db.metadata.sorted_tables):
+            db.session.execute(sa.delete(table))
+        db.session.commit()
+
+
+@pytest.fixture
+def dispatcher(app):
+    """The dispatcher of the app, without its thread; the broker's queue is emptied."""
+    found = jobs.worker(app)
+    with found._celery.connection_for_write() as connection:
+        found._celery.amqp.queues[broker.QUEUE](connection.default_channel).purge()
+    return found
+
+
+@pytest.fixture
+def queued(app, client, dispatcher):
+    """The id of a case of which the workers have been told."""
+    case_id = send(client, four()).json["id"]
+    with app.app_context():
+        dispatcher.turn()
+    return case_id
+
+
+def row(case_id) -> StoredCase:
+    db.session.rollback()
+    return db.session.get(StoredCase, case_id)
+
+
+def change(case_id, **values):
+    db.session.execute(sa.update(StoredCase).where(StoredCase.id == case_id).values(**values))
+    db.session.commit()
+
+
+def take(case_id, redelivered=False):
+    return queue.take(case_id, row(case_id).sent_at, redelivered)
+
+
+def test_each_case_is_sent_once(app, dispatcher, queued):
+    with app.app_context():
+        sent_at = row(queued).sent_at
+        assert dispatcher.messages == 1
+        dispatcher.turn()
+        assert dispatcher.messages == 1
+        assert row(queued).sent_at == sent_at
+
+
+def test_only_the_last_message_counts_and_only_once(app, queued):
+    with app.app_context():
+        assert queue.take(queued, datetime.now(UTC), False) is None
+        assert queue.take("0" * 32, datetime.now(UTC), False) is None
+        assert take(queued).attempts == 1
+        # Whoever has it is at work.
+        assert take(queued) is None
+        assert row(queued).attempts == 1
+
+
+def test_a_message_that_comes_back_is_worked_on_three_times(app, client, queued):
+    with app.app_context():
+        assert [take(queued, redelivered=True).attempts for _ in range(3)] == [1, 2, 3]
+        assert take(queued, redelivered=True) is None
+    assert client.get(f"/api/cases/{queued}").json["error"]["code"] == "gave_up"
+
+
+def test_a_run_that_was_given_up_by_others_changes_nothing(app, queued):
+    with app.app_context():
+        old = take(queued)
+        new = take(queued, redelivered=True)
+        assert not queue.write(old, progress=0.9)
+        assert not queue.finish(old, {}, lambda: pytest.fail("moved the results"))
+        assert queue.fail(old, queue.INTERNAL) == "deleted"
+        assert queue.postpone(old, queue.NO_MEMORY)
+        queue.hand_back(old)
+        assert (row(queued).state, row(queued).attempts) == ("running", 2)
+        assert queue.finish(new, {}, lambda: None)
+
+
+def test_what_is_put_back_is_sent_again(app, dispatcher, queued):
+    with app.app_context():
+        first = row(queued).sent_at
+        queue.hand_back(take(queued))
+        dispatcher.turn()
+        assert row(queued).sent_at > first
+        assert (row(queued).attempts, dispatcher.messages) == (0, 2)
+
+
+def test_a_case_that_takes_too_long_is_tried_three_times(app, client, dispatcher, queued):
+    def slow(*_, **__):
+        raise TooLong
+
+    with app.app_context(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.pipeline.analyse", slow)
+        for _ in range(3):
+            Runner(app, dispatcher._stop, 60).run(take(queued))
+            dispatcher.turn()
+    assert client.get(f"/api/cases/{queued}").json["error"]["code"] == "took_too_long"
+
+
+def test_uploads_need_no_broker(make_app, urls):
+    with services.redis() as broker_url:
+        app = make_app(**(urls | {"broker_url": broker_url}))
+        found = jobs.worker(app)
+        with app.app_context():
+            found.turn()
+            assert found.messages == 0
+    case_id = send(app.test_client(), four()).json["id"]
+    with app.app_context():
+        found.turn()
+        assert found.messages is None
+        assert row(case_id).sent_at is None
+        assert not row(case_id).error
+        cases.remove(row(case_id))
+
+
+def test_lost_messages_are_sent_again(app, dispatcher, queued):
+    with app.app_context():
+        with dispatcher._celery.connection_for_write() as connection:
+            dispatcher._celery.amqp.queues[broker.QUEUE](connection.default_channel).purge()
+        long_ago = datetime.now(UTC) - 2 * dispatch.ON_THE_WAY
+        change(queued, sent_at=long_ago)
+        dispatcher._tidied = -dispatch.TIDY_S
+        dispatcher.turn()
+        dispatcher.turn()
+        assert row(queued).sent_at > long_ago
+        assert dispatcher.messages == 1
+
+
+def test_a_run_that_nobody_can_be_at_is_queued_again(app, dispatcher, queued):
+    with app.app_context():
+        take(queued)
+        for age, state in ((timedelta(seconds=100), "running"), (timedelta(hours=1), "queued")):
+            change(queued, started_at=datetime.now(UTC) - age)
+            dispatcher._tidy()
+            assert row(queued).state == state
+
+
+def test_readiness(app, client, dispatcher, model_holder):
+    reasons = client.get("/readyz").json["reasons"]
+    assert reasons == ["The queue is not running.", "No worker is running."]
+    dispatcher.start()
+    presence = workers.Presence(app, model_holder.get())
+    with app.app_context():
+        presence.turn()
+    try:
+        while "The queue is starting." in (found := client.get("/readyz").json)["reasons"]:
+            pass
+        assert found == {"ready": True, "reasons": []}
+        assert 'engine="openvino"} 1.0' in client.get("/metrics").text
+        with app.app_context():
+            db.session.execute(sa.update(workers.Worker).values(model="another"))
+            db.session.commit()
+        found = client.get("/readyz").json["reasons"]
+        assert found == ["Workers run another model than this server."]
+    finally:
+        presence.release()
+        dispatcher.stop()
+    assert "No worker is running." in client.get("/readyz").json["reasons"]
+
+
+def test_a_worker_that_falls_silent_is_forgotten(app, model_holder):
+    with app.app_context():
+        workers.Presence(app, model_holder.get()).turn()
+        assert len(workers.present()) == 1
+        db.session.execute(
+            sa.update(workers.Worker).values(seen_at=datetime.now(UTC) - 2 * workers.SILENT)
+        )
+        db.session.commit()
+        assert workers.present() == []
+        workers.forget_silent()
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(workers.Worker)) == 0
+
+
+@pytest.mark.parametrize("path", ["/api/cases?q=%00", "/api/cases/%00", "/?q=a%00"])
+def test_characters_that_postgresql_has_not(client, path):
+    assert client.get(path).status_code in (400, 404)
+
+
+def test_deleting_while_a_mask_is_added(app, queued):
+    """The deletion waits for the version, and takes it along."""
+    with app.app_context():
+        db.session.execute(
+            sa.insert(cases.StoredMask).values(
+                case_id=queued,
+                number=1,
+                kind="corrected",
+                created_at=datetime.now(UTC),
+                folder="masks/x",
+                findings={},
+            )
+        )
+
+        def delete():
+            with app.app_context():
+                cases.remove(cases.find(queued))
+
+        other = Thread(target=delete)
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+        db.session.commit()
+        other.join()
+        assert row(queued) is None
+
+
+def test_several_processes_make_one_token(app):
+    made = []
+    threads = [
+        Thread(target=lambda: made.append(tokens.create_missing(app.config["SETTINGS"])))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(token is not None for token in made) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "pool", "message"),
+    [
+        ({}, "solo", "A worker needs BTS_BROKER_URL"),
+        ({"given": True}, "threads", "start workers with --pool solo"),
+        ({"given": True, "model_dir": "nowhere"}, "solo", "The model cannot be used"),
+    ],
+)
+def test_a_worker_says_why_it_does_not_start(urls, tmp_path, settings, pool, message):
+    wanted = {"data_dir": tmp_path / "data"} | settings
+    wanted |= urls if wanted.pop("given", False) else {}
+    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in wanted.items()}
+    command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
+    run = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode != 0
+    assert message in run.stderr
+
+
+def test_log_entries_name_the_case_as_json(app, client, queued, capsys):
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, []
+    try:
+        logs.configure("INFO", "json")
+        with app.app_context():
+            assert Runner(app, jobs.worker(app)._stop).run(take(queued)) in ("done", "failed")
+    finally:
+        root.handlers = before
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines
+    assert {line["case"] for line in lines} == {queued}
+    assert {"time", "level", "logger", "message"} <= set(lines[0])
