@@ -267,6 +267,28 @@ def test_a_worker_says_why_it_does_not_start(urls, tmp_path, settings, pool, mes
     assert message in run.stderr
 
 
+HANGS = """
+import time
+from types import SimpleNamespace
+from app import broker, worker
+broker.GRACE_S = 1
+worker.queue.take = lambda *_: SimpleNamespace(id="x")
+worker.Runner.run = lambda *_: time.sleep(50)
+worker.segment.apply(("x", "2025-01-01"))
+"""
+
+
+def test_what_hangs_ends_with_its_process(urls, tmp_path):
+    wanted = urls | {"data_dir": tmp_path, "case_limit_s": 5}
+    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in wanted.items()}
+    command = [sys.executable, "-c", HANGS]
+    run = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert run.returncode == 1
+    assert "Timeout" in run.stderr
+
+
 def test_log_entries_name_the_case_as_json(app, client, queued, capsys):
     root = logging.getLogger()
     before, root.handlers = root.handlers, []
