@@ -86,7 +86,7 @@ class Results:
 
     def keep(self, job: Job, mask: Path, report: dict[str, Any]) -> None:
         """Move a finished mask to where it belongs, and write the report, which comes last."""
-        partial = mask.with_name("report.json")
+        partial = mask.with_name(f"{mask.name}.json")
         partial.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         mask.replace(self.mask_path(job))
         partial.replace(self.report_path(job))
@@ -101,6 +101,11 @@ class Results:
                 row = {name: no_formula(cell) for name, cell in _row(outcome).items()}
                 writer.writerow(row)
         partial.replace(self.folder / TABLE)
+
+
+def file_error(error: OSError) -> CaseError:
+    """Return what is said of a file that cannot be read or written."""
+    return CaseError("file_error", str(error), "Check that it can be read or written.")
 
 
 def listed(path: Path) -> Iterator[Job]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app import pipeline, report
-from app.batch import Job, Outcome, Results, scans_of
+from app.batch import Job, Outcome, Results, file_error, scans_of
 from app.config import Settings
 from model.errors import CaseError
 from model.labels import to_file_values
@@ -88,7 +88,7 @@ def _attempt(job: Job, action: Callable[[], Any]) -> Any:
     except CaseError as error:
         return error
     except OSError as error:
-        return CaseError("file_error", str(error), "Check that it can be read or written.")
+        return file_error(error)
     except Exception:
         log.exception("unforeseen error")
         return CaseError("internal_error", "Something went wrong here.", "See the log above.")

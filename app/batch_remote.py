@@ -14,7 +14,7 @@ from pathlib import Path
 from flask import Flask
 
 from app import cases, jobs, workers
-from app.batch import Job, Outcome, Results, scans_of
+from app.batch import Job, Outcome, Results, file_error, scans_of
 from app.cases import StoredCase, db
 from app.config import settings
 from app.masks import SEGMENTATION
@@ -64,13 +64,12 @@ class RemoteBatch:
                 except CaseError as error:
                     yield Outcome(job, "failed", error=error)
                 except OSError as error:
-                    hint = "Check that it can be read or written."
-                    yield Outcome(job, "failed", error=CaseError("file_error", str(error), hint))
+                    yield Outcome(job, "failed", error=file_error(error))
             found = [db.session.get(StoredCase, case_id) for case_id in under_way]
             watch([case for case in found if case])
             for case_id, case in zip(list(under_way), found, strict=True):
                 if case is None or case.state in ("done", "failed"):
-                    yield self._fetch(under_way.pop(case_id), case)
+                    yield self._fetched(under_way.pop(case_id), case)
             # Ends the transaction, which would go on seeing the rows as they were.
             db.session.rollback()
             time.sleep(POLL_S if under_way else 0)
@@ -97,22 +96,28 @@ class RemoteBatch:
         jobs.worker(self.app).notify()
         return case_id
 
-    def _fetch(self, job: Job, case: StoredCase | None) -> Outcome:
+    def _fetched(self, job: Job, case: StoredCase | None) -> Outcome:
         """Write the results of a case that has ended, and take it out of the service."""
         if case is None:
             error = CaseError("case_deleted", "Somebody deleted the case.", "Call again.")
         elif case.state == "failed":
             error = CaseError(**case.error)
         else:
-            error = None
-        made = None
-        if error is None:
-            partial = self.results.folder / NOTES / f"{job.name}.nii.gz"
-            shutil.copyfile(case.folder / cases.RESULTS / SEGMENTATION, partial)
-            made = case.report | {"case": {"name": job.name}}
-            self.results.keep(job, partial, made)
+            return self._kept(job, case)
         self.tidy(job)
-        return Outcome(job, "failed" if error else "done", made, error)
+        return Outcome(job, "failed", error=error)
+
+    def _kept(self, job: Job, case: StoredCase) -> Outcome:
+        partial = self.results.folder / NOTES / f"{job.name}.nii.gz"
+        report = case.report | {"case": {"name": job.name}}
+        try:
+            shutil.copyfile(case.folder / cases.RESULTS / SEGMENTATION, partial)
+            self.results.keep(job, partial, report)
+        except OSError as error:
+            # The case stays where it is, for the next call.
+            return Outcome(job, "failed", error=file_error(error))
+        self.tidy(job)
+        return Outcome(job, "done", report)
 
     def _remove(self, case_id: str) -> None:
         case = db.session.get(StoredCase, case_id)

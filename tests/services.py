@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -62,7 +64,8 @@ def postgresql() -> Iterator[str]:
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = [programs / "postgres", "-D", folder / "db", *settings]
         url = f"postgresql://bts@127.0.0.1:{port}"
-        with _running(command, folder, user=user):
+        # SIGTERM would wait for clients that have not hung up.
+        with _running(command, folder, signal.SIGINT, user=user):
             _wait(lambda: psycopg.connect(f"{url}/postgres").close())
             with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
                 connection.execute("CREATE DATABASE bts")
@@ -117,7 +120,9 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _running(command: list, folder: Path, **options) -> Iterator[None]:
+def _running(
+    command: list, folder: Path, end: int = signal.SIGTERM, **options: Any
+) -> Iterator[None]:
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [str(part) for part in command], cwd=folder, stdout=output, stderr=output, **options
@@ -125,7 +130,7 @@ def _running(command: list, folder: Path, **options) -> Iterator[None]:
         try:
             yield
         finally:
-            process.terminate()
+            process.send_signal(end)
             process.wait(60)
 
 
