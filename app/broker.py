@@ -34,6 +34,7 @@ def make(settings: Settings) -> Celery:
             "task_reject_on_worker_lost": True,
             # One case at a time, and none kept waiting at a worker that is busy.
             "worker_pool": "solo",
+            "worker_concurrency": 1,
             "worker_prefetch_multiplier": 1,
             # The solo pool answers neither questions nor heartbeats during a case: RabbitMQ would
             # take the worker for dead. A closed connection tells it in time.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from app import broker, cases, create_app, queue, storage
+from app import broker, cases, config, create_app, queue, storage
 from app.cases import StoredCase, db
 from benchmarks.capacity_page import Capacity, Latency, as_markdown
 from benchmarks.report import machine
@@ -136,10 +136,7 @@ def _seconds(action: Callable[[], object], times: int) -> float:
 
 def _message_s(fleet: Fleet) -> float:
     """Return the seconds of sending, fetching and confirming a message, one client alone."""
-    app = create_app(
-        {key: fleet.settings[key] for key in ("broker_url", "database_url")}, serve=False
-    )
-    celery = broker.make(app.config["SETTINGS"])
+    celery = broker.make(config.load_settings(fleet.settings))
     with celery.connection_for_write() as connection:
         queued = connection.SimpleQueue("bts-capacity", serializer="json")
 
@@ -156,8 +153,7 @@ def _message_s(fleet: Fleet) -> float:
 
 def _row_s(fleet: Fleet) -> float:
     """Return the seconds that the database takes for one case from upload to result."""
-    database = {key: fleet.settings[key] for key in ("broker_url", "database_url")}
-    app = create_app(database | {"data_dir": fleet.data_dir}, serve=False)
+    app = create_app(fleet.settings | {"data_dir": fleet.data_dir}, serve=False)
     with app.app_context():
         storage.make(app)
         report = db.session.scalars(sa.select(StoredCase.report)).first()
@@ -179,6 +175,7 @@ def _row_s(fleet: Fleet) -> float:
         try:
             return _seconds(live, ROWS)
         finally:
+            db.session.remove()
             db.engine.dispose()
 
 

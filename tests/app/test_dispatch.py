@@ -202,6 +202,13 @@ def test_a_worker_that_falls_silent_is_forgotten(app, model_holder):
         assert db.session.scalar(sa.select(sa.func.count()).select_from(workers.Worker)) == 0
 
 
+def test_workers_hold_one_message_at_a_time(dispatcher):
+    conf = dispatcher._celery.conf
+    assert conf.worker_concurrency * conf.worker_prefetch_multiplier == 1
+    assert conf.task_acks_late
+    assert conf.task_reject_on_worker_lost
+
+
 @pytest.mark.parametrize("path", ["/api/cases?q=%00", "/api/cases/%00", "/?q=a%00"])
 def test_characters_that_postgresql_has_not(client, path):
     assert client.get(path).status_code in (400, 404)

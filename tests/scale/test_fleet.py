@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from app import broker, config
 from tests import services
 from tests.app.serving import ROOT
 from tests.phantoms import small_case, write_case
@@ -54,6 +55,20 @@ def test_errors_reach_the_page(fleet, scans):
     fleet.go_on()
     fleet.until(finished(fleet, [case_id]))
     assert fleet.server.json(f"/api/cases/{case_id}")["error"]["code"] == "not_nifti"
+
+
+def test_a_busy_worker_keeps_no_further_case_waiting(fleet, scans):
+    ids = [fleet.upload(scans) for _ in range(5)]
+    fleet.until(lambda: list(fleet.states().values()).count("running") == 2)
+    fleet.pause()
+    try:
+        unsent = "SELECT id FROM cases WHERE state = 'queued' AND sent_at IS NULL"
+        fleet.until(lambda: not fleet.rows(unsent))
+        waiting = list(fleet.states().values()).count("queued")
+        assert broker.waiting(broker.make(config.load_settings(fleet.settings))) == waiting > 0
+    finally:
+        fleet.go_on()
+    fleet.until(finished(fleet, ids))
 
 
 def test_a_killed_worker_loses_nothing(fleet, scans):
