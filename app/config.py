@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -147,9 +148,14 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _shared_database(self) -> "Settings":
-        if self.broker_url and self.sqlalchemy_url.get_backend_name() != "postgresql":
+    def _able_to_scale_out(self) -> "Settings":
+        postgresql = self.sqlalchemy_url.get_backend_name() == "postgresql"
+        if self.broker_url and not postgresql:
             raise ValueError("BTS_BROKER_URL needs PostgreSQL in BTS_DATABASE_URL")
+        needed = {"celery": bool(self.broker_url), "psycopg": postgresql}
+        missing = [name for name, used in needed.items() if used and find_spec(name) is None]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} is not installed: uv sync --extra scale")
         return self
 
     @field_validator("access_token")

@@ -52,6 +52,12 @@ def test_a_broker_needs_a_database_for_several_processes(monkeypatch):
     assert config.load_settings().sqlalchemy_url.drivername == "postgresql+psycopg"
 
 
+def test_what_scaling_out_needs_is_named(monkeypatch):
+    monkeypatch.setattr(config, "find_spec", lambda name: None)
+    with pytest.raises(StartupError, match="celery, psycopg is not installed: uv sync --extra"):
+        config.load_settings({"broker_url": "redis://x", "database_url": "postgresql://x/y"})
+
+
 def test_the_token_is_not_shown(monkeypatch):
     monkeypatch.setenv("BTS_ACCESS_TOKEN", "tooshort")
     with pytest.raises(StartupError) as caught:

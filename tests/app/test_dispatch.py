@@ -296,6 +296,19 @@ def test_what_hangs_ends_with_its_process(urls, tmp_path):
     assert "Timeout" in run.stderr
 
 
+ALONE = """
+import sys
+from app import create_app
+create_app({"data_dir": sys.argv[1]}, serve=False).test_client().get("/readyz")
+sys.exit(bool({"celery", "kombu", "redis", "psycopg"} & set(sys.modules)))
+"""
+
+
+def test_one_process_needs_none_of_it(tmp_path):
+    command = [sys.executable, "-c", ALONE, str(tmp_path / "data")]
+    assert subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
 def test_log_entries_name_the_case_as_json(app, client, queued, capsys):
     root = logging.getLogger()
     before, root.handlers = root.handlers, []

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -74,11 +75,14 @@ def test_a_busy_worker_keeps_no_further_case_waiting(fleet, scans):
 def test_a_killed_worker_loses_nothing(fleet, scans):
     ids = [fleet.upload(scans) for _ in range(3)]
     fleet.kill_busy_worker()
-    fleet.add_worker()
+    port = services.free_port()
+    fleet.add_worker(metrics_port=port)
     fleet.until(finished(fleet, ids))
     found = [fleet.server.json(f"/api/cases/{case_id}") for case_id in ids]
     assert {case["state"] for case in found} == {"done"}
     assert sorted(case["attempts"] for case in found) == [1, 1, 2]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        assert "bts_case_wait_seconds_count" in answer.read().decode()
 
 
 def test_a_worker_that_is_asked_to_end_hands_its_case_back(fleet, scans):
