@@ -98,7 +98,7 @@ class Fleet:
             )
         )
 
-    def until(self, true: Any, seconds: float = 120) -> None:
+    def until(self, true: Any, seconds: float = 200) -> None:
         end = time.monotonic() + seconds
         while not true():
             if time.monotonic() > end:

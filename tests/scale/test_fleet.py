@@ -28,7 +28,7 @@ def scans(tmp_path_factory):
 def fleet(request, tmp_path_factory):
     services.require("postgresql", request.param)
     # Redis hands a killed worker's case to another a minute after this.
-    with running(tmp_path_factory.mktemp("fleet"), request.param, case_limit_s=20) as fleet:
+    with running(tmp_path_factory.mktemp("fleet"), request.param, case_limit_s=40) as fleet:
         yield fleet
 
 
