@@ -268,7 +268,7 @@ def test_a_worker_says_why_it_does_not_start(urls, tmp_path, settings, pool, mes
     environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in wanted.items()}
     command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
     run = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert run.returncode != 0
     assert message in run.stderr
@@ -290,7 +290,7 @@ def test_what_hangs_ends_with_its_process(urls, tmp_path):
     environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in wanted.items()}
     command = [sys.executable, "-c", HANGS]
     run = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert run.returncode == 1
     assert "Timeout" in run.stderr
@@ -306,7 +306,7 @@ sys.exit(bool({"celery", "kombu", "redis", "psycopg"} & set(sys.modules)))
 
 def test_one_process_needs_none_of_it(tmp_path):
     command = [sys.executable, "-c", ALONE, str(tmp_path / "data")]
-    assert subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, cwd=ROOT, timeout=120, check=False).returncode == 0
 
 
 def test_log_entries_name_the_case_as_json(app, client, queued, capsys):
