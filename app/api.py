@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_file, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    request,
+    send_file,
+    url_for,
+)
 
 from app import cases, jobs, masks, metrics, openapi, report, schemas, upload
 from app.cases import StoredCase
@@ -113,7 +123,9 @@ def list_cases():
 @describe({200: schemas.CaseAnswer}, errors=(401, 404))
 def get_case(case_id: str):
     """Tell state, progress and, once it is done, the measurements of a case."""
-    return jsonify(details(cases.find(case_id)))
+    case = cases.find(case_id)
+    g.is_unfinished = case.state in ("queued", "running")
+    return jsonify(details(case))
 
 
 @blueprint.delete("/api/cases/<case_id>")

@@ -191,8 +191,11 @@ class Settings(BaseSettings):
 
     @property
     def engine_options(self) -> dict[str, Any]:
-        """What SQLAlchemy is told of the database: a server may drop connections."""
-        return {"pool_pre_ping": True} if self.database_url else {}
+        """What SQLAlchemy is told of the database."""
+        # Errors are logged, and what was to be written holds names of patients and files.
+        options = {"hide_parameters": True}
+        # A server may drop connections.
+        return options | ({"pool_pre_ping": True} if self.database_url else {})
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

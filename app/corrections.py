@@ -98,7 +98,7 @@ def get_mask(case_id: str, number: int):
 def accept(case: StoredCase) -> StoredMask:
     """Add the mask in the current request to a case. Raises CaseError or RequestError."""
     masks.find(case, 0)
-    limits.require_room(request.content_length or 0)
+    limits.require_room_for_body()
     if request.mimetype != "multipart/form-data":
         raise UnsupportedType(
             "A mask is sent as multipart/form-data.", f"Send one part named {PART}."

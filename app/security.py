@@ -69,13 +69,23 @@ def refuse_other_sites() -> None:
     if fetch_site is not None:
         trusted = fetch_site in ("same-origin", "none")
     else:
-        origin = request.headers.get("Origin")
-        # The host alone: behind a proxy that ends TLS the scheme differs.
-        trusted = origin is None or urlsplit(origin).netloc == request.host
+        trusted = _is_own(request.headers.get("Origin"))
     if not trusted:
         raise CrossSiteRequest(
             "The request comes from another site.", "Use the page of this server itself."
         )
+
+
+def _is_own(origin: str | None) -> bool:
+    """Say whether an Origin is this server, or absent."""
+    if origin is None:
+        return True
+    try:
+        # The host alone: behind a proxy that ends TLS the scheme differs.
+        return urlsplit(origin).netloc == request.host
+    except ValueError:
+        # No address at all, such as `http://[::1`.
+        return False
 
 
 def add_headers(response: Response) -> Response:

@@ -24,6 +24,8 @@ from model.phantom import write_demo_case
 
 FILES_PART = "files"
 DEMO_NAME = "Synthetic demo case"
+# More than its files take on the disk.
+DEMO_BYTES = 64 * 2**20
 # Longest name that is shown; long ones lose their middle, since modalities stand at the end.
 SHOWN_LENGTH = 120
 
@@ -46,6 +48,9 @@ class StagedRequest(Request):
         return []
 
     def _get_file_stream(self, *args, **kwargs) -> IO[bytes]:
+        # Whoever signs in, for one, sends none.
+        if not limits.may_stage():
+            raise UnsupportedType("No file is taken here.", "Send the fields of the form alone.")
         path = self.staging / f"part-{len(self.streams)}"
         self.streams.append(path.open("w+b"))
         return self.streams[-1]
@@ -85,6 +90,7 @@ def accept() -> cases.StoredCase:
             f"Send parts named {', '.join(MODALITIES)}, or any number named {FILES_PART}.",
         )
     _require_capacity()
+    limits.require_room_for_body()
     try:
         named, loose = _received_parts()
     except RequestEntityTooLarge as error:
@@ -102,6 +108,7 @@ def accept() -> cases.StoredCase:
 def accept_demo() -> cases.StoredCase:
     """Make the synthetic case and queue it."""
     _require_capacity()
+    limits.require_room(DEMO_BYTES)
     paths = write_demo_case(request.staging)
     files = {modality: Received(path.name, path) for modality, path in paths.items()}
     return keep_checked(files, DEMO_NAME)
@@ -112,8 +119,10 @@ def keep_checked(files: dict[str, Received], name: str) -> cases.StoredCase:
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}
     with _one_check_at_a_time:
+        # Again: others may have come in while this one was being sent.
+        limits.require_queue()
         load_case(paths, names=names, limits=settings().limits)
-    return cases.keep(paths, names, visible(name) or common_name(list(names.values())))
+        return cases.keep(paths, names, visible(name) or common_name(list(names.values())))
 
 
 def assign(named: dict[str, Received], loose: list[Received]) -> dict[str, Received]:
@@ -160,7 +169,6 @@ def _require_capacity() -> None:
     """Refuse the current request while its body is still to come. Raises RequestError."""
     limits.require_share()
     limits.require_queue()
-    limits.require_room(request.content_length or 0)
 
 
 def _too_large() -> TooLarge:

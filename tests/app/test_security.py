@@ -44,6 +44,10 @@ def test_case_data_is_not_stored(client, address):
         ({"Origin": "http://localhost:81"}, True),
         ({"Origin": "http://evil.example"}, True),
         ({"Origin": "null"}, True),
+        ({"Origin": "http://[::1"}, True),
+        ({"Origin": "http://[localhost]"}, True),
+        ({"Origin": "//\u2100"}, True),
+        ({"Origin": ""}, True),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
