@@ -20,6 +20,7 @@ from app.errors import BadRequest, TooLarge, TooSlow, UnsupportedType
 from model.case import load_case
 from model.errors import CaseError
 from model.modalities import MODALITIES, TITLES, find_modalities, guess_modality
+from model.nifti import check_start
 from model.phantom import write_demo_case
 
 FILES_PART = "files"
@@ -62,6 +63,9 @@ class Received:
 
     name: str
     path: Path
+    # The zip that it is still packed in, and its place there: then `path` is where it will lie.
+    zipped: "Received | None" = None
+    place: int = 0
 
 
 def init_app(app: Flask) -> None:
@@ -102,7 +106,9 @@ def accept() -> cases.StoredCase:
         raise
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
-    return keep_checked(assign(named, _unzipped(loose)), request.form.get("name", ""))
+    files = assign(named, _with_contents(loose))
+    _unpack(files)
+    return keep_checked(files, request.form.get("name", ""))
 
 
 def accept_demo() -> cases.StoredCase:
@@ -217,8 +223,8 @@ def _received_parts() -> tuple[dict[str, Received], list[Received]]:
     return named, loose
 
 
-def _unzipped(files: list[Received]) -> list[Received]:
-    """Replace each zip by the scans in it."""
+def _with_contents(files: list[Received]) -> list[Received]:
+    """Replace each zip by the scans in it, which stay packed."""
     left = settings().max_unpacked_mb * 2**20
     result: list[Received] = []
     for file in files:
@@ -226,7 +232,31 @@ def _unzipped(files: list[Received]) -> list[Received]:
             result.append(file)
             continue
         folder = file.path.with_name(file.path.name + "-unpacked")
-        for name, path in archive.unpack(file.path, file.name, folder, left, limits.require_room):
-            left -= path.stat().st_size
-            result.append(Received(shown_name(name), path))
+        for place, (name, size) in enumerate(archive.contents(file.path, file.name, left)):
+            left -= size
+            result.append(Received(shown_name(name), folder / str(place), file, place))
     return result
+
+
+def _unpack(files: dict[str, Received]) -> None:
+    """Unpack what was chosen out of zips, and nothing else."""
+    for zipped in {file.zipped for file in files.values() if file.zipped}:
+        chosen = {file.place: file for file in files.values() if file.zipped == zipped}
+        archive.unpack(
+            zipped.path,
+            zipped.name,
+            min(file.path.parent for file in chosen.values()),
+            settings().max_unpacked_mb * 2**20,
+            chosen,
+            limits.require_room,
+            _check_packed,
+        )
+
+
+def _check_packed(name: str, size_bytes: int, start: bytes) -> None:
+    """Refuse what cannot be a scan before it is unpacked. Raises CaseError."""
+    try:
+        check_start(start, size_bytes, settings().limits)
+    except CaseError as error:
+        error.file = shown_name(name)
+        raise

@@ -1,7 +1,9 @@
 """A patient's sequences, checked to lie on one grid."""
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -78,11 +80,14 @@ def load_case(
         _check_content(volume, labels[modality])
         return volume
 
-    with ThreadPoolExecutor(max_workers=len(present)) as pool:
-        volumes = dict(zip(present, pool.map(read, present), strict=True))
-    first = volumes[present[0]]
-    for modality, volume in volumes.items():
-        _check_grid(volume, first, labels[modality], labels[present[0]])
+    # No more at a time than can be read at a time: a bad one keeps the rest from being read.
+    workers = min(len(present), os.cpu_count() or 1)
+    volumes: dict[str, Volume] = {}
+    with ThreadPoolExecutor(workers) as pool, closing(pool.map(read, present)) as reading:
+        for modality, volume in zip(present, reading, strict=True):
+            volumes[modality] = volume
+            first = volumes[present[0]]
+            _check_grid(volume, first, labels[modality], labels[present[0]])
     _check_distinct(volumes, labels)
     # Modality-major memory: each sequence stays contiguous, as it was read.
     data = np.zeros((len(MODALITIES), *first.data.T.shape), np.float32).T

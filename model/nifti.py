@@ -28,6 +28,7 @@ SPACING_RANGE_MM = (0.1, 10.0)
 # NIfTI extensions lie between header and voxels; more than this is not a scan.
 MAX_VOX_OFFSET = 16 * 2**20
 DISCLAIMER = "Research use only. Not a medical device."
+MAX_VOXEL_BYTES = 8
 _CHUNK = 2**20
 
 
@@ -68,6 +69,19 @@ def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits(
             "Copy or download it again from its source.",
             name,
         ) from error
+
+
+def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
+    """Refuse a file by its first bytes and its size. Raises CaseError `not_nifti` or `too_large`."""
+    if start[:2] != GZIP_MAGIC:
+        _read_header(io.BufferedReader(io.BytesIO(start)))
+    most_bytes = limits.max_voxels * MAX_VOXEL_BYTES + MAX_VOX_OFFSET + limits.max_trailing_bytes
+    if size_bytes > most_bytes:
+        raise CaseError(
+            "too_large",
+            f"The file has more bytes than a scan of {limits.max_voxels:,} voxels can have.",
+            "Resample the scan to about 1 mm.",
+        )
 
 
 def write_mask(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
@@ -205,7 +219,11 @@ def _checked_dtype(header: nib.Nifti1Header) -> np.dtype:
         dtype = header.get_data_dtype()
     except (nib.spatialimages.HeaderDataError, KeyError):
         dtype = np.dtype("V1")
-    if dtype.kind not in "iuf" or dtype.itemsize > 8 or int(header["bitpix"]) != dtype.itemsize * 8:
+    if (
+        dtype.kind not in "iuf"
+        or dtype.itemsize > MAX_VOXEL_BYTES
+        or int(header["bitpix"]) != dtype.itemsize * 8
+    ):
         raise CaseError(
             "bad_data_type",
             "The voxels are not plain integers or floats of a known size.",

@@ -8,8 +8,10 @@ import time
 import pytest
 
 from app import access, cases, limits, upload
-from tests.app.hazards import ONE, four, send, zipped
+from model.modalities import MODALITIES
+from tests.app.hazards import four, packed, send, zipped
 from tests.app.serving import serving
+from tests.model.malformed import GOOD
 
 LINES = b"POST /api/cases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
 FORM = b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
@@ -81,11 +83,11 @@ def test_cases_per_hour_and_client(make_app, assert_error):
 def test_reserve_of_the_disk(make_app, monkeypatch, assert_error, assert_nothing_kept):
     app = make_app(disk_reserve_mb=10)
     client = app.test_client()
-    monkeypatch.setattr(limits, "free_bytes", lambda: 10 * 2**20 + 5000)
-    assert_error(send(client, [("t1", "a.nii", bytes(6000))]), 507, "disk_full")
+    monkeypatch.setattr(limits, "free_bytes", lambda: 10 * 2**20 + 15_000)
+    assert_error(send(client, [("t1", "a.nii", bytes(15_001))]), 507, "disk_full")
     # Small as a zip, too large once unpacked.
-    assert len(zipped(ONE)[0][2]) < 4000
-    bomb = zipped(_zip_of_zeros())
+    bomb = zipped(packed({f"p_{key}.nii": GOOD + bytes(2**20) for key in MODALITIES}))
+    assert len(bomb[0][2]) < 12_000
     assert_error(send(client, bomb), 507, "disk_full")
     assert_nothing_kept(app)
     monkeypatch.setattr(limits, "free_bytes", lambda: 2**40)
@@ -148,12 +150,6 @@ def test_demo_case_keeps_to_the_reserve(make_app, monkeypatch):
     client = make_app(disk_reserve_mb=10).test_client()
     monkeypatch.setattr(limits, "free_bytes", lambda: 0)
     assert client.post("/cases/demo").status_code == 507
-
-
-def _zip_of_zeros() -> bytes:
-    from tests.app.hazards import packed
-
-    return packed({"p_t1.nii": bytes(2**20)})
 
 
 @pytest.fixture(scope="module")
