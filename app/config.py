@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         ge=5,
         # RabbitMQ takes a message back that is not confirmed within 30 minutes.
         le=1500,
-        description="Longest run of a case on a worker, in seconds; it is tried three times.",
+        description="Longest run of a case on a worker, in seconds, and longest time without "
+        "progress where this process segments cases itself; it is tried three times.",
     )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port on which a worker offers `/metrics`; 0: none."

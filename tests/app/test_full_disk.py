@@ -1,7 +1,6 @@
 """A full disk at any write: the answer says so, the service goes on, nothing half done remains."""
 
 import errno
-import io
 import itertools
 import os
 import subprocess
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from app import audit, cases, jobs, pipeline, queue
 from app.cases import StoredCase, db
 from app.errors import is_disk_full
-from model.nifti import write_mask
+from tests.app import crashing
 from tests.app.crashing import stub
 from tests.app.hazards import four, packed, scan, send, zipped
 
@@ -111,12 +110,9 @@ def test_changes_without_room_at_any_write(make_app, disk, stubbed, analysis):
     """Masks, DELETE and purge: either all of it, or nothing."""
     app = make_app(retention_hours=1)
     client, data_dir = app.test_client(), app.config["SETTINGS"].data_dir
-    mask = data_dir.parent / "mask.nii"
-    write_mask(mask, (analysis.segmentation.labels > 0) * 2, analysis.segmentation.affine)
 
     def correct(case_id):
-        file = (io.BytesIO(mask.read_bytes()), "mask.nii")
-        return client.post(f"/api/cases/{case_id}/masks", data={"mask": file}).status_code
+        return crashing.correct(client, f"/api/cases/{case_id}", analysis).status_code
 
     def delete(case_id):
         return client.delete(f"/api/cases/{case_id}").status_code
