@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, g, redirect, render_template, requ
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from limits import parse_many
 
-from app import limits, tokens, users
+from app import limits, security, tokens, users
 from app.config import settings
 from app.errors import AccessDenied, TooMany
 from app.identity import OPERATOR, Identity, current
@@ -100,6 +100,7 @@ def log_in():
 @blueprint.post("/logout")
 def log_out():
     """Forget the cookie."""
+    security.clear_cache()
     response = redirect(url_for("access.show_login"), 303)
     response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
     return response

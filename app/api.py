@@ -15,7 +15,7 @@ from flask import (
     url_for,
 )
 
-from app import cases, jobs, masks, metrics, openapi, report, schemas, upload
+from app import cases, jobs, masks, metrics, openapi, report, schemas, security, upload
 from app.cases import StoredCase
 from app.errors import BadRequest, RequestError
 from app.openapi import describe
@@ -133,6 +133,7 @@ def get_case(case_id: str):
 def delete_case(case_id: str):
     """Delete a case: scans, results and row."""
     cases.remove(cases.find_own(case_id))
+    security.clear_cache()
     return "", 204
 
 

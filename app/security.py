@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
@@ -88,12 +88,22 @@ def _is_own(origin: str | None) -> bool:
         return False
 
 
+def clear_cache() -> None:
+    """Let the browser forget what it keeps of pictures and volumes once the current request is done.
+
+    Browsers heed it over TLS and on this machine.
+    """
+    g.clears_cache = True
+
+
 def add_headers(response: Response) -> Response:
     """Add the security headers; what is not marked as cacheable is never stored."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if request.endpoint != "static" and "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
+    if g.get("clears_cache") and response.status_code < 400:
+        response.headers["Clear-Site-Data"] = '"cache"'
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
