@@ -17,10 +17,9 @@ from werkzeug.utils import cached_property
 from app import archive, cases, limits
 from app.config import settings
 from app.errors import BadRequest, TooLarge, TooSlow, UnsupportedType
-from model.case import load_case
+from model.case import check_start, load_case
 from model.errors import CaseError
 from model.modalities import MODALITIES, TITLES, find_modalities, guess_modality
-from model.nifti import check_start
 from model.phantom import write_demo_case
 
 FILES_PART = "files"

@@ -1,5 +1,6 @@
 """A patient's sequences, checked to lie on one grid."""
 
+import io
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,15 @@ from model.modalities import (
     missing_modalities,
     require_modalities,
 )
-from model.nifti import Limits, Volume, read_volume
+from model.nifti import (
+    GZIP_MAGIC,
+    MAX_VOX_OFFSET,
+    MAX_VOXEL_BYTES,
+    Limits,
+    Volume,
+    read_header,
+    read_volume,
+)
 
 # Two sequences share a grid when no corner of the volume moves further than this between them:
 # well under a voxel, well above the rounding of float32 and quaternion headers.
@@ -95,6 +104,19 @@ def load_case(
         if modality in volumes:
             data[..., channel] = volumes[modality].data
     return Case(data, first.affine, missing_modalities(volumes))
+
+
+def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
+    """Refuse a file by its first bytes and its size. Raises CaseError `not_nifti` or `too_large`."""
+    if start[:2] != GZIP_MAGIC:
+        read_header(io.BufferedReader(io.BytesIO(start)))
+    most_bytes = limits.max_voxels * MAX_VOXEL_BYTES + MAX_VOX_OFFSET + limits.max_trailing_bytes
+    if size_bytes > most_bytes:
+        raise CaseError(
+            "too_large",
+            f"The file has more bytes than a scan of {limits.max_voxels:,} voxels can have.",
+            "Resample the scan to about 1 mm.",
+        )
 
 
 def find_case_files(folder: Path, most_missing: int = MOST_MISSING) -> dict[str, Path]:

@@ -71,19 +71,6 @@ def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits(
         ) from error
 
 
-def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
-    """Refuse a file by its first bytes and its size. Raises CaseError `not_nifti` or `too_large`."""
-    if start[:2] != GZIP_MAGIC:
-        _read_header(io.BufferedReader(io.BytesIO(start)))
-    most_bytes = limits.max_voxels * MAX_VOXEL_BYTES + MAX_VOX_OFFSET + limits.max_trailing_bytes
-    if size_bytes > most_bytes:
-        raise CaseError(
-            "too_large",
-            f"The file has more bytes than a scan of {limits.max_voxels:,} voxels can have.",
-            "Resample the scan to about 1 mm.",
-        )
-
-
 def write_mask(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
     """Write label values (X, Y, Z) uint8 with `affine` (4, 4); see `write_scan`."""
     write_scan(path, np.asarray(values, np.uint8), affine)
@@ -141,7 +128,7 @@ def _inflated(path: Path, files: ExitStack) -> io.BufferedReader:
 
 
 def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
-    header, size = _read_header(stream)
+    header, size = read_header(stream)
     shape = _checked_shape(header, limits)
     dtype = _checked_dtype(header)
     affine = _checked_affine(header)
@@ -164,7 +151,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     return Volume(data.reshape(shape, order="F"), affine)
 
 
-def _read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
+def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
     """Return the header, byte order resolved, and its size in bytes."""
     block = stream.read(348)
     sizes = {int.from_bytes(block[:4], order): order for order in ("little", "big")}
@@ -219,11 +206,8 @@ def _checked_dtype(header: nib.Nifti1Header) -> np.dtype:
         dtype = header.get_data_dtype()
     except (nib.spatialimages.HeaderDataError, KeyError):
         dtype = np.dtype("V1")
-    if (
-        dtype.kind not in "iuf"
-        or dtype.itemsize > MAX_VOXEL_BYTES
-        or int(header["bitpix"]) != dtype.itemsize * 8
-    ):
+    known = dtype.kind in "iuf" and dtype.itemsize <= MAX_VOXEL_BYTES
+    if not known or int(header["bitpix"]) != dtype.itemsize * 8:
         raise CaseError(
             "bad_data_type",
             "The voxels are not plain integers or floats of a known size.",
