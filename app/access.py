@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, g, redirect, render_template, requ
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from limits import parse_many
 
-from app import limits, tokens, users
+from app import limits, security, tokens, users
 from app.config import settings
 from app.errors import AccessDenied, TooMany
 from app.identity import OPERATOR, Identity, current
@@ -21,6 +21,8 @@ from app.tokens import Keys
 
 COOKIE = "bts_access"
 COOKIE_S = 30 * 24 * 3600
+# More than a token, or name and password, take: strangers send this much at most.
+MAX_FORM_BYTES = 16 * 2**10
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What needs no token: the liveness probe, styles and scripts, which are the same for everyone, and
 # the way in.
@@ -75,15 +77,20 @@ def show_login():
 @blueprint.post("/login")
 def log_in():
     """Exchange a token, or name and password, for a cookie."""
+    _require_patience()
+    # Before the body is read.
+    request.max_content_length = MAX_FORM_BYTES
     keys, form = tokens.keys(settings()), request.form
     target = redirect(_own_path(form.get("next", "/")), 303)
     if form.get("token"):
         _require_token(form["token"], keys)
         g.identity = OPERATOR
         return _with_cookie(target, keys, ["", ""])
-    _require_patience()
-    user = users.with_password(form.get("user", "").strip().lower(), form.get("password", ""))
+    name = form.get("user", "").strip().lower()
+    user = users.with_password(name, form.get("password", ""))
     if user is None:
+        # For the audit log; what is no name may be a password in the wrong field.
+        g.tried_user = name if users.find(name) else ""
         _note_failure()
         raise AccessDenied("Name or password is wrong.", "Try again.")
     g.identity = user.identity
@@ -93,6 +100,7 @@ def log_in():
 @blueprint.post("/logout")
 def log_out():
     """Forget the cookie."""
+    security.clear_cache()
     response = redirect(url_for("access.show_login"), 303)
     response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
     return response

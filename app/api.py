@@ -3,9 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request, send_file, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    request,
+    send_file,
+    url_for,
+)
 
-from app import cases, jobs, masks, metrics, openapi, report, schemas, upload
+from app import cases, jobs, masks, metrics, openapi, report, schemas, security, upload
 from app.cases import StoredCase
 from app.errors import BadRequest, RequestError
 from app.openapi import describe
@@ -113,7 +123,9 @@ def list_cases():
 @describe({200: schemas.CaseAnswer}, errors=(401, 404))
 def get_case(case_id: str):
     """Tell state, progress and, once it is done, the measurements of a case."""
-    return jsonify(details(cases.find(case_id)))
+    case = cases.find(case_id)
+    g.is_unfinished = case.state in ("queued", "running")
+    return jsonify(details(case))
 
 
 @blueprint.delete("/api/cases/<case_id>")
@@ -121,6 +133,7 @@ def get_case(case_id: str):
 def delete_case(case_id: str):
     """Delete a case: scans, results and row."""
     cases.remove(cases.find_own(case_id))
+    security.clear_cache()
     return "", 204
 
 

@@ -5,7 +5,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from model.errors import CaseError
@@ -15,6 +16,9 @@ MAX_ENTRIES = 2000
 MAX_DIRECTORY_BYTES = 2**20
 SCAN_SUFFIXES = (".nii", ".nii.gz")
 _CHUNK = 2**20
+# What `check` is shown of a file.
+_START = 2**12
+Check = Callable[[str, int, bytes], None]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What `zipfile` raises for damage, found by fuzzing.
 _DAMAGE = (
@@ -36,26 +40,55 @@ def is_zip(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
+def contents(path: Path, name: str, max_bytes: int) -> list[tuple[str, int]]:
+    """Return name and claimed size in bytes of each scan in a zip, of which nothing is unpacked.
+
+    Raises CaseError as `unpack` does.
+    """
+    with _opened(path, name) as archive:
+        return [(info.filename, info.file_size) for info in _scans(archive, max_bytes)]
+
+
 def unpack(
     path: Path,
     name: str,
     folder: Path,
     max_bytes: int,
+    wanted: Container[int] | None = None,
     require_room: Callable[[int], None] = lambda _: None,
+    check: Check = lambda name, size, start: None,
 ) -> list[tuple[str, Path]]:
-    """Unpack the scans of a zip into a new `folder`; return (name in the zip, path) for each.
+    """Unpack scans of a zip into a new `folder`; return (name in the zip, path) for each.
 
-    The files get names of their own. Anything that is not `.nii` or `.nii.gz` stays packed.
-    `require_room` is told how many bytes are to be written, and raises if the disk lacks them.
+    wanted : their places in `contents`; None: all
+    require_room : is told how many bytes are to be written, and raises if the disk lacks them
+    check : is told of each, before the rest is unpacked, its name, claimed size and first bytes
+
+    The files are named by their places. Anything that is not `.nii` or `.nii.gz` stays packed.
     Raises CaseError `zip_damaged`, `zip_encrypted`, `zip_link`, `zip_nested` or `zip_too_large`,
-    whose `file` is `name`; what has been unpacked by then stays for the caller to remove.
+    whose `file` is `name`, or what `check` raises; what has been unpacked by then stays for the
+    caller to remove.
     """
+    with _opened(path, name) as archive:
+        scans = dict(enumerate(_scans(archive, max_bytes)))
+        if wanted is not None:
+            scans = {number: info for number, info in scans.items() if number in wanted}
+        require_room(sum(info.file_size for info in scans.values()))
+        folder.mkdir()
+        for number, info in scans.items():
+            _write_entry(archive, info, folder / str(number), check)
+        return [(info.filename, folder / str(number)) for number, info in scans.items()]
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
+    """Open a zip; what goes wrong with it is a CaseError."""
     try:
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
-            return _unpack_scans(archive, folder, max_bytes, require_room)
+            yield archive
     except CaseError as error:
-        error.file = name
+        error.file = error.file or name
         raise
     except _DAMAGE as error:
         raise _damaged(name) from error
@@ -66,22 +99,11 @@ def unpack(
         raise
 
 
-def _unpack_scans(
-    archive: zipfile.ZipFile, folder: Path, max_bytes: int, require_room: Callable[[int], None]
-) -> list[tuple[str, Path]]:
+def _scans(archive: zipfile.ZipFile, max_bytes: int) -> list[zipfile.ZipInfo]:
     scans = [info for info in archive.infolist() if _is_scan(info)]
-    # An entry that has more bytes than it claims fails its checksum where the claim ends.
-    claimed = sum(info.file_size for info in scans)
-    if claimed > max_bytes:
+    if sum(info.file_size for info in scans) > max_bytes:
         raise _too_large(f"Unpacked, the zip has more than {max_bytes // 2**20} MB.")
-    require_room(claimed)
-    folder.mkdir()
-    unpacked, left = [], max_bytes
-    for number, info in enumerate(scans):
-        target = folder / str(number)
-        left -= _write_entry(archive, info, target, left)
-        unpacked.append((info.filename, target))
-    return unpacked
+    return scans
 
 
 def _is_scan(info: zipfile.ZipInfo) -> bool:
@@ -110,16 +132,20 @@ def _is_scan(info: zipfile.ZipInfo) -> bool:
     return True
 
 
-def _write_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, left: int) -> int:
-    """Inflate one entry, at most `left` bytes; return its size."""
-    size = 0
+def _write_entry(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, check: Check
+) -> None:
+    """Inflate one entry. One that has more bytes than it claims fails its checksum there."""
+    left = info.file_size
     with archive.open(info) as source, target.open("wb") as file:
-        while chunk := source.read(_CHUNK):
-            size += len(chunk)
-            if size > left:
+        chunk = source.read(_START)
+        check(info.filename, info.file_size, chunk)
+        while chunk:
+            left -= len(chunk)
+            if left < 0:
                 raise _too_large("Unpacked, the zip has more bytes than it says.")
             file.write(chunk)
-    return size
+            chunk = source.read(_CHUNK)
 
 
 def _check_directory(path: Path) -> None:

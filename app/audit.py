@@ -10,7 +10,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, has_request_context, request
 
 from app.config import settings
 from app.identity import current
@@ -26,10 +26,13 @@ ACTIONS = {
     "api.create_case": "upload",
     "pages.create_case": "upload",
     "pages.create_demo_case": "upload",
+    "api.get_case": "read",
     "api.delete_case": "delete",
     "pages.delete_case": "delete",
     "pages.show_case": "read",
     "pages.show_report": "read",
+    "pages.show_comparison": "read",
+    "follow_up.get_comparison": "read",
     "api.get_segmentation": "download",
     "api.get_report_json": "download",
     "api.get_report_csv": "download",
@@ -54,16 +57,26 @@ def init_app(app: Flask) -> None:
     def note(response: Response) -> Response:
         token_link = "token" in request.args and response.status_code == 303
         action = "login" if token_link else ACTIONS.get(request.endpoint)
+        # A page asks again and again how far a case is.
+        if request.endpoint == "api.get_case" and g.get("is_unfinished"):
+            action = None
         if action or response.status_code in (401, 429):
             views = request.view_args or {}
             write(
                 action or "refuse",
                 case=g.get("case_id") or views.get("case_id", ""),
                 outcome=response.status_code,
-                user=views.get("user", ""),
+                with_case=g.get("with_case_id", ""),
+                user=views.get("user") or g.get("tried_user", ""),
                 address=request.remote_addr,
             )
         return response
+
+
+def _who() -> str:
+    """Return the name of who acts: nobody's, for a request that was not let in."""
+    who = g.get("identity") if has_request_context() else current()
+    return "nobody" if who is None else who.name or "operator"
 
 
 def write(action: str, case: str = "", outcome: Any = "ok", **more: Any) -> None:
@@ -71,7 +84,7 @@ def write(action: str, case: str = "", outcome: Any = "ok", **more: Any) -> None
     model = current_app.extensions["model"].loaded
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "who": current().name or "operator",
+        "who": _who(),
         "what": action,
         "case": case[:64],
         "outcome": outcome,

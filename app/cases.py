@@ -164,9 +164,13 @@ def init_app(app: Flask) -> None:
 
 def new_staging_folder() -> Path:
     """Make an empty folder for files in the making, on the same file system as the cases."""
-    folder = settings().data_dir.resolve() / "staging" / secrets.token_hex(8)
+    folder = _staging_path()
     folder.mkdir(mode=0o700)
     return folder
+
+
+def _staging_path() -> Path:
+    return settings().data_dir.resolve() / "staging" / secrets.token_hex(8)
 
 
 def new_id() -> str:
@@ -218,25 +222,6 @@ def find_own(case_id: str) -> StoredCase:
     return case
 
 
-def shared_with(case: StoredCase) -> list[str]:
-    """Return the names of those who may read a case beside its owner and administrators."""
-    shares = sa.select(Share.user_name).where(Share.case_id == case.id)
-    return list(db.session.scalars(shares.order_by(Share.user_name)))
-
-
-def share(case: StoredCase, user_name: str) -> None:
-    """Let a user read a case."""
-    db.session.merge(Share(case_id=case.id, user_name=user_name))
-    db.session.commit()
-
-
-def unshare(case: StoredCase, user_name: str | None = None) -> None:
-    """Let a user, or all others, no longer read a case."""
-    shares = sa.delete(Share).where(Share.case_id == case.id)
-    db.session.execute(shares.where(Share.user_name == user_name) if user_name else shares)
-    db.session.commit()
-
-
 def _readable() -> sa.ColumnElement[bool]:
     """Return the condition for cases that the caller may read."""
     who = current()
@@ -273,15 +258,26 @@ def remove(case: StoredCase) -> None:
     for row in rows:
         db.session.execute(row, execution_options={"synchronize_session": False})
     db.session.commit()
+    _remove_folder(folder)
     if db.engine.dialect.name == "sqlite":
         # The write-ahead log would keep the row's content for a while.
-        db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        with contextlib.suppress(sa.exc.OperationalError):
+            db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
         db.session.commit()
-    # Renamed first, so that nothing can be added to it while it is being deleted.
-    doomed = new_staging_folder() / "case"
-    with contextlib.suppress(FileNotFoundError):
+
+
+def _remove_folder(folder: Path) -> None:
+    """Delete a case's folder, on a full disk too."""
+    doomed = _staging_path()
+    try:
+        # Renamed first, so that nothing can be added to it while it is being deleted.
         folder.replace(doomed)
-    shutil.rmtree(doomed.parent)
+    except FileNotFoundError:
+        return
+    except OSError:
+        # There is no room even for that.
+        doomed = folder
+    shutil.rmtree(doomed)
 
 
 def remove_expired() -> int:

@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         ge=5,
         # RabbitMQ takes a message back that is not confirmed within 30 minutes.
         le=1500,
-        description="Longest run of a case on a worker, in seconds; it is tried three times.",
+        description="Longest run of a case on a worker, in seconds, and longest time without "
+        "progress where this process segments cases itself; it is tried three times.",
     )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port on which a worker offers `/metrics`; 0: none."
@@ -191,8 +192,11 @@ class Settings(BaseSettings):
 
     @property
     def engine_options(self) -> dict[str, Any]:
-        """What SQLAlchemy is told of the database: a server may drop connections."""
-        return {"pool_pre_ping": True} if self.database_url else {}
+        """What SQLAlchemy is told of the database."""
+        # Errors are logged, and what was to be written holds names of patients and files.
+        options = {"hide_parameters": True}
+        # A server may drop connections.
+        return options | ({"pool_pre_ping": True} if self.database_url else {})
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -14,10 +14,11 @@ from app.errors import BadRequest, TooLarge, UnsupportedType
 from app.openapi import describe
 from app.slices import SLICE_CACHE
 from app.upload import shown_name
+from model.nifti import MAX_VOXEL_BYTES
 
 PART = "mask"
-# The widest numbers that a voxel can be stored in, and room for the header and the form around it.
-VOXEL_BYTES, AROUND_BYTES = 8, 2**20
+# Room for the header and the form around a mask.
+AROUND_BYTES = 2**20
 BODY = {
     "required": True,
     "content": {
@@ -98,14 +99,14 @@ def get_mask(case_id: str, number: int):
 def accept(case: StoredCase) -> StoredMask:
     """Add the mask in the current request to a case. Raises CaseError or RequestError."""
     masks.find(case, 0)
-    limits.require_room(request.content_length or 0)
+    limits.require_room_for_body()
     if request.mimetype != "multipart/form-data":
         raise UnsupportedType(
             "A mask is sent as multipart/form-data.", f"Send one part named {PART}."
         )
     # Before the body is read: a mask is far smaller than the scans that an upload may hold.
     voxels = int(np.prod(case.report["geometry"]["shape"]))
-    request.max_content_length = VOXEL_BYTES * voxels + AROUND_BYTES
+    request.max_content_length = MAX_VOXEL_BYTES * voxels + AROUND_BYTES
     try:
         file = request.files.get(PART)
     except RequestEntityTooLarge as error:

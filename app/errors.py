@@ -16,6 +16,7 @@ Exception
     ├── UnsupportedType         415
     ├── TooMany                 429
     ├── QueueFull               503
+    ├── DatabaseBusy            503
     └── DiskFull                507
 """
 
@@ -37,6 +38,7 @@ JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 POSTGRES_DISK_FULL = "53100"
+POSTGRES_LOCKED = "55P03"
 
 # Codes of CaseError that have a more telling status than 422.
 STATUS_BY_CODE = {
@@ -146,6 +148,17 @@ class QueueFull(RequestError):
     retry_after_s = 60
 
 
+class DatabaseBusy(RequestError):
+    """Somebody else has kept the database locked for too long."""
+
+    status = 503
+    code = "database_busy"
+    retry_after_s = 10
+
+    def __init__(self) -> None:
+        super().__init__("The database is busy.", "Try again in some seconds.")
+
+
 class DiskFull(RequestError):
     """The server's disk has no room for it."""
 
@@ -162,13 +175,25 @@ class DiskFull(RequestError):
 def is_disk_full(error: BaseException) -> bool:
     """Say whether an error means that nothing more can be written: full disk, quota, file size."""
     if isinstance(error, sa.exc.OperationalError):
-        codes = {getattr(error.orig, name, None) for name in ("sqlite_errorcode", "sqlstate")}
-        return bool(codes & {sqlite3.SQLITE_FULL, POSTGRES_DISK_FULL})
+        return _database_code(error) in (sqlite3.SQLITE_FULL, POSTGRES_DISK_FULL)
     if not isinstance(error, OSError):
         return False
     # NumPy says how much it could write, but not why it was less.
     cut = error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
     return bool(cut) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_database_busy(error: BaseException) -> bool:
+    """Say whether an error means that others have locked the database."""
+    codes = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, POSTGRES_LOCKED)
+    return isinstance(error, sa.exc.OperationalError) and _database_code(error) in codes
+
+
+def _database_code(error: sa.exc.OperationalError) -> int | str | None:
+    """Return SQLite's primary code or PostgreSQL's SQLSTATE."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    # The rest of the bits say in which way.
+    return getattr(error.orig, "sqlstate", None) if code is None else code & 0xFF
 
 
 def status_of(error: CaseError | RequestError) -> int:
@@ -220,6 +245,9 @@ def init_app(app: Flask) -> None:
         if is_disk_full(error):
             log.error("the disk is full")
             return foreseen(DiskFull())
+        if is_database_busy(error):
+            log.error("the database is busy")
+            return foreseen(DatabaseBusy())
         if isinstance(error, FileNotFoundError) and (gone := _case_gone()):
             return foreseen(gone)
         log.exception("unforeseen error in %s", request.endpoint)

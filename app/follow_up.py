@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Flask, jsonify, request
+from flask import Blueprint, Flask, g, jsonify, request
 
 from app import cases, schemas
 from app.cases import StoredCase
@@ -46,6 +46,8 @@ def wanted_cases() -> tuple[StoredCase, StoredCase]:
         ids = in_any_order
     if len(ids) != 2 or None in ids or ids[0] == ids[1]:
         raise BadRequest("Two cases are compared.", "Choose two in the worklist.", "two_cases")
+    # For the audit log.
+    g.case_id, g.with_case_id = (case_id[:64] for case_id in ids)
     found = [cases.find(case_id) for case_id in ids]
     for case in found:
         case.results()

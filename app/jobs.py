@@ -13,6 +13,7 @@ from app import cases, queue, storage
 from app.background import Background
 from app.lock import FolderLock
 from app.runs import Runner
+from app.watchdog import Watchdog
 
 
 def init_app(app: Flask) -> None:
@@ -39,7 +40,8 @@ class Worker(Background):
         super().__init__(app)
         self._started_at = datetime.now(UTC)
         self._lock = FolderLock(app.config["SETTINGS"].data_dir / ".lock")
-        self._runner = Runner(app, self._stop)
+        self._watchdog = Watchdog(app.config["SETTINGS"].case_limit_s)
+        self._runner = Runner(app, self._stop, on_progress=self._watchdog.pat)
 
     def claim(self) -> None:
         """Keep other processes off the data folder. Raises StartupError if one works on it."""
@@ -55,6 +57,8 @@ class Worker(Background):
             yield "The queue is not running."
         elif not self.ready:
             yield "The queue is starting."
+        if self._watchdog.is_worried:
+            yield "The case in hand makes no progress."
 
     def turn(self) -> bool:
         # Nothing else runs cases here: what is marked as running was cut short.
@@ -71,4 +75,7 @@ class Worker(Background):
         Needs an app context.
         """
         case = queue.take_oldest()
-        return case is not None and self._runner.run(case) != "postponed"
+        if case is None:
+            return False
+        with self._watchdog:
+            return self._runner.run(case) != "postponed"

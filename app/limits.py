@@ -1,10 +1,11 @@
 """What one client, and all of them together, may ask of this server."""
 
 import shutil
+import threading
 import time
 
 import sqlalchemy as sa
-from flask import Flask, current_app, request
+from flask import Flask, current_app, g, request
 from limits import RateLimitItemPerHour, storage, strategies
 
 from app.cases import StoredCase, db
@@ -13,9 +14,33 @@ from app.errors import DiskFull, QueueFull, TooMany
 from app.identity import current
 
 
+class Room:
+    """Bytes of the disk that are promised to requests under way, which have yet to write them."""
+
+    def __init__(self) -> None:
+        self._lock, self._promised = threading.Lock(), 0
+
+    def take(self, size_bytes: int, reserve_bytes: int) -> None:
+        """Promise room. Raises DiskFull when the disk would keep less than the reserve."""
+        with self._lock:
+            if free_bytes() - self._promised - size_bytes < reserve_bytes:
+                raise DiskFull
+            self._promised += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """Count what was promised as written, or as not needed."""
+        with self._lock:
+            self._promised -= size_bytes
+
+
 def init_app(app: Flask) -> None:
     """Count in memory: after a restart everyone starts anew."""
     app.extensions["rates"] = strategies.MovingWindowRateLimiter(storage.MemoryStorage())
+    app.extensions["room"] = Room()
+
+    @app.teardown_request
+    def give_back(_: BaseException | None) -> None:
+        app.extensions["room"].give_back(g.pop("room_bytes", 0))
 
 
 def require_share() -> None:
@@ -44,9 +69,28 @@ def require_queue() -> None:
 
 
 def require_room(size_bytes: int) -> None:
-    """Raise DiskFull when the disk would keep less than the reserve."""
-    if free_bytes() - size_bytes < settings().disk_reserve_mb * 2**20:
-        raise DiskFull
+    """Keep room on the disk for the current request, up to its end.
+
+    Raises DiskFull when the disk would keep less than the reserve once all that is under way has
+    been written.
+    """
+    current_app.extensions["room"].take(size_bytes, settings().disk_reserve_mb * 2**20)
+    g.room_bytes = g.get("room_bytes", 0) + size_bytes
+
+
+def require_room_for_body() -> None:
+    """Keep room for the body of the current request, as `require_room` does.
+
+    Only then may files in it be staged.
+    """
+    # Sent in chunks it does not say how long it is.
+    size = request.content_length
+    require_room(settings().max_upload_mb * 2**20 if size is None else size)
+
+
+def may_stage() -> bool:
+    """Say whether room is kept for files in the current request's body."""
+    return "room_bytes" in g
 
 
 def free_bytes() -> int:

@@ -56,11 +56,21 @@ def recover(started_before: datetime | None = None) -> None:
     left = sa.update(StoredCase).where(StoredCase.state == "running")
     if started_before is not None:
         left = left.where(StoredCase.started_at < started_before)
+    _log_left(started_before)
     gave_up = left.where(StoredCase.attempts >= MAX_ATTEMPTS)
     now = datetime.now(UTC)
     db.session.execute(gave_up.values(state="failed", stage="", error=GAVE_UP, finished_at=now))
     db.session.execute(left.values(WAITING))
     db.session.commit()
+
+
+def _log_left(started_before: datetime | None) -> None:
+    """Say in the log which cases were cut short."""
+    left = sa.select(StoredCase.id, StoredCase.attempts).where(StoredCase.state == "running")
+    if started_before is not None:
+        left = left.where(StoredCase.started_at < started_before)
+    for case_id, attempts in db.session.execute(left):
+        log.warning("case %s: was cut short at attempt %d", case_id, attempts)
 
 
 def take_oldest() -> StoredCase | None:

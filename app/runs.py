@@ -4,7 +4,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -43,10 +43,18 @@ class Runner:
 
     stop : ends the run that is going on, whose case goes back into the queue
     limit_s : longest run, in seconds; None: as long as it takes
+    on_progress : is called again and again while a case goes on, from any thread
     """
 
-    def __init__(self, app: Flask, stop: threading.Event, limit_s: float | None = None):
+    def __init__(
+        self,
+        app: Flask,
+        stop: threading.Event,
+        limit_s: float | None = None,
+        on_progress: Callable[[], None] = lambda: None,
+    ):
         self._app, self._stop, self._limit_s = app, stop, limit_s
+        self._on_progress = on_progress
 
     def run(self, case: StoredCase) -> str:
         """Run a case that has been taken; return how that ended in a word. Needs an app context."""
@@ -122,6 +130,7 @@ class Runner:
 
         def report_progress(stage: str, fraction: float) -> None:
             nonlocal last_stage, last_time, unwanted
+            self._on_progress()
             now = time.monotonic()
             if self._stop.is_set():
                 unwanted = Stopped

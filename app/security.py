@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
@@ -69,13 +69,31 @@ def refuse_other_sites() -> None:
     if fetch_site is not None:
         trusted = fetch_site in ("same-origin", "none")
     else:
-        origin = request.headers.get("Origin")
-        # The host alone: behind a proxy that ends TLS the scheme differs.
-        trusted = origin is None or urlsplit(origin).netloc == request.host
+        trusted = _is_own(request.headers.get("Origin"))
     if not trusted:
         raise CrossSiteRequest(
             "The request comes from another site.", "Use the page of this server itself."
         )
+
+
+def _is_own(origin: str | None) -> bool:
+    """Say whether an Origin is this server, or absent."""
+    if origin is None:
+        return True
+    try:
+        # The host alone: behind a proxy that ends TLS the scheme differs.
+        return urlsplit(origin).netloc == request.host
+    except ValueError:
+        # No address at all, such as `http://[::1`.
+        return False
+
+
+def clear_cache() -> None:
+    """Let the browser forget what it keeps of pictures and volumes once the current request is done.
+
+    Browsers heed it over TLS and on this machine.
+    """
+    g.clears_cache = True
 
 
 def add_headers(response: Response) -> Response:
@@ -84,6 +102,8 @@ def add_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.endpoint != "static" and "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
+    if g.get("clears_cache") and response.status_code < 400:
+        response.headers["Clear-Site-Data"] = '"cache"'
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -1,8 +1,10 @@
 """Letting other named users read a case."""
 
+import sqlalchemy as sa
 from flask import Blueprint, Flask, jsonify
 
 from app import cases, schemas, users
+from app.cases import Share, db
 from app.errors import NotFound
 from app.openapi import describe
 
@@ -17,7 +19,8 @@ def init_app(app: Flask) -> None:
 @describe({200: schemas.Shares}, errors=(401, 403, 404))
 def list_shares(case_id: str):
     """List the users who may read a case beside its owner and administrators."""
-    return jsonify(users=cases.shared_with(cases.find_own(case_id)))
+    shares = sa.select(Share.user_name).where(Share.case_id == cases.find_own(case_id).id)
+    return jsonify(users=list(db.session.scalars(shares.order_by(Share.user_name))))
 
 
 @blueprint.put("/api/cases/<case_id>/shares/<user>")
@@ -27,7 +30,8 @@ def share(case_id: str, user: str):
     case = cases.find_own(case_id)
     if users.find(user) is None:
         raise NotFound("There is no such user.", "`flask user list` names them.", "no_such_user")
-    cases.share(case, user)
+    db.session.merge(Share(case_id=case.id, user_name=user))
+    db.session.commit()
     return "", 204
 
 
@@ -35,5 +39,8 @@ def share(case_id: str, user: str):
 @describe({204: None}, errors=(401, 403, 404))
 def unshare(case_id: str, user: str):
     """Let a user no longer read a case."""
-    cases.unshare(cases.find_own(case_id), user)
+    case = cases.find_own(case_id)
+    shares = sa.delete(Share).where(Share.case_id == case.id, Share.user_name == user)
+    db.session.execute(shares)
+    db.session.commit()
     return "", 204

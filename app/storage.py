@@ -1,14 +1,16 @@
 """The data folder and the database in it: made, checked and tidied at start."""
 
 import shutil
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
 
 from app import migrations
-from app.cases import StoredCase, db
+from app.cases import StoredCase, StoredMask, db
 from app.config import settings
 from app.errors import StartupError
 
@@ -23,6 +25,7 @@ def make(app: Flask) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
+            _make_private(db.engine.url)
             sa.event.listen(db.engine, "connect", _configure_sqlite)
             _check_sqlite(app.config["SETTINGS"].sqlalchemy_url.database)
         try:
@@ -33,16 +36,35 @@ def make(app: Flask) -> None:
 
 
 def remove_leftovers(before: datetime) -> None:
-    """Delete what a crash left behind: staged files and case folders without a row.
+    """Delete what a crash left behind: staged files, and folders of cases and masks without a row.
 
     Only those last changed before the time given, so that uploads going on are left alone.
     """
     data_dir = settings().data_dir.resolve()
     known = set(db.session.scalars(sa.select(StoredCase.id)))
     orphans = [folder for folder in (data_dir / "cases").iterdir() if folder.name not in known]
-    for folder in (*orphans, *(data_dir / "staging").iterdir()):
+    for folder in (*orphans, *_unknown_masks(data_dir), *(data_dir / "staging").iterdir()):
         if folder.stat().st_mtime < before.timestamp():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unknown_masks(data_dir: Path) -> list[Path]:
+    found = list((data_dir / "cases").glob("*/masks/*"))
+    rows = db.session.execute(sa.select(StoredMask.case_id, StoredMask.folder))
+    known = {data_dir / "cases" / case_id / folder for case_id, folder in rows}
+    return [folder for folder in found if folder not in known]
+
+
+def _make_private(url: sa.URL) -> None:
+    """Keep the database from other users of the machine, in a folder that they can read too."""
+    database = url.database
+    if database in (None, "", ":memory:") or "uri" in url.query:
+        return
+    # SQLite gives its other files the rights of this one; those that are there already keep theirs.
+    Path(database).touch(mode=0o600)
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(database + suffix).chmod(0o600)
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:

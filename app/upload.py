@@ -17,13 +17,15 @@ from werkzeug.utils import cached_property
 from app import archive, cases, limits
 from app.config import settings
 from app.errors import BadRequest, TooLarge, TooSlow, UnsupportedType
-from model.case import load_case
+from model.case import check_start, load_case
 from model.errors import CaseError
 from model.modalities import MODALITIES, TITLES, find_modalities, guess_modality
 from model.phantom import write_demo_case
 
 FILES_PART = "files"
 DEMO_NAME = "Synthetic demo case"
+# More than its files take on the disk.
+DEMO_BYTES = 64 * 2**20
 # Longest name that is shown; long ones lose their middle, since modalities stand at the end.
 SHOWN_LENGTH = 120
 
@@ -46,6 +48,9 @@ class StagedRequest(Request):
         return []
 
     def _get_file_stream(self, *args, **kwargs) -> IO[bytes]:
+        # Whoever signs in, for one, sends none.
+        if not limits.may_stage():
+            raise UnsupportedType("No file is taken here.", "Send the fields of the form alone.")
         path = self.staging / f"part-{len(self.streams)}"
         self.streams.append(path.open("w+b"))
         return self.streams[-1]
@@ -57,6 +62,9 @@ class Received:
 
     name: str
     path: Path
+    # The zip that it is still packed in, and its place there: then `path` is where it will lie.
+    zipped: "Received | None" = None
+    place: int = 0
 
 
 def init_app(app: Flask) -> None:
@@ -85,6 +93,7 @@ def accept() -> cases.StoredCase:
             f"Send parts named {', '.join(MODALITIES)}, or any number named {FILES_PART}.",
         )
     _require_capacity()
+    limits.require_room_for_body()
     try:
         named, loose = _received_parts()
     except RequestEntityTooLarge as error:
@@ -96,12 +105,15 @@ def accept() -> cases.StoredCase:
         raise
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
-    return keep_checked(assign(named, _unzipped(loose)), request.form.get("name", ""))
+    files = assign(named, _with_contents(loose))
+    _unpack(files)
+    return keep_checked(files, request.form.get("name", ""))
 
 
 def accept_demo() -> cases.StoredCase:
     """Make the synthetic case and queue it."""
     _require_capacity()
+    limits.require_room(DEMO_BYTES)
     paths = write_demo_case(request.staging)
     files = {modality: Received(path.name, path) for modality, path in paths.items()}
     return keep_checked(files, DEMO_NAME)
@@ -112,8 +124,10 @@ def keep_checked(files: dict[str, Received], name: str) -> cases.StoredCase:
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}
     with _one_check_at_a_time:
+        # Again: others may have come in while this one was being sent.
+        limits.require_queue()
         load_case(paths, names=names, limits=settings().limits)
-    return cases.keep(paths, names, visible(name) or common_name(list(names.values())))
+        return cases.keep(paths, names, visible(name) or common_name(list(names.values())))
 
 
 def assign(named: dict[str, Received], loose: list[Received]) -> dict[str, Received]:
@@ -160,7 +174,6 @@ def _require_capacity() -> None:
     """Refuse the current request while its body is still to come. Raises RequestError."""
     limits.require_share()
     limits.require_queue()
-    limits.require_room(request.content_length or 0)
 
 
 def _too_large() -> TooLarge:
@@ -209,8 +222,8 @@ def _received_parts() -> tuple[dict[str, Received], list[Received]]:
     return named, loose
 
 
-def _unzipped(files: list[Received]) -> list[Received]:
-    """Replace each zip by the scans in it."""
+def _with_contents(files: list[Received]) -> list[Received]:
+    """Replace each zip by the scans in it, which stay packed."""
     left = settings().max_unpacked_mb * 2**20
     result: list[Received] = []
     for file in files:
@@ -218,7 +231,31 @@ def _unzipped(files: list[Received]) -> list[Received]:
             result.append(file)
             continue
         folder = file.path.with_name(file.path.name + "-unpacked")
-        for name, path in archive.unpack(file.path, file.name, folder, left, limits.require_room):
-            left -= path.stat().st_size
-            result.append(Received(shown_name(name), path))
+        for place, (name, size) in enumerate(archive.contents(file.path, file.name, left)):
+            left -= size
+            result.append(Received(shown_name(name), folder / str(place), file, place))
     return result
+
+
+def _unpack(files: dict[str, Received]) -> None:
+    """Unpack what was chosen out of zips, and nothing else."""
+    for zipped in {file.zipped for file in files.values() if file.zipped}:
+        chosen = {file.place: file for file in files.values() if file.zipped == zipped}
+        archive.unpack(
+            zipped.path,
+            zipped.name,
+            min(file.path.parent for file in chosen.values()),
+            settings().max_unpacked_mb * 2**20,
+            chosen,
+            limits.require_room,
+            _check_packed,
+        )
+
+
+def _check_packed(name: str, size_bytes: int, start: bytes) -> None:
+    """Refuse what cannot be a scan before it is unpacked. Raises CaseError."""
+    try:
+        check_start(start, size_bytes, settings().limits)
+    except CaseError as error:
+        error.file = shown_name(name)
+        raise

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from app import tokens
-from app.cases import UtcDateTime, db
+from app.cases import Share, StoredCase, UtcDateTime, db
 from app.identity import Identity
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -65,6 +65,18 @@ def add(name: str, password: str, *, is_admin: bool = False) -> User:
     db.session.add(user)
     db.session.commit()
     return user
+
+
+def remove(user: User) -> None:
+    """Remove a user, whose cases stay for administrators.
+
+    A later user of the same name is another person, who gets neither cases nor shares.
+    """
+    own = sa.update(StoredCase).where(StoredCase.owner == user.name)
+    db.session.execute(own.values(owner=""))
+    db.session.execute(sa.delete(Share).where(Share.user_name == user.name))
+    db.session.delete(user)
+    db.session.commit()
 
 
 def set_password(user: User, password: str) -> None:

@@ -17,6 +17,7 @@ from app import (
     masks,
     overlay,
     report_page,
+    security,
     upload,
     wording,
 )
@@ -113,6 +114,7 @@ def restore_mask(case_id: str, number: int):
 def delete_case(case_id: str):
     """Delete a case by the form alone."""
     cases.remove(cases.find_own(case_id))
+    security.clear_cache()
     return redirect(url_for("pages.index"), 303)
 
 

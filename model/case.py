@@ -1,7 +1,10 @@
 """A patient's sequences, checked to lie on one grid."""
 
+import io
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +23,15 @@ from model.modalities import (
     missing_modalities,
     require_modalities,
 )
-from model.nifti import Limits, Volume, read_volume
+from model.nifti import (
+    GZIP_MAGIC,
+    MAX_VOX_OFFSET,
+    MAX_VOXEL_BYTES,
+    Limits,
+    Volume,
+    read_header,
+    read_volume,
+)
 
 # Two sequences share a grid when no corner of the volume moves further than this between them:
 # well under a voxel, well above the rounding of float32 and quaternion headers.
@@ -78,11 +89,14 @@ def load_case(
         _check_content(volume, labels[modality])
         return volume
 
-    with ThreadPoolExecutor(max_workers=len(present)) as pool:
-        volumes = dict(zip(present, pool.map(read, present), strict=True))
-    first = volumes[present[0]]
-    for modality, volume in volumes.items():
-        _check_grid(volume, first, labels[modality], labels[present[0]])
+    # No more at a time than can be read at a time: a bad one keeps the rest from being read.
+    workers = min(len(present), os.cpu_count() or 1)
+    volumes: dict[str, Volume] = {}
+    with ThreadPoolExecutor(workers) as pool, closing(pool.map(read, present)) as reading:
+        for modality, volume in zip(present, reading, strict=True):
+            volumes[modality] = volume
+            first = volumes[present[0]]
+            _check_grid(volume, first, labels[modality], labels[present[0]])
     _check_distinct(volumes, labels)
     # Modality-major memory: each sequence stays contiguous, as it was read.
     data = np.zeros((len(MODALITIES), *first.data.T.shape), np.float32).T
@@ -90,6 +104,19 @@ def load_case(
         if modality in volumes:
             data[..., channel] = volumes[modality].data
     return Case(data, first.affine, missing_modalities(volumes))
+
+
+def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
+    """Refuse a file by its first bytes and its size. Raises CaseError `not_nifti` or `too_large`."""
+    if start[:2] != GZIP_MAGIC:
+        read_header(io.BufferedReader(io.BytesIO(start)))
+    most_bytes = limits.max_voxels * MAX_VOXEL_BYTES + MAX_VOX_OFFSET + limits.max_trailing_bytes
+    if size_bytes > most_bytes:
+        raise CaseError(
+            "too_large",
+            f"The file has more bytes than a scan of {limits.max_voxels:,} voxels can have.",
+            "Resample the scan to about 1 mm.",
+        )
 
 
 def find_case_files(folder: Path, most_missing: int = MOST_MISSING) -> dict[str, Path]:

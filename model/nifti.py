@@ -28,6 +28,7 @@ SPACING_RANGE_MM = (0.1, 10.0)
 # NIfTI extensions lie between header and voxels; more than this is not a scan.
 MAX_VOX_OFFSET = 16 * 2**20
 DISCLAIMER = "Research use only. Not a medical device."
+MAX_VOXEL_BYTES = 8
 _CHUNK = 2**20
 
 
@@ -127,7 +128,7 @@ def _inflated(path: Path, files: ExitStack) -> io.BufferedReader:
 
 
 def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
-    header, size = _read_header(stream)
+    header, size = read_header(stream)
     shape = _checked_shape(header, limits)
     dtype = _checked_dtype(header)
     affine = _checked_affine(header)
@@ -150,7 +151,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     return Volume(data.reshape(shape, order="F"), affine)
 
 
-def _read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
+def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
     """Return the header, byte order resolved, and its size in bytes."""
     block = stream.read(348)
     sizes = {int.from_bytes(block[:4], order): order for order in ("little", "big")}
@@ -205,7 +206,8 @@ def _checked_dtype(header: nib.Nifti1Header) -> np.dtype:
         dtype = header.get_data_dtype()
     except (nib.spatialimages.HeaderDataError, KeyError):
         dtype = np.dtype("V1")
-    if dtype.kind not in "iuf" or dtype.itemsize > 8 or int(header["bitpix"]) != dtype.itemsize * 8:
+    known = dtype.kind in "iuf" and dtype.itemsize <= MAX_VOXEL_BYTES
+    if not known or int(header["bitpix"]) != dtype.itemsize * 8:
         raise CaseError(
             "bad_data_type",
             "The voxels are not plain integers or floats of a known size.",

@@ -85,3 +85,11 @@ def test_packages_are_locked():
         ]:
             assert file["hash"].startswith("sha256:"), package["name"]
     assert '"integrity": "sha512-' in (ROOT / "package-lock.json").read_text()
+
+
+def test_tools_that_are_fetched_are_of_one_version():
+    makefile = (ROOT / "Makefile").read_text()
+    fetched = re.findall(r"pip install [^\n]*?(\S+)$|--from '(\S+)'", makefile, re.MULTILINE)
+    assert len(fetched) == 2
+    for requirement in fetched:
+        assert re.fullmatch(r"[a-z-]+==\d+\.\d+\.\d+", "".join(requirement))

@@ -4,12 +4,14 @@ Run as a program, with a pickled analysis that stands for the pipeline:
 
 `... ANALYSIS BASE`: for each place a child takes in a case and works on it, in the data folder
 BASE/<number>, until SIGKILL ends it there.
-`... ANALYSIS DATA_DIR CASE`: children work through the queue of a data folder, which CASE kills; prints
-their exit codes.
+`... ANALYSIS DATA_DIR CASE HOW`: children work through the queue of a data folder; CASE kills them
+(`die`) or keeps them for ever (`hang`). Prints their exit codes.
 """
 
+import io
 import os
 import pickle
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -18,14 +20,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import encode_multipart
 
-from app import cases, create_app, jobs, overlay, pipeline, queue, runs, upload
+from app import cases, create_app, jobs, masks, overlay, pipeline, queue, runs, upload
+from model.nifti import encode
 from tests.app.hazards import four, send
 
 
 def die(*_: Any, **__: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang(*_: Any, **__: Any) -> None:
+    """Do nothing for ever, and let no other thread do anything."""
+    re.match(r"(a+)+$", "a" * 99 + "b")
 
 
 def then_die(function: Callable, *args: Any, **values: Any) -> None:
@@ -72,6 +84,7 @@ PLACES: dict[str, tuple[Any, str, Callable]] = {
     "run: moving results": (runs, "_publish", die),
     "run: results moved": (runs, "_publish", partial(then_die, runs._publish)),
     "run: written down": (queue, "finish", partial(then_die, queue.finish)),
+    "correction: moved": (masks, "_append", die),
 }
 
 
@@ -84,6 +97,16 @@ def stub(analysis: Any) -> Callable:
         return analysis
 
     return analyse
+
+
+def correct(client: FlaskClient, url: str, analysis: Any) -> Any:
+    """Post a mask in which all of the tumour is edema."""
+    values = np.uint8(2) * (analysis.segmentation.labels > 0)
+    file = FileStorage(io.BytesIO(encode(values, analysis.segmentation.affine)), "mask.nii")
+    boundary, data = encode_multipart(MultiDict({"mask": file}))
+    return client.post(
+        f"{url}/masks", data=data, content_type=f"multipart/form-data; boundary={boundary}"
+    )
 
 
 def stub_model(card: Any) -> SimpleNamespace:
@@ -103,17 +126,19 @@ def _crash(place: str, data_dir: Path, analysis: Any, card: Any) -> None:
     app = _app(data_dir, card)
     pipeline.analyse = stub(analysis)
     setattr(*PLACES[place])
-    send(app.test_client(), four())
+    client = app.test_client()
+    url = send(client, four()).json["url"]
     with app.app_context():
         jobs.worker(app).run_next()
+    correct(client, url, analysis)
 
 
-def _run_poisoned(poison: str, data_dir: Path, analysis: Any, card: Any) -> None:
+def _run_poisoned(poison: str, end: Callable, data_dir: Path, analysis: Any, card: Any) -> None:
     """Work through the queue of a data folder in which one case kills."""
     good = stub(analysis)
 
     def analyse(segmenter: Any, scans: Any, **rest: Any) -> Any:
-        return die() if poison in str(scans) else good(segmenter, scans, **rest)
+        return end() if poison in str(scans) else good(segmenter, scans, **rest)
 
     pipeline.analyse = analyse
     worker = jobs.worker(_app(data_dir, card))
@@ -130,11 +155,12 @@ def _in_child(function: Callable, *args: Any) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _main(saved: str, data: str, poison: str = "") -> None:
+def _main(saved: str, data: str, poison: str = "", how: str = "") -> None:
     analysis = pickle.loads(Path(saved).read_bytes())
     if poison:
         for _ in range(queue.MAX_ATTEMPTS + 1):
-            print(_in_child(_run_poisoned, poison, Path(data), *analysis))
+            end = {"die": die, "hang": hang}[how]
+            print(_in_child(_run_poisoned, poison, end, Path(data), *analysis), flush=True)
         return
     for number, place in enumerate(PLACES):
         if _in_child(_crash, place, Path(data, str(number)), *analysis) != -signal.SIGKILL:

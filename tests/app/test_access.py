@@ -288,6 +288,28 @@ def test_user_commands(app, client):
     assert run("remove", "anna").exit_code == 1
 
 
+def test_a_name_used_again_is_another_person(app, people):
+    own = send(people["anna"], four()).json["url"]
+    shared = send(people["berta"], four()).json["url"]
+    assert people["berta"].put(f"{shared}/shares/anna").status_code == 204
+    runner = app.test_cli_runner()
+    typed = f"{PASSWORD}\n{PASSWORD}\n"
+    assert runner.invoke(args=["user", "remove", "anna"]).exit_code == 0
+    assert runner.invoke(args=["user", "add", "anna"], input=typed).exit_code == 0
+    anna = app.test_client()
+    assert anna.post("/login", data={"user": "anna", "password": PASSWORD}).status_code == 303
+    assert anna.get("/api/cases").json["total"] == 0
+    assert [anna.get(url).status_code for url in (own, shared)] == [404, 404]
+    assert people["chief"].get("/api/cases").json["total"] == 2
+
+
+def test_removing_the_last_user_says_what_that_opens(app, people):
+    runner = app.test_cli_runner()
+    outputs = [runner.invoke(args=["user", "remove", name]).stderr for name in people]
+    assert [bool(output) for output in outputs] == [False, False, True]
+    assert "sees all cases" in outputs[-1]
+
+
 def test_commands_work_beside_a_running_server(tmp_path):
     """They make what is missing, and need no model."""
     environment = os.environ | {"BTS_DATA_DIR": str(tmp_path / "data"), "BTS_MODEL_DIR": "/nowhere"}

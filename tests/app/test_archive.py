@@ -68,6 +68,29 @@ def test_names_never_become_paths(unpack, tmp_path, name):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["0", "out", "upload"]
 
 
+def test_only_what_is_wanted_is_unpacked(tmp_path):
+    path, seen = tmp_path / "upload", []
+    path.write_bytes(packed({"a_t1.nii": SCAN, "notes.txt": b"x", "a_t2.nii": SCAN * 2}))
+    listed = archive.contents(path, "client.zip", 10_000)
+    assert listed == [("a_t1.nii", len(SCAN)), ("a_t2.nii", 2 * len(SCAN))]
+    out = tmp_path / "out"
+    found = archive.unpack(path, "client.zip", out, 10_000, {1}, check=lambda *a: seen.append(a))
+    assert found == [("a_t2.nii", out / "1")]
+    assert [file.name for file in out.iterdir()] == ["1"]
+    assert seen == [("a_t2.nii", 2 * len(SCAN), SCAN * 2)]
+
+
+def test_a_check_stops_before_the_rest(tmp_path):
+    def refuse(name, size, start):
+        raise CaseError("not_nifti", f"{name}: {size} bytes, {len(start)} seen.", file=name)
+
+    path = tmp_path / "upload"
+    path.write_bytes(packed({"t1.nii": bytes(2**20)}))
+    with pytest.raises(CaseError, match="1048576 bytes, 4096 seen"):
+        archive.unpack(path, "client.zip", tmp_path / "out", 2**21, check=refuse)
+    assert (tmp_path / "out" / "0").stat().st_size == 0
+
+
 def test_too_many_bytes(unpack):
     refused(unpack, packed({"t1.nii": bytes(20_000)}), "zip_too_large")
 

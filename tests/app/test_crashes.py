@@ -66,6 +66,7 @@ def test_killed_anywhere(killed, place, analysis, model_holder, monkeypatch):
     assert [case["id"] for case in after] == [case["id"] for case in before]
     assert {path.name for path in (data_dir / "cases").iterdir()} == {c["id"] for c in after}
     assert not list((data_dir / "staging").iterdir())
+    assert not list((data_dir / "cases").glob("*/masks/*"))
     for case in after:
         scan = data_dir / "mask.nii.gz"
         scan.write_bytes(client.get(f"{case['url']}/segmentation.nii.gz").data)
@@ -74,15 +75,27 @@ def test_killed_anywhere(killed, place, analysis, model_holder, monkeypatch):
     close(app)
 
 
+@pytest.mark.parametrize("how", ["die", "hang"])
 def test_a_poison_case_is_given_up_and_blocks_no_other(
-    app, client, upload, analysis, model_holder, tmp_path, assert_error
+    app, client, upload, analysis, model_holder, tmp_path, assert_error, how
 ):
     saved = tmp_path / "analysis"
     saved.write_bytes(pickle.dumps((analysis, model_holder.get().card)))
     poison, *others = [upload().json["id"] for _ in range(3)]
     command = [sys.executable, "-m", "tests.app.crashing", str(saved), str(tmp_path / "data")]
-    run = subprocess.run([*command, poison], cwd=ROOT, timeout=120, check=True, capture_output=True)
-    assert run.stdout.split() == [b"-9"] * queue.MAX_ATTEMPTS + [b"0"]
+    run = subprocess.run(
+        [*command, poison, how],
+        cwd=ROOT,
+        env=os.environ | {"BTS_CASE_LIMIT_S": "5"},
+        timeout=120,
+        check=True,
+        capture_output=True,
+    )
+    code = {"die": b"-9", "hang": b"1"}[how]
+    assert run.stdout.split() == [code] * queue.MAX_ATTEMPTS + [b"0"]
+    # Where it hung, and with which case.
+    assert (b"crashing.py" in run.stderr) == (how == "hang")
+    assert f"case {poison}: was cut short at attempt 1".encode() in run.stderr
     states = {case["id"]: case for case in client.get("/api/cases").json["cases"]}
     assert [states[case_id]["state"] for case_id in others] == ["done", "done"]
     assert states[poison]["error"]["code"] == "gave_up"

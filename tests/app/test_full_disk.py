@@ -7,14 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from app import audit, jobs, pipeline, queue
-from app.cases import db
+from app import audit, cases, jobs, pipeline, queue
+from app.cases import StoredCase, db
 from app.errors import is_disk_full
+from tests.app import crashing
 from tests.app.crashing import stub
 from tests.app.hazards import four, packed, scan, send, zipped
 
@@ -36,7 +38,7 @@ class Disk:
         # Not being able to write that down stops nobody; test_privacy.py has it.
         if str(args[0]).endswith(audit.FILE):
             return
-        if str(args[-2 if event == "os.rename" else 0]).startswith(self.folder):
+        if str(args[1 if event == "os.rename" else 0]).startswith(self.folder):
             self.left -= 1
             if self.left < 0:
                 self.refused += 1
@@ -102,6 +104,43 @@ def test_case_without_room_at_any_write(make_app, disk, stubbed, monkeypatch):
     assert writes > 5
     assert client.get(url).json["state"] == "done"
     assert client.get(f"{url}/segmentation.nii.gz").status_code == 200
+
+
+def test_changes_without_room_at_any_write(make_app, disk, stubbed, analysis):
+    """Masks, DELETE and purge: either all of it, or nothing."""
+    app = make_app(retention_hours=1)
+    client, data_dir = app.test_client(), app.config["SETTINGS"].data_dir
+
+    def correct(case_id):
+        return crashing.correct(client, f"/api/cases/{case_id}", analysis).status_code
+
+    def delete(case_id):
+        return client.delete(f"/api/cases/{case_id}").status_code
+
+    def purge(case_id):
+        with app.app_context():
+            case = db.session.get(StoredCase, case_id)
+            case.created_at = datetime.now(UTC) - timedelta(hours=2)
+            db.session.commit()
+            return cases.remove_expired()
+
+    for change, good in ((correct, 201), (delete, 204), (purge, 1)):
+        for writes in itertools.count():
+            case_id = send(client, four()).json["id"]
+            with app.app_context():
+                jobs.worker(app).run_next()
+            with disk.room_for(writes, data_dir):
+                answer = change(case_id)
+            assert answer == good or (change is correct and answer == 507)
+            kept = client.get(f"/api/cases/{case_id}").status_code == 200
+            assert kept == (change is correct)
+            folder = data_dir / "cases" / case_id
+            assert folder.exists() == kept
+            assert len(list(folder.glob("masks/*"))) == (kept and answer == good)
+            assert not list((data_dir / "staging").iterdir())
+            if not disk.refused:
+                break
+        assert writes > 0
 
 
 def test_after_three_attempts_it_says_what_to_do(app, client, disk, stubbed):

@@ -9,6 +9,8 @@ import pytest
 from tests.app.hazards import HAZARDS, four, scan, send
 
 SECONDS = 2.0
+# Read to the end, half a gigabyte each: as long as reading two takes, not four.
+READ_TO_THE_END = {"constant volumes of the most voxels": 6.0}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def test_refused_before_anything_is_kept(outcomes, name):
     assert error["code"] == HAZARDS[name][1]
     assert 400 <= outcome["status"] < 500
     assert outcome["kept"] == []
-    assert outcome["seconds"] < SECONDS
+    assert outcome["seconds"] < READ_TO_THE_END.get(name, SECONDS)
     assert error["message"].endswith(".") and error["hint"].endswith(".")
     if len(HAZARDS[name][0]) == 4 or "zip_" in error["code"]:
         assert error["file"] in [file for _, file, _ in HAZARDS[name][0]]

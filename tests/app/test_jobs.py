@@ -231,3 +231,18 @@ def test_killed_and_started_again(app, upload, client, run_queue, stage):
     finally:
         worker.stop()
     assert client.get(f"/api/cases/{case_id}").json["attempts"] == 2
+
+
+def test_readyz_tells_of_a_case_without_progress(make_app):
+    app = make_app(case_limit_s=5)
+    watchdog, client = jobs.worker(app)._watchdog, app.test_client()
+    complaint = "The case in hand makes no progress."
+    with watchdog:
+        assert complaint not in client.get("/readyz").json["reasons"]
+        watchdog._patted_at -= 3
+        assert complaint in client.get("/readyz").json["reasons"]
+        watchdog.pat()
+        assert complaint not in client.get("/readyz").json["reasons"]
+    # Late, from a thread of the engine: nothing is being watched any more.
+    watchdog.pat()
+    assert watchdog._patted_at is None

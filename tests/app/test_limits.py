@@ -2,13 +2,16 @@
 
 import io
 import socket
+import threading
 import time
 
 import pytest
 
-from app import limits
-from tests.app.hazards import ONE, four, send, zipped
+from app import access, cases, limits, upload
+from model.modalities import MODALITIES
+from tests.app.hazards import four, packed, send, zipped
 from tests.app.serving import serving
+from tests.model.malformed import GOOD
 
 LINES = b"POST /api/cases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
 FORM = b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
@@ -41,6 +44,31 @@ def test_queue(make_app, assert_error):
     assert "waiting already" in page.text
 
 
+def test_uploads_at_once_do_not_pass_the_queue_together(make_app, monkeypatch):
+    """Each finds the queue empty while its body is still to come."""
+    app = make_app(max_queued=1)
+    arrived, assign = threading.Barrier(4), upload.assign
+
+    def wait_for_the_others(*parts):
+        arrived.wait(30)
+        return assign(*parts)
+
+    monkeypatch.setattr(upload, "assign", wait_for_the_others)
+    answers = at_once(4, lambda: send(app.test_client(), four()).status_code)
+    assert sorted(answers) == [202, 503, 503, 503]
+
+
+def at_once(number: int, call) -> list:
+    """Return what `call` returns in so many threads."""
+    answers: list = []
+    threads = [threading.Thread(target=lambda: answers.append(call())) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
 def test_cases_per_hour_and_client(make_app, assert_error):
     client = make_app(cases_per_hour=2).test_client()
     # Refused ones count: they cost the server as much.
@@ -55,27 +83,73 @@ def test_cases_per_hour_and_client(make_app, assert_error):
 def test_reserve_of_the_disk(make_app, monkeypatch, assert_error, assert_nothing_kept):
     app = make_app(disk_reserve_mb=10)
     client = app.test_client()
-    monkeypatch.setattr(limits, "free_bytes", lambda: 10 * 2**20 + 5000)
-    assert_error(send(client, [("t1", "a.nii", bytes(6000))]), 507, "disk_full")
+    monkeypatch.setattr(limits, "free_bytes", lambda: 10 * 2**20 + 15_000)
+    assert_error(send(client, [("t1", "a.nii", bytes(15_001))]), 507, "disk_full")
     # Small as a zip, too large once unpacked.
-    assert len(zipped(ONE)[0][2]) < 4000
-    bomb = zipped(_zip_of_zeros())
+    bomb = zipped(packed({f"p_{key}.nii": GOOD + bytes(2**20) for key in MODALITIES}))
+    assert len(bomb[0][2]) < 12_000
     assert_error(send(client, bomb), 507, "disk_full")
     assert_nothing_kept(app)
     monkeypatch.setattr(limits, "free_bytes", lambda: 2**40)
     assert send(client, four()).status_code == 202
 
 
+def test_a_body_of_unknown_length_counts_as_the_largest(make_app, monkeypatch, assert_error):
+    client = make_app(disk_reserve_mb=10, max_upload_mb=2).test_client()
+    chunked = {
+        "headers": {"Transfer-Encoding": "chunked"},
+        "environ_overrides": {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+        "content_type": "multipart/form-data; boundary=x",
+    }
+    monkeypatch.setattr(limits, "free_bytes", lambda: 12 * 2**20 - 1)
+    answer = client.post("/api/cases", input_stream=io.BytesIO(b"--x--"), **chunked)
+    assert_error(answer, 507, "disk_full")
+    monkeypatch.setattr(limits, "free_bytes", lambda: 12 * 2**20)
+    answer = client.post("/api/cases", input_stream=io.BytesIO(b"--x--"), **chunked)
+    assert_error(answer, 400, "no_files")
+
+
+def test_uploads_at_once_share_the_room(make_app, monkeypatch):
+    app = make_app(disk_reserve_mb=10)
+    monkeypatch.setattr(limits, "free_bytes", lambda: 10 * 2**20 + 10_000)
+    arrived, received = threading.Barrier(3), upload._received_parts
+
+    def wait_for_the_others():
+        # Those that were refused are waited for as well.
+        arrived.wait(30)
+        return received()
+
+    monkeypatch.setattr(upload, "_received_parts", wait_for_the_others)
+
+    def post():
+        status = send(app.test_client(), [("t1", "a.nii", bytes(6000))]).status_code
+        if status == 507:
+            arrived.wait(30)
+        return status
+
+    assert sorted(at_once(3, post)) == [422, 507, 507]
+    # What is over is counted no more.
+    arrived = threading.Barrier(1)
+    assert post() == 422
+
+
+def test_signing_in_takes_no_files_and_little_text(make_app, monkeypatch, assert_error):
+    app = make_app()
+    elsewhere = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}}
+    monkeypatch.setattr(limits, "free_bytes", lambda: 0)
+    monkeypatch.setattr(cases, "new_staging_folder", lambda: pytest.fail("something was staged"))
+    client = app.test_client()
+    file = {"token": "x", "more": (io.BytesIO(b"x" * 100), "a.nii")}
+    assert client.post("/login", data=file, **elsewhere).status_code == 415
+    long = {"token": "x" * access.MAX_FORM_BYTES}
+    assert client.post("/login", data=long, **elsewhere).status_code == 413
+    assert client.post("/login", data={"token": "x"}, **elsewhere).status_code == 401
+
+
 def test_demo_case_keeps_to_the_reserve(make_app, monkeypatch):
     client = make_app(disk_reserve_mb=10).test_client()
     monkeypatch.setattr(limits, "free_bytes", lambda: 0)
     assert client.post("/cases/demo").status_code == 507
-
-
-def _zip_of_zeros() -> bytes:
-    from tests.app.hazards import packed
-
-    return packed({"p_t1.nii": bytes(2**20)})
 
 
 @pytest.fixture(scope="module")
@@ -133,5 +207,58 @@ def test_more_slow_clients_than_threads_keep_nobody_out(hurried):
         assert hurried.request("GET", "/healthz")[0] == 200
         assert time.monotonic() - start < 5
     finally:
+        for connection in slow:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """A server as it comes."""
+    with serving(tmp_path_factory.mktemp("patient") / "data", access="token") as server:
+        yield server
+
+
+LOGIN = b"POST /login HTTP/1.1\r\nHost: localhost\r\n"
+TYPE = b"Content-Type: application/x-www-form-urlencoded\r\n"
+CHUNKED = LOGIN + TYPE + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def drip(connections: list[socket.socket], content: bytes, done: threading.Event) -> None:
+    """Send on all connections, 20 times a second, until they are closed or it is `done`."""
+    while not done.wait(0.05):
+        for connection in list(connections):
+            try:
+                connection.sendall(content)
+            except OSError:
+                connections.remove(connection)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (LOGIN + TYPE + b"Content-Length: 500000000\r\n\r\n", b"x" * 100),
+        (CHUNKED, b"64\r\n" + b"x" * 100 + b"\r\n"),
+        (LINES + FORM + PART, b"x" * 100),
+    ],
+    ids=["long", "chunked", "upload"],
+)
+def test_strangers_that_drip_keep_nobody_out(patient, first, then):
+    """2 KB a second each, which is not too slow."""
+    slow = [socket.create_connection(("127.0.0.1", patient.port)) for _ in range(24)]
+    done = threading.Event()
+    dripping = threading.Thread(target=drip, args=(list(slow), then, done))
+    try:
+        for connection in slow:
+            connection.sendall(first)
+        dripping.start()
+        # After 5 s gunicorn gives up on what follows an answer.
+        for _ in range(4):
+            start = time.monotonic()
+            assert patient.request("GET", "/healthz")[0] == 200
+            assert time.monotonic() - start < 5
+            time.sleep(2)
+    finally:
+        done.set()
+        dripping.join()
         for connection in slow:
             connection.close()

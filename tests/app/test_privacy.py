@@ -4,13 +4,15 @@ import gzip
 import io
 import json
 import logging
+import sqlite3
 import struct
 import zipfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from app import audit, cases, jobs, pipeline
+from app import audit, cases, jobs, pipeline, users
 from app.cases import StoredCase, db
 from tests.app.conftest import file_parts
 from tests.app.crashing import stub
@@ -130,6 +132,7 @@ def audit_lines(app) -> list[dict]:
 
 def test_audit_log_says_who_did_what_when(app, client, marked_case, model_holder):
     client.get(f"{marked_case}/report.json")
+    client.get(marked_case)
     client.get(f"/cases/{marked_case.rsplit('/', 1)[1]}")
     client.delete(marked_case)
     client.get("/api/cases", environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
@@ -139,17 +142,83 @@ def test_audit_log_says_who_did_what_when(app, client, marked_case, model_holder
         "segment",
         "download",
         "read",
+        "read",
         "delete",
         "refuse",
     ]
-    assert [line["outcome"] for line in lines] == [202, "done", 200, 200, 204, 401]
+    assert [line["outcome"] for line in lines] == [202, "done", 200, 200, 200, 204, 401]
     case_id = marked_case.rsplit("/", 1)[1]
     assert {line["case"] for line in lines[:-1]} == {case_id}
-    assert {line["who"] for line in lines} == {"operator"}
+    assert {line["who"] for line in lines[:-1]} == {"operator"}
+    assert lines[-1]["who"] == "nobody"
     assert {line["model"] for line in lines} == {model_holder.get().card.checksum}
     assert lines[-1]["address"] == "192.0.2.7"
     assert all(datetime.fromisoformat(line["time"]).tzinfo for line in lines)
     assert MARKER not in json.dumps(lines)
+
+
+def test_audit_log_names_no_stranger_as_the_operator(app, client):
+    with app.app_context():
+        users.add("anna", "correct horse battery")
+    for name, password in (
+        ("anna", "wrong"),
+        ("typed password", "wrong"),
+        ("anna", "correct horse battery"),
+    ):
+        client.post("/login", data={"user": name, "password": password})
+    client.get("/api/cases/0")
+    lines = audit_lines(app)
+    assert [(line["who"], line.get("user")) for line in lines] == [
+        ("nobody", "anna"),
+        ("nobody", None),
+        ("anna", None),
+        ("anna", None),
+    ]
+    assert "typed" not in json.dumps(lines)
+
+
+def test_audit_log_has_both_cases_of_a_comparison(app, client):
+    for address in ("/api/comparison", "/compare"):
+        client.get(address, query_string={"first": "a" * 32, "second": "b" * 99})
+    for line in audit_lines(app):
+        assert (line["what"], line["case"], line["with_case"]) == ("read", "a" * 32, "b" * 64)
+        assert line["outcome"] == 404
+    assert len(audit_lines(app)) == 2
+
+
+def test_audit_log_leaves_out_the_waiting(app, client, marked_upload):
+    client.get(marked_upload)
+    assert [line["what"] for line in audit_lines(app)] == ["upload"]
+
+
+def test_a_locked_database_names_nobody(app, client, parts, caplog, assert_error):
+    path = app.config["SETTINGS"].data_dir / "cases.sqlite"
+    with app.app_context():
+        sa.event.listen(
+            db.engine, "checkout", lambda c, *_: c.execute("PRAGMA busy_timeout=50").close()
+        )
+    other = sqlite3.connect(path, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        named = {key: (stream, f"{MARKER}_{name}") for key, (stream, name) in parts.items()}
+        answer = client.post("/api/cases", data=named | {"name": MARKER})
+    finally:
+        other.close()
+    assert_error(answer, 503, "database_busy")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert MARKER not in logged(caplog)
+    assert client.get("/api/cases").json["total"] == 0
+
+
+def test_a_fault_in_the_database_names_nobody(app, client, parts, caplog):
+    with app.app_context():
+        db.session.execute(sa.text("ALTER TABLE cases DROP COLUMN sent_at"))
+        db.session.commit()
+    named = {key: (stream, f"{MARKER}_{name}") for key, (stream, name) in parts.items()}
+    client.post("/api/cases", data=named | {"name": MARKER})
+    assert "unforeseen error" in caplog.text
+    assert "INSERT INTO cases" in caplog.text
+    assert MARKER not in caplog.text
 
 
 def test_audit_log_is_only_appended_and_private(app, client, marked_case):

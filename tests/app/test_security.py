@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from flask import request
 
+from tests.app.hazards import four, send
+
 TOKEN = "a-token-of-24-characters"
 
 
@@ -25,9 +27,37 @@ def test_headers_on_every_answer(client, address):
     assert headers["Referrer-Policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("address", ["/", "/api/cases", "/api/cases/0", "/cases/0", "/metrics"])
-def test_case_data_is_not_stored(client, address):
-    assert client.get(address).headers["Cache-Control"] == "no-store"
+def test_case_data_is_not_stored(finished):
+    """But for what never changes and would be slow to fetch again, which one browser may keep."""
+    api, page = f"/api/cases/{finished.id}", f"/cases/{finished.id}"
+    reports = [f"{api}/report.{kind}" for kind in ("json", "csv", "pdf", "zip")]
+    for address in ("/", "/api/cases", "/metrics", api, page, f"{page}/report", *reports):
+        answer = finished.client.get(address)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store"), address
+    assert finished.client.get(f"{api}/segmentation.nii.gz").headers["Cache-Control"] == "no-store"
+    kept = "private, max-age=86400, immutable"
+    for address, wanted in (
+        (f"{api}/volumes/t1.nii.gz", kept),
+        (f"{api}/confidence.nii.gz", kept),
+        (f"{api}/masks/0.nii.gz", kept),
+        (f"{api}/overlay/axial/30.png?mask=0", kept),
+        (f"{api}/thumbnail.png?mask=0", kept),
+        (f"{api}/overlay/axial/30.png", "private, no-cache"),
+    ):
+        answer = finished.client.get(address)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, wanted), address
+
+
+def test_browsers_forget_at_the_end(client):
+    """What they were allowed to keep of pictures goes with the case, and with the session."""
+    forget = '"cache"'
+    assert client.post("/logout").headers["Clear-Site-Data"] == forget
+    url = send(client, four()).json["url"]
+    assert "Clear-Site-Data" not in client.get(url).headers
+    assert client.delete(url).headers["Clear-Site-Data"] == forget
+    assert "Clear-Site-Data" not in client.delete(url).headers
+    case_id = send(client, four()).json["id"]
+    assert client.post(f"/cases/{case_id}/delete").headers["Clear-Site-Data"] == forget
 
 
 @pytest.mark.parametrize(
@@ -44,6 +74,10 @@ def test_case_data_is_not_stored(client, address):
         ({"Origin": "http://localhost:81"}, True),
         ({"Origin": "http://evil.example"}, True),
         ({"Origin": "null"}, True),
+        ({"Origin": "http://[::1"}, True),
+        ({"Origin": "http://[localhost]"}, True),
+        ({"Origin": "//\u2100"}, True),
+        ({"Origin": ""}, True),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "DELETE"])

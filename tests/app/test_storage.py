@@ -1,3 +1,4 @@
+import os
 from threading import Thread
 
 import pytest
@@ -58,3 +59,20 @@ def test_a_case_may_be_deleted_by_two_at_once(app, client, monkeypatch, assert_n
     assert client.delete(url).status_code == 204
     assert statuses == [204]
     assert_nothing_kept(app)
+
+
+def test_the_database_is_private_in_an_open_folder(tmp_path, make_app):
+    data_dir = tmp_path / "data"
+    data_dir.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        # Left by an earlier version.
+        (data_dir / "cases.sqlite").touch()
+        app = make_app()
+        with app.app_context():
+            db.session.execute(sa.text("SELECT count(*) FROM cases"))
+            files = list(data_dir.glob("cases.sqlite*"))
+            assert {file.name for file in files} > {"cases.sqlite", "cases.sqlite-wal"}
+            assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    finally:
+        os.umask(before)
