@@ -8,9 +8,11 @@ import pytest
 
 from model.case import Case, find_case_files, load_case
 from model.geometry import from_canonical
+from model.notices import missing_warning
 from model.postprocess import Postprocessing
 from model.preprocess import prepare
-from model.segmenter import Segmenter, missing_warning, shares
+from model.segmenter import Segmenter
+from model.views import shares
 from tests.phantoms import orientations, stretched, turned, without
 from training.scores import quick_dice
 
