@@ -1,24 +1,13 @@
 """Commands: `flask segment`, `flask demo-case`, `flask settings`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from app import storage
 from app.batch import Job, Outcome, Results, case_name, listed
@@ -28,16 +17,8 @@ from app.upload import common_name
 from model.errors import CaseError
 from model.labels import Convention
 from model.modalities import MODALITIES, MOST_MISSING, missing_modalities
-from model.nifti import DISCLAIMER
 from model.phantom import write_demo_case
 
-PROGRESS_COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
-    TimeRemainingColumn(),
-)
 SCAN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 SAME_NAME = CaseError(
@@ -89,24 +70,28 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
         raise click.UsageError("Workers write masks as their BTS_LABEL_CONVENTION says.")
     out.mkdir(parents=True, exist_ok=True)
     results = Results(out, convention, current_app.extensions["model"].card.checksum)
-    console = Console(stderr=True)
+    # Imported here: serving starts sooner without it.
+    from app.terminal import Terminal
+
     outcomes: list[Outcome] = []
+    terminal = Terminal(len(jobs))
     try:
-        with Progress(*PROGRESS_COLUMNS, console=console) as bars:
-            for outcome in _outcomes(jobs, results, bars, again):
+        with terminal:
+            for outcome in _outcomes(jobs, results, terminal.advance, again):
                 outcomes.append(outcome)
-                _show(outcome, console)
+                terminal.tell(outcome)
     finally:
         # Also of a run that is cut off.
         if batch:
             results.write_table(outcomes)
-    _sum_up(outcomes, out, console)
+    terminal.sum_up(outcomes, out)
     sys.exit(1 if any(outcome.state == "failed" for outcome in outcomes) else 0)
 
 
-def _outcomes(jobs: list[Job], results: Results, bars: Progress, again: bool) -> Iterator[Outcome]:
+def _outcomes(
+    jobs: list[Job], results: Results, advance: Callable[[str, float], None], again: bool
+) -> Iterator[Outcome]:
     """Yield how each job ended; those with results first, those with the name of another next."""
-    bar = bars.add_task("", total=len(jobs))
     names, todo = set(), []
     broker, app = settings().broker_url, current_app._get_current_object()
     if broker:
@@ -127,10 +112,10 @@ def _outcomes(jobs: list[Job], results: Results, bars: Progress, again: bool) ->
             todo.append(job)
         names.add(job.name)
     ended = len(jobs) - len(todo)
-    bars.update(bar, completed=ended)
+    advance("", ended)
 
     def show(description: str, share: float) -> None:
-        bars.update(bar, description=escape(description), completed=ended + share)
+        advance(description, ended + share)
 
     if broker:
         found = remote.run(
@@ -185,24 +170,3 @@ def _jobs(cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | 
     if not jobs:
         raise click.UsageError("Name at least one folder or zip, or the files of a case.")
     return jobs
-
-
-def _show(outcome: Outcome, console: Console) -> None:
-    """Print what a case's owner should know of it now; failures come at the end."""
-    if outcome.state == "done":
-        for warning in outcome.report["warnings"]:
-            console.print(Text(f"{outcome.job.name}: {warning}", style="yellow"))
-
-
-def _sum_up(outcomes: list[Outcome], out: Path, console: Console) -> None:
-    """Print the failures, and how many cases ended how."""
-    for outcome in outcomes:
-        if problem := outcome.error:
-            concerned = f" ({problem.file})" if problem.file else ""
-            text = f"{outcome.job.name}: {problem.code}: {problem.message}{concerned}"
-            console.print(Text(f"{text}\n  {problem.hint}", style="red"))
-    before = sum(outcome.state == "there before" for outcome in outcomes)
-    good = sum(outcome.state != "failed" for outcome in outcomes)
-    note = f", {before} of them before" if before else ""
-    console.print(f"{good} of {len(outcomes)} segmented{note}, in {escape(str(out))}")
-    console.print(DISCLAIMER)

@@ -39,7 +39,9 @@ def measure_serving(
     case_dir: Path, folder: Path, engine: EngineName, repeats: int
 ) -> list[Measurement]:
     """Measure start, each step, the whole way from four files to the mask, and memory."""
-    start = Measurement("start to ready", tuple(_cold_start_s() for _ in range(3)))
+    data_dir = folder / "data"
+    first = Measurement("first start to ready", (_start_s(data_dir),), note="makes the database")
+    start = Measurement("start to ready", tuple(_start_s(data_dir) for _ in range(repeats)))
     segmenters = {q: Segmenter.load(engine=engine, quality=q) for q in ("fast", "accurate")}
     fast = segmenters["fast"]
     card, paths = fast.card, find_case_files(case_dir)
@@ -60,6 +62,7 @@ def measure_serving(
         write_mask(folder / "seg.nii.gz", result.labels, result.affine)
 
     return [
+        first,
         start,
         timed("read four .nii.gz", lambda: load_case(paths), repeats),
         timed("preprocess", lambda: prepare(case, card.preprocessing), repeats),
@@ -128,11 +131,9 @@ def measure_overlays(folder: Path) -> list[Measurement]:
     return results
 
 
-def _cold_start_s() -> float:
+def _start_s(data_dir: Path) -> float:
     """Return seconds from starting Python to an app that can serve."""
-    program = (
-        "from app import create_app; create_app({'data_dir': __import__('tempfile').mkdtemp()})"
-    )
+    program = f"from app import create_app; create_app({{'data_dir': {str(data_dir)!r}}})"
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     return time.perf_counter() - start
