@@ -6,6 +6,7 @@ import cc3d
 import numpy as np
 
 from model.labels import CORE, EDEMA, ENHANCING
+from model.preprocess import bounding_box
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,16 @@ class Postprocessing:
 def tidied(labels: np.ndarray, parameters: Postprocessing) -> np.ndarray:
     """Return labels (X, Y, Z) uint8 at 1 mm without small islands and implausible specks."""
     labels = labels.copy()
-    labels[_specks(labels > 0, parameters.min_component_ml)] = 0
-    labels[_specks(np.isin(labels, (CORE, ENHANCING)), parameters.min_core_ml)] = EDEMA
-    enhancing = labels == ENHANCING
+    if not labels.any():
+        return labels
+    # Looked for in the tumour's box alone: a brain is many times larger.
+    tumour = labels[bounding_box(labels > 0)]
+    tumour[_specks(tumour > 0, parameters.min_component_ml)] = 0
+    cores = (tumour == CORE) | (tumour == ENHANCING)
+    tumour[_specks(cores, parameters.min_core_ml)] = EDEMA
+    enhancing = tumour == ENHANCING
     if np.count_nonzero(enhancing) < parameters.min_enhancing_ml * 1000:
-        labels[enhancing] = CORE
+        tumour[enhancing] = CORE
     return labels
 
 

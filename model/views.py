@@ -1,6 +1,7 @@
 """From normalised slices to class probabilities of a volume: views of a scan, and their mean."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,6 +11,9 @@ from model.card import ModelCard
 from model.engines import Engine
 from model.labels import CLASSES
 from model.preprocess import PLANES, Plane, Prepared, Window, as_slices, slice_batches
+
+# Slabs in X whose classes are chosen at once: a few megabytes, which caches hold.
+PART = 8
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,7 @@ class Views:
 
         for number, (plane, mirror) in enumerate(views):
             self._add_view(prepared, plane, mirror, total, counted, partial(advance_in, number))
-        total /= counted
-        return winners(total, weights)
+        return _winners_of_mean(total, counted, weights)
 
     def _infer_alone(
         self, prepared: Prepared, plane: Plane, advance: Callable[[float], None]
@@ -138,6 +141,21 @@ def shares(index: int, interval: int, count: int) -> Iterator[tuple[int, float]]
     """
     for other in range(max(0, index - interval + 1), min(count, index + interval)):
         yield other, 1 - abs(other - index) / interval
+
+
+def _winners_of_mean(
+    total: np.ndarray, counted: np.ndarray, weights: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and confidence of probabilities (X, Y, Z, classes) over how often each counts."""
+    labels, confidence = np.zeros((2, *total.shape[:3]), np.uint8)
+
+    def choose(part: slice) -> None:
+        labels[part], confidence[part] = winners(total[part] / counted[part], weights)
+
+    parts = [slice(start, start + PART) for start in range(0, len(total), PART)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(choose, parts))
+    return labels, confidence
 
 
 def winners(probabilities: np.ndarray, weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

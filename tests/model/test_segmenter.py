@@ -143,7 +143,9 @@ def test_every_view_puts_its_answer_where_it_belongs(segmenter, demo_case, plane
     case, _ = demo_case
     plain = dataclasses.replace(
         segmenter.card,
-        inference=dataclasses.replace(segmenter.card.inference, planes=planes, flip=flip),
+        inference=dataclasses.replace(
+            segmenter.card.inference, planes=planes, interval=1, flip=flip
+        ),
         postprocessing=Postprocessing(),
     )
     result = Segmenter(plain, Threshold()).segment(case)
