@@ -10,7 +10,7 @@ IMAGENET ?=
 FUZZ_S ?= 60
 SOAK_S ?= 900
 # Inference and post-processing of the shipped model, as chosen in training/EXPERIMENTS.md.
-EXPORT ?= --planes axial coronal sagittal --interval 2 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5
+EXPORT ?= --planes axial coronal sagittal --interval 2 --attention 0.2 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5
 SEQUENCES := flair t1 t1ce t2
 RUN_DIR := runs/mobile_unet
 # The parts of the training, in order; the test patients join in the last one.
@@ -116,7 +116,7 @@ card: $(filter .uv/%,$(UV))  ## score the network that has not seen the test pat
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --json $(HELD_OUT)/test.json
 	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --without $$s --json $(HELD_OUT)/test_without_$$s.json || exit 1; done
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --quality fast --json $(HELD_OUT)/test_fast.json
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_every $(EXPORT) --interval 1
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_every $(EXPORT) --interval 1 --attention 0
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_every --only test --json $(HELD_OUT)/test_every.json
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_flip $(EXPORT) --flip
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_flip --only test --json $(HELD_OUT)/test_flip.json

@@ -90,12 +90,16 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     ):
         module.init_app(app)
 
-    app.extensions["model"] = ModelHolder(settings)
+    holder = app.extensions["model"] = ModelHolder(settings)
     is_server = not _is_command()
+    serves = is_server if serve is None else serve
+    # With a broker the workers load it, each its own.
+    if serves and not settings.broker_url:
+        holder.begin()
     # A command leaves no data folder behind where it happens to be called.
     if is_server:
         storage.make(app)
-    if is_server if serve is None else serve:
+    if serves:
         _serve(app)
     return app
 
@@ -106,9 +110,7 @@ def _serve(app: Flask) -> None:
         app.extensions["model"].get()
         return
     worker, holder = jobs.worker(app), app.extensions["model"]
-    # Before the model: a second process on the same folder is refused at once.
     worker.claim()
-    # With a broker the workers load it, each its own.
     _ = holder.card if app.config["SETTINGS"].broker_url else holder.get()
     worker.start()
     run = click.get_current_context(silent=True)

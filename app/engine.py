@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 
 from app.config import Settings
 from app.errors import StartupError
@@ -41,6 +42,15 @@ class ModelHolder:
             if self._segmenter is None:
                 self._segmenter = self._load()
             return self._segmenter
+
+    def begin(self) -> None:
+        """Load the model in a thread, while other things are made ready; `get()` tells the outcome."""
+
+        def load() -> None:
+            with suppress(StartupError):
+                self.get()
+
+        threading.Thread(target=load, name="model").start()
 
     def _load(self) -> Segmenter:
         settings = self._settings

@@ -32,8 +32,9 @@ class Inference:
     batch : slices per call on a CPU; few, so that what is computed on stays in its caches
     gpu_batch : the same on a GPU, which many keep busy
     planes : orientations that are sliced, segmented and averaged
-    interval : of the planes after the first, only every such slice is segmented; what lies between
-        is interpolated
+    interval : only every such slice is segmented; what lies between is interpolated
+    attention : planes after the first are looked at only near where the first gives tumour at least
+        this probability; 0: everywhere
     flip : average with the prediction of the left-right mirrored scan
     """
 
@@ -49,6 +50,7 @@ class Inference:
     gpu_batch: int = 32
     planes: tuple[Plane, ...] = ("axial",)
     interval: int = 1
+    attention: float = 0.0
     flip: bool = False
 
 

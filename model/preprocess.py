@@ -85,9 +85,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Window:
-    """Where a batch lies: `source` cuts it out of (slices, rows, columns), `batch` out of itself."""
+    """Where a batch lies.
 
-    source: tuple[slice, slice, slice]
+    indices : its slices, in the volume; `box` : rows and columns of them;
+    batch : cuts them out of (batch, rows, columns)
+    """
+
+    indices: range
+    box: tuple[slice, slice]
     batch: tuple[slice, slice, slice]
 
 
@@ -96,21 +101,35 @@ def prepare(case: Case, parameters: Preprocessing) -> Prepared:
     data, affine = canonical_1mm(case)
     brain, stripped = brain_mask(data)
     box = bounding_box(brain)
-    brain = np.ascontiguousarray(brain[box])
-    volume = np.zeros((*brain.shape, data.shape[-1]), np.float16)
+    # In axial slices from here on, each in one piece.
+    slices, brain_slices = as_slices(data[box], "axial"), as_slices(brain[box], "axial")
+    brain_slices = np.ascontiguousarray(brain_slices)
+    brain = brain_slices.transpose(1, 2, 0)
+    volume = slice_major((*brain.shape, data.shape[-1]), np.float16)
+    into = as_slices(volume, "axial")
 
     def normalise_one(channel: int) -> None:
         # Outside the brain every sequence is 0, so that no step sees a scanner's background.
-        array = np.where(brain, data[(*box, channel)], np.float32(0))
+        array = np.zeros(brain_slices.shape, np.float32)
+        np.copyto(array, slices[..., channel], where=brain_slices)
         if parameters.denoise:
             array = denoised(array)
         if parameters.bias_correction:
-            array = bias_corrected(array, brain)
-        volume[..., channel] = normalised(array, brain, parameters)
+            array = bias_corrected(array, brain_slices)
+        into[..., channel] = normalised(array, brain_slices, parameters)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(normalise_one, case.present))
     return Prepared(volume, brain, box, data.shape[:3], affine, stripped)
+
+
+def slice_major(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Return zeros (X, Y, Z, ...) in whose memory an axial slice lies in one piece.
+
+    So most slices are read and written in long runs, not voxel by voxel.
+    """
+    x, y, z, *rest = shape
+    return np.zeros((z, x, y, *rest), dtype).transpose(1, 2, 0, *range(3, len(shape)))
 
 
 def canonical_1mm(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -249,22 +268,20 @@ def slice_batches(
     plane: Plane,
     shapes: Sequence[tuple[int, int]],
     batch: int,
-    interval: int = 1,
+    seen: range | None = None,
 ) -> Iterator[tuple[np.ndarray, Window]]:
     """Yield network inputs (batch, H, W, C) float32 and what they show, in the order of slices.
 
-    `volume` is (X, Y, Z, 4), quickest in float32, `brain` (X, Y, Z). Of each batch only the rows and columns with brain
-    are taken, centred in the first of `shapes` that holds them: towards the top of a head that is
+    `volume` is (X, Y, Z, 4), quickest in float32, `brain` (X, Y, Z); `seen` are the slices that are
+    taken, all unless told. Of each batch only the rows and columns with brain are taken, in its slices and those
+    between, centred in the first of `shapes` that holds them: towards the top of a head that is
     half the work. Slices without brain are left out. The last batch is filled up with empty slices.
-
-    `interval`: take every such slice; a batch then has the rows and columns of the brain in the
-    slices between as well.
     """
     brain = np.ascontiguousarray(as_slices(brain, plane))
-    for start in range(0, len(brain), batch * interval):
-        part = slice(start, min(start + batch * interval, len(brain)), interval)
-        taken = range(len(brain))[part]
-        inside = brain[max(0, start - interval + 1) : taken[-1] + interval].any(axis=0)
+    seen = range(len(brain)) if seen is None else seen
+    for start in range(0, len(seen), batch):
+        taken = seen[start : start + batch]
+        inside = brain[max(0, taken[0] - seen.step + 1) : taken[-1] + seen.step].any(axis=0)
         if not inside.any():
             continue
         box = bounding_box(inside)
@@ -275,7 +292,7 @@ def slice_batches(
         by_slice = inputs.reshape(*inputs.shape[:3], parameters.slices, len(MODALITIES))
         for row, index in enumerate(taken):
             fill_slice(by_slice[row, *where], volume, index, parameters, plane, box)
-        yield inputs, Window((part, *box), (slice(0, len(taken)), *where))
+        yield inputs, Window(taken, box, (slice(0, len(taken)), *where))
 
 
 def centred(size: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:

@@ -86,12 +86,10 @@ class Segmenter:
     def device(self) -> str:
         """What ran, as text for people: the engine's device and the views of a scan it averaged."""
         inference = self.card.inference
-        first, *others = inference.planes
         every = ORDINALS.get(inference.interval, f"{inference.interval}th")
-        thinned = f"every {every} " if others and inference.interval > 1 else ""
-        planes = ", ".join([first, *([thinned + ", ".join(others)] if others else [])])
+        thinned, slices = (f"every {every} ", "slice") if inference.interval > 1 else ("", "slices")
         mirrored = " and mirrored" if inference.flip else ""
-        return f"{self._engine.device}; {planes}{mirrored} slices"
+        return f"{self._engine.device}; {thinned}{', '.join(inference.planes)}{mirrored} {slices}"
 
     def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
         """Segment one case. Raises CaseError `no_brain`."""

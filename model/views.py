@@ -10,10 +10,21 @@ import numpy as np
 from model.card import ModelCard
 from model.engines import Engine
 from model.labels import CLASSES
-from model.preprocess import PLANES, Plane, Prepared, Window, as_slices, slice_batches
+from model.preprocess import (
+    PLANES,
+    Plane,
+    Prepared,
+    Window,
+    as_slices,
+    bounding_box,
+    slice_batches,
+    slice_major,
+)
 
-# Slabs in X whose classes are chosen at once: a few megabytes, which caches hold.
+# Axial slices that are worked on at once: a few megabytes, which caches hold.
 PART = 8
+# Slices further than this from where the first plane suspects tumour are not looked at again.
+ATTENTION_MARGIN = 4
 
 
 @dataclass(frozen=True)
@@ -35,91 +46,75 @@ class Views:
         views = [(plane, mirror) for plane in inference.planes for mirror in mirrors]
         # Once for all slices: converting each of them three times takes longer.
         prepared = replace(prepared, volume=prepared.volume.astype(np.float32))
-        if len(views) == 1:
-            return self._infer_alone(prepared, views[0][0], advance)
-        total = np.zeros((*prepared.volume.shape[:3], CLASSES), np.float32)
-        counted = np.zeros((*total.shape[:3], 1), np.float32)
+        mean = Mean.of(prepared.volume.shape[:3])
+        region = (slice(None),) * 3
 
         def advance_in(number: int, fraction: float) -> None:
             advance((number + fraction) / len(views))
 
         for number, (plane, mirror) in enumerate(views):
-            self._add_view(prepared, plane, mirror, total, counted, partial(advance_in, number))
-        return _winners_of_mean(total, counted, weights)
-
-    def _infer_alone(
-        self, prepared: Prepared, plane: Plane, advance: Callable[[float], None]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels and confidence of a single view.
-
-        Classes are chosen batch by batch, while later batches are being computed.
-        """
-        labels, confidence = np.zeros((2, *prepared.volume.shape[:3]), np.uint8)
-        into = as_slices(labels, plane), as_slices(confidence, plane)
-
-        def receive(window: Window, result: np.ndarray) -> None:
-            found = winners(result[window.batch], self.card.postprocessing.class_weights)
-            into[0][window.source], into[1][window.source] = found
-
-        self._infer_view(prepared.volume, prepared.brain, plane, 1, receive, advance)
-        return labels, confidence
+            if number == len(mirrors) and inference.attention:
+                region = mean.tumour_box(inference.attention)
+            if region is None:
+                break
+            self._add_view(prepared, plane, mirror, region, mean, partial(advance_in, number))
+        return mean.chosen(weights)
 
     def _add_view(
         self,
         prepared: Prepared,
         plane: Plane,
         mirror: bool,
-        total: np.ndarray,
-        counted: np.ndarray,
+        region: tuple[slice, slice, slice],
+        mean: "Mean",
         advance: Callable[[float], None],
     ) -> None:
-        """Add the probabilities of one view to `total` (X, Y, Z, classes), its weights to `counted`.
+        """Add the probabilities of one view to `mean`, of the slices in `region` (X, Y, Z).
 
         Slices between those that the network saw get shares of their neighbours' probabilities.
         """
-        inference = self.card.inference
-        interval = 1 if plane == inference.planes[0] else inference.interval
-        step = -1 if mirror else 1
-        into = as_slices(total[::step], plane)
+        interval, step = self.card.inference.interval, -1 if mirror else 1
+        into, counted = (as_slices(array[::step], plane) for array in (mean.total, mean.counted))
+        start, stop, _ = region[PLANES[plane][0]].indices(len(into))
+        if mirror and plane == "sagittal":
+            start, stop = len(into) - stop, len(into) - start
+        seen = range(start, stop, interval)
         weights = np.zeros(len(into), np.float32)
-        for index in range(0, len(into), interval):
+        for index in seen:
             for other, share in shares(index, interval, len(into)):
                 weights[other] += share
-        as_slices(counted[::step], plane)[:] += weights.reshape(-1, 1, 1, 1)
+        counted += weights.reshape(-1, 1, 1, 1)
 
         def receive(window: Window, result: np.ndarray) -> None:
-            taken, *box = window.source
-            indices = range(len(into))[taken]
-            for index, found in zip(indices, result[window.batch], strict=True):
+            for index, found in zip(window.indices, result[window.batch], strict=True):
                 for other, share in shares(index, interval, len(into)):
-                    into[other][*box] += found * np.float32(share)
+                    into[other][*window.box] += found if share == 1 else found * np.float32(share)
 
         volume, brain = prepared.volume[::step], prepared.brain[::step]
-        self._infer_view(volume, brain, plane, interval, receive, advance)
+        self._infer_view(volume, brain, plane, seen, receive, advance)
 
     def _infer_view(
         self,
         volume: np.ndarray,
         brain: np.ndarray,
         plane: Plane,
-        interval: int,
+        seen: range,
         receive: Callable[[Window, np.ndarray], None],
         advance: Callable[[float], None],
     ) -> None:
-        """Run the network on every `interval`-th slice of (X, Y, Z, 4) in one plane.
+        """Run the network on the slices `seen` of (X, Y, Z, 4) in one plane.
 
         Calls `receive(window, probabilities (batch, rows, columns, classes))` batch by batch, and
         `advance` with the share that is done.
         """
         shapes = self.card.inference.shapes
         windows: list[Window] = []
-        slices = -(-volume.shape[PLANES[plane][0]] // interval)
         finished = 0
 
         def inputs() -> Iterator[np.ndarray]:
             parameters, batch = self.card.preprocessing, self.engine.batch
             for inputs, window in slice_batches(
-                volume, brain, parameters, plane, shapes, batch, interval
+                volume, brain, parameters, plane, shapes, batch, seen
             ):
                 windows.append(window)
                 yield inputs
@@ -129,9 +124,65 @@ class Views:
             receive(windows[index], result)
             # Counted, since batches may finish in another order than they began in.
             finished += 1
-            advance(min(1.0, finished * self.engine.batch / slices))
+            advance(min(1.0, finished * self.engine.batch / len(seen)))
 
         self.engine.run(inputs(), one)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Class probabilities that are being averaged.
+
+    total : (X, Y, Z, classes) float32, their sum
+    counted : (X, Y, Z, 1) float32, how often each voxel counts in it
+    """
+
+    total: np.ndarray
+    counted: np.ndarray
+
+    @classmethod
+    def of(cls, shape: tuple[int, int, int]) -> "Mean":
+        return cls(slice_major((*shape, CLASSES), np.float32), slice_major((*shape, 1), np.float32))
+
+    def tumour_box(self, probability: float) -> tuple[slice, slice, slice] | None:
+        """Return the box, ATTENTION_MARGIN wider, of where tumour is at least this probable.
+
+        None where it is nowhere.
+        """
+        # Axial slices lie in one piece each.
+        slices, counted = as_slices(self.total, "axial"), as_slices(self.counted, "axial")
+        found = np.zeros(slices.shape[:3], bool)
+
+        def look(part: slice) -> None:
+            tumour = slices[part, ..., 1:].sum(axis=-1)
+            found[part] = tumour >= probability * counted[part, ..., 0]
+
+        _by_parts(look, len(found))
+        if not found.any():
+            return None
+        return tuple(
+            slice(max(0, cut.start - ATTENTION_MARGIN), cut.stop + ATTENTION_MARGIN)
+            for cut in bounding_box(found.transpose(1, 2, 0))
+        )
+
+    def chosen(self, weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and confidence, (X, Y, Z) uint8; see the function `winners`."""
+        labels, confidence = (slice_major(self.total.shape[:3], np.uint8) for _ in range(2))
+        arrays = (self.total, self.counted, labels, confidence)
+        total, counted, into_labels, into_confidence = (as_slices(a, "axial") for a in arrays)
+
+        def choose(part: slice) -> None:
+            found = winners(total[part] / counted[part], weights)
+            into_labels[part], into_confidence[part] = found
+
+        _by_parts(choose, len(total))
+        return labels, confidence
+
+
+def _by_parts(work: Callable[[slice], None], length: int) -> None:
+    """Call `work` with slices that make up `length`, on all cores."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(work, [slice(start, start + PART) for start in range(0, length, PART)]))
 
 
 def shares(index: int, interval: int, count: int) -> Iterator[tuple[int, float]]:
@@ -141,21 +192,6 @@ def shares(index: int, interval: int, count: int) -> Iterator[tuple[int, float]]
     """
     for other in range(max(0, index - interval + 1), min(count, index + interval)):
         yield other, 1 - abs(other - index) / interval
-
-
-def _winners_of_mean(
-    total: np.ndarray, counted: np.ndarray, weights: tuple[float, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels and confidence of probabilities (X, Y, Z, classes) over how often each counts."""
-    labels, confidence = np.zeros((2, *total.shape[:3]), np.uint8)
-
-    def choose(part: slice) -> None:
-        labels[part], confidence[part] = winners(total[part] / counted[part], weights)
-
-    parts = [slice(start, start + PART) for start in range(0, len(total), PART)]
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(choose, parts))
-    return labels, confidence
 
 
 def winners(probabilities: np.ndarray, weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

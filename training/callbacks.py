@@ -84,5 +84,5 @@ def predict(model: keras.Model, case: PreparedCase, preprocessing: Preprocessing
     labels = np.zeros(case.labels.shape, np.uint8)
     for inputs, window in slice_batches(volume, brain, preprocessing, "axial", [(160, 192)], 16):
         found = np.argmax(model.predict_on_batch(inputs), axis=-1)
-        labels[window.source] = found[window.batch]
+        labels[window.indices, *window.box] = found[window.batch]
     return labels

@@ -29,7 +29,7 @@ from model.preprocess import PLANES, Preprocessing
 from training.dataset import load_preprocessing
 from training.rounding import round_weights
 
-VERSION = "0.3.1"
+VERSION = "0.3.2"
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
 ENGINE_TOLERANCE = 0.01
 # The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:
@@ -44,8 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("runs/data"))
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"])
+    parser.add_argument("--interval", type=int, default=1, help="take every such slice")
     parser.add_argument(
-        "--interval", type=int, default=1, help="take every such slice of planes after the first"
+        "--attention",
+        type=float,
+        default=0.0,
+        metavar="PROBABILITY",
+        help="planes after the first are looked at only near tumour at least this probable",
     )
     parser.add_argument("--flip", action="store_true", help="average with the mirrored prediction")
     parser.add_argument(
@@ -67,7 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
     card = make_card(
         options.run,
         load_preprocessing(options.data),
-        Inference(planes=tuple(options.planes), interval=options.interval, flip=options.flip),
+        Inference(
+            planes=tuple(options.planes),
+            interval=options.interval,
+            attention=options.attention,
+            flip=options.flip,
+        ),
         Postprocessing(
             class_weights=tuple(options.class_weights),
             min_component_ml=options.min_component_ml,

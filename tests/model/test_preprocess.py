@@ -165,8 +165,8 @@ def test_windows_cut_the_same_out_of_volume_and_batch(plane):
     batches = preprocess.slice_batches(volume, brain, parameters, plane, shapes, 8)
     for inputs, window in batches:
         found = inputs[window.batch]
-        preprocess.as_slices(again, plane)[window.source] = found[..., :4]
-        preprocess.as_slices(mirrored, plane)[window.source] = found[..., 4:]
+        preprocess.as_slices(again, plane)[window.indices, *window.box] = found[..., :4]
+        preprocess.as_slices(mirrored, plane)[window.indices, *window.box] = found[..., 4:]
         sizes.add(inputs.shape[1:3])
     np.testing.assert_array_equal(again, volume)
     # Of the mirrored volume only what lies in the boxes of the batches' own brain is seen.

@@ -144,7 +144,7 @@ def test_every_view_puts_its_answer_where_it_belongs(segmenter, demo_case, plane
     plain = dataclasses.replace(
         segmenter.card,
         inference=dataclasses.replace(
-            segmenter.card.inference, planes=planes, interval=1, flip=flip
+            segmenter.card.inference, planes=planes, interval=1, attention=0.0, flip=flip
         ),
         postprocessing=Postprocessing(),
     )
@@ -165,7 +165,10 @@ def test_slices_between_are_interpolated(segmenter, demo_case):
             dataclasses.replace(
                 segmenter.card,
                 inference=dataclasses.replace(
-                    segmenter.card.inference, planes=("axial", "sagittal"), interval=interval
+                    segmenter.card.inference,
+                    planes=("sagittal",),
+                    interval=interval,
+                    attention=0.0,
                 ),
                 postprocessing=Postprocessing(),
             ),
@@ -195,6 +198,58 @@ def _in_whole(prepared, mask: np.ndarray) -> np.ndarray:
     whole = np.zeros(prepared.shape, bool)
     whole[prepared.box] = mask
     return whole
+
+
+class Counting:
+    """What an engine does, and how many batches it was given."""
+
+    def __init__(self, engine):
+        self._engine, self.batch, self.batches = engine, engine.batch, 0
+        self.name, self.device = engine.name, engine.device
+
+    def run(self, batches, receive):
+        def counted():
+            for batch in batches:
+                self.batches += 1
+                yield batch
+
+        self._engine.run(counted(), receive)
+
+
+class Nothing(Threshold):
+    """An engine that finds no tumour anywhere."""
+
+    def run(self, batches, receive):
+        for index, batch in enumerate(batches):
+            receive(index, np.broadcast_to(np.float32([1, 0, 0, 0]), (*batch.shape[:3], 4)))
+
+
+def _attentive(segmenter, engine, attention: float, **changes) -> tuple[Segmenter, Counting]:
+    inference = dataclasses.replace(segmenter.card.inference, attention=attention, **changes)
+    counting = Counting(engine)
+    return Segmenter(dataclasses.replace(segmenter.card, inference=inference), counting), counting
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_later_planes_are_looked_at_near_a_tumour_only(segmenter, demo_case, flip):
+    case, _ = demo_case
+    attentive, few = _attentive(segmenter, segmenter._engine, 0.2, flip=flip)
+    everywhere, all_ = _attentive(segmenter, segmenter._engine, 0.0, flip=flip)
+    found, expected = attentive.segment(case).labels, everywhere.segment(case).labels
+    assert few.batches < 0.9 * all_.batches
+    tumour = np.count_nonzero(expected)
+    assert tumour > 1000 and np.count_nonzero(found != expected) < 0.005 * tumour
+
+
+def test_without_suspicion_the_first_plane_is_enough(segmenter, demo_case):
+    case, _ = demo_case
+    attentive, few = _attentive(segmenter, Nothing(), 0.2)
+    _, first = _attentive(segmenter, Nothing(), 0.0)
+    fast = dataclasses.replace(segmenter.card.inference, planes=("axial",))
+    Segmenter(dataclasses.replace(segmenter.card, inference=fast), first).segment(case)
+    result = attentive.segment(case)
+    assert few.batches == first.batches > 0
+    assert not result.labels.any() and (result.confidence == 255).all()
 
 
 @pytest.mark.parametrize("interval", [1, 2, 3])
@@ -228,7 +283,7 @@ def test_an_engine_ends_what_it_began_when_a_receiver_fails(segmenter):
 def test_fast_takes_the_first_plane_alone():
     fast = Segmenter.load(engine="openvino", device="cpu", quality="fast")
     assert fast.card.inference.planes == ("axial",) and not fast.card.inference.flip
-    assert fast.device.endswith("; axial slices")
+    assert fast.device.endswith("; every second axial slice")
 
 
 def test_the_device_names_the_slices_that_are_seen(segmenter):
@@ -236,4 +291,4 @@ def test_the_device_names_the_slices_that_are_seen(segmenter):
         segmenter.card.inference, planes=("axial", "coronal", "sagittal"), interval=2, flip=True
     )
     thinned = Segmenter(dataclasses.replace(segmenter.card, inference=inference), Threshold())
-    assert thinned.device == "threshold; axial, every second coronal, sagittal and mirrored slices"
+    assert thinned.device == ("threshold; every second axial, coronal, sagittal and mirrored slice")
