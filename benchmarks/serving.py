@@ -1,5 +1,6 @@
 """Times and memory of the serving path."""
 
+import os
 import subprocess
 import sys
 import time
@@ -132,11 +133,18 @@ def measure_overlays(folder: Path) -> list[Measurement]:
 
 
 def _start_s(data_dir: Path) -> float:
-    """Return seconds from starting Python to an app that can serve."""
-    program = f"from app import create_app; create_app({{'data_dir': {str(data_dir)!r}}})"
+    """Return seconds from starting Python to what gunicorn loads being able to serve."""
+    command = [sys.executable, "-c", "import wsgi; print('ready', flush=True)"]
+    environment = os.environ | {"BTS_DATA_DIR": str(data_dir)}
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-    return time.perf_counter() - start
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        process.stdout.readline()
+        seconds = time.perf_counter() - start
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return seconds
 
 
 def _peak_memory_mb(case_dir: Path, engine: EngineName) -> float:
