@@ -56,13 +56,17 @@ class Folds:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One recipe: everything that its scores depend on, but for the data."""
+    """One recipe: everything that its scores depend on, but for the data.
+
+    then : further parts of the training, each going on from the weights of the one before
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     folds: Folds = Folds()
     preprocessing: Preprocessing = Preprocessing()
     train: Settings = Settings()
+    then: tuple[Settings, ...] = ()
     inference: Inference = Inference()
     postprocessing: Postprocessing = Postprocessing()
 
@@ -80,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     config = read_toml(options.config)
     try:
-        experiments = read_experiments(config)
+        experiments = read_experiments(config, options.config.parent)
     except ValueError as error:
         print(f"{options.config}: {error}", file=sys.stderr)
         return 2
@@ -98,13 +102,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def read_experiments(config: dict[str, Any]) -> dict[str, Experiment]:
-    """Return the experiments by name: `[base]` with each one's changes. Raises ValueError."""
+def read_experiments(config: dict[str, Any], folder: Path) -> dict[str, Experiment]:
+    """Return the experiments by name: `[base]` with each one's changes.
+
+    Where one has a `recipe`, its training is that of these files in `folder`, one after the other.
+    Raises ValueError.
+    """
     experiments = {}
     for name, table in config["experiment"].items():
-        base = config.get(table.get("base", "base"), {})
+        fields = merged(config.get("base", {}), table.get("change", {}))
+        if parts := [read_toml(folder / path) for path in table.get("recipe", ())]:
+            fields |= {"train": parts[0], "then": parts[1:]}
         try:
-            experiments[name] = parse(Experiment, merged(base, table.get("change", {})))
+            experiments[name] = parse(Experiment, fields)
         except ValueError as error:
             raise ValueError(f"experiment {name}: {error}") from None
     return experiments
@@ -140,15 +150,22 @@ def run_experiment(name: str, experiment: Experiment, options: argparse.Namespac
         run = options.out / f"{digest(experiment.folds)}-{digest(experiment.train)}" / data.name
         run = run / f"fold{number}"
         minutes += train_fold(experiment.train, split, data, run, options.imagenet)
+        for settings in experiment.then:
+            artefact = run / "artefact"
+            export(make_card(run, load_preprocessing(data)), run / "final.weights.h5", artefact)
+            run = run / f"then-{digest(settings)}"
+            minutes += train_fold(settings, split, data, run, start_from=artefact)
         cases |= score_fold(experiment, split["validation"], data, run, options.data_dirs)
-    settings = experiment.train
-    trained = len(experiment.folds.run) * settings.epochs * settings.steps_per_epoch
+    patches = len(experiment.folds.run) * sum(
+        part.epochs * part.steps_per_epoch * part.batch
+        for part in (experiment.train, *experiment.then)
+    )
     return {
         "name": name,
         "hash": digest(experiment),
         "settings": asdict(experiment),
         "minutes": round(minutes, 1),
-        "slices_per_s": round(trained * settings.batch / max(minutes * 60, 1), 1),
+        "slices_per_s": round(patches / max(minutes * 60, 1), 1),
         "cases": cases,
     }
 
@@ -198,16 +215,28 @@ def patient_of(name: str) -> str:
 
 
 def train_fold(
-    settings: Settings, split: dict, data: Path, run: Path, imagenet: Path | None
+    settings: Settings,
+    split: dict,
+    data: Path,
+    run: Path,
+    imagenet: Path | None = None,
+    start_from: Path | None = None,
 ) -> float:
     """Train one fold unless that is done; return the minutes that it took, over all resumes."""
     clock = run / "minutes.txt"
-    if not (run / "final.weights.h5").exists():
-        started = time.monotonic()
-        train(settings, split, data, run, imagenet)
-        keras.backend.clear_session()
-        clock.write_text(f"{(time.monotonic() - started) / 60:.2f}")
-    return float(clock.read_text())
+    before = float(clock.read_text()) if clock.exists() else 0.0
+    if (run / "final.weights.h5").exists():
+        return before
+    started = time.monotonic()
+    try:
+        train(settings, split, data, run, imagenet, start_from=start_from)
+    finally:
+        minutes = before + (time.monotonic() - started) / 60
+        # A run that fails before it begins has no folder.
+        if run.exists():
+            clock.write_text(f"{minutes:.2f}")
+    keras.backend.clear_session()
+    return minutes
 
 
 def score_fold(

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from model.card import read_card
 from training import crossval
 from training.crossval import Folds, digest, fold_split, read_experiments
 from training.experiments import compared
@@ -47,7 +48,7 @@ def test_fewer_patients_are_a_part_of_more():
 
 def test_the_shipped_experiments_can_be_read_and_differ():
     config = read_toml(crossval.HERE / "experiments.toml")
-    experiments = read_experiments(config)
+    experiments = read_experiments(config, crossval.HERE)
     assert len({digest(experiment) for experiment in experiments.values()}) == len(experiments)
     for name, table in config["experiment"].items():
         assert (
@@ -57,7 +58,8 @@ def test_the_shipped_experiments_can_be_read_and_differ():
 
 
 def test_results_outlive_new_settings_but_not_changed_ones():
-    experiments = read_experiments(read_toml(crossval.HERE / "experiments.toml"))
+    config = read_toml(crossval.HERE / "experiments.toml")
+    experiments = read_experiments(config, crossval.HERE)
     kept = json.loads((crossval.HERE / "results/base.json").read_text())
     # Recorded before these settings existed, and with other sizes of slices.
     assert "mirror" not in kept["settings"]["train"]
@@ -70,7 +72,7 @@ def test_results_outlive_new_settings_but_not_changed_ones():
 def test_a_misspelt_setting_is_refused():
     config = {"experiment": {"odd": {"question": "?", "change": {"train": {"epoch": 3}}}}}
     with pytest.raises(ValueError, match=r"experiment odd: train.epoch"):
-        read_experiments(config)
+        read_experiments(config, crossval.HERE)
     with pytest.raises(ValueError, match="planes"):
         parse(Settings, {"sampling": {"planes": ["oblique"]}})
 
@@ -122,6 +124,19 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         [experiment.mirrored]
         question = "Are weights shared between ways of prediction?"
         change.inference.flip = true
+        [experiment.longer]
+        question = "Does a second part go on from the first?"
+        recipe = ["small.toml", "small.toml"]
+        """
+    )
+    (tmp_path / "small.toml").write_text(
+        """
+        network = "simple_unet"
+        epochs = 1
+        steps_per_epoch = 2
+        batch = 2
+        warmup_steps = 1
+        batch_norm_batches = 3
         """
     )
     arguments = [str(labelled), "--config", str(config), "--data", str(prepared)]
@@ -131,8 +146,11 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
     base = json.loads((tmp_path / "results" / "base.json").read_text())
     held_out = fold_split(json.loads((prepared / "split.json").read_text()), Folds(2, (1,)), 1)
     assert sorted(base["cases"]) == sorted(held_out["validation"])
-    # One training serves both experiments.
-    assert len(list((tmp_path / "out").rglob("final.weights.h5"))) == 1
+    # One training serves two experiments, and the third has two parts.
+    assert len(list((tmp_path / "out").rglob("final.weights.h5"))) == 3
+    (second,) = (tmp_path / "out").rglob("then-*/start.json")
+    first = second.parent.parent / "artefact"
+    assert json.loads(second.read_text())["weights"] == read_card(first).checksum
     report = (tmp_path / "report").read_text()
     assert "| base |" in report and "It does." in report and "| mirrored | base |" in report
     before = (tmp_path / "results" / "base.json").stat().st_mtime_ns
