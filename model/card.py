@@ -21,6 +21,7 @@ OPENVINO = "network.xml"
 OPENVINO_BIN = "network.bin"
 DEFAULT_DIR = Path(__file__).parent / "artefact"
 FORMAT = 1
+ORDINALS = {2: "second", 3: "third"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class Inference:
     interval: int = 1
     attention: float = 0.0
     flip: bool = False
+
+    @property
+    def views(self) -> str:
+        """What is seen of a scan, as text for people."""
+        every = ORDINALS.get(self.interval, f"{self.interval}th")
+        thinned, slices = (f"every {every} ", "slice") if self.interval > 1 else ("", "slices")
+        mirrored = " and mirrored" if self.flip else ""
+        return f"{thinned}{', '.join(self.planes)}{mirrored} {slices}"
 
 
 @dataclass(frozen=True)

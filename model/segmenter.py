@@ -28,7 +28,6 @@ from model.views import Views
 # Share of the whole job at which each stage ends, for the progress bar.
 STAGES = {"preprocess": 0.25, "inference": 0.9, "postprocess": 1.0}
 Progress = Callable[[str, float], None]
-ORDINALS = {2: "second", 3: "third"}
 Quality = Literal["accurate", "fast"]
 
 
@@ -85,11 +84,7 @@ class Segmenter:
     @property
     def device(self) -> str:
         """What ran, as text for people: the engine's device and the views of a scan it averaged."""
-        inference = self.card.inference
-        every = ORDINALS.get(inference.interval, f"{inference.interval}th")
-        thinned, slices = (f"every {every} ", "slice") if inference.interval > 1 else ("", "slices")
-        mirrored = " and mirrored" if inference.flip else ""
-        return f"{self._engine.device}; {thinned}{', '.join(inference.planes)}{mirrored} {slices}"
+        return f"{self._engine.device}; {self.card.inference.views}"
 
     def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
         """Segment one case. Raises CaseError `no_brain`."""

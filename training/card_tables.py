@@ -60,7 +60,7 @@ def modes_table(results: list[dict]) -> str:
     """Return mean Dice and median seconds of evaluations that averaged different views."""
     rows = []
     for result in sorted(results, key=lambda result: seconds_per_patient(result)):
-        views = result["model"]["device"].split("; ")[-1].removesuffix(" slices")
+        views = result["model"]["device"].split("; ")[-1]
         dice = [f"{result['mean']['regions'][short]['dice']:.3f}" for short in SHORT]
         rows.append((views, *dice, f"{seconds_per_patient(result):.1f}"))
     return table(("views", *SHORT, "seconds"), rows)

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.card import DEFAULT_DIR, Inference, ModelCard, read_card
 from model.labels import REGIONS
 from model.postprocess import Postprocessing
 from training.card_tables import (
@@ -34,8 +34,8 @@ patient. An empty result does not mean that there is nothing to find.
 ## What it is
 
 {title}: a U-Net whose encoder is MobileNetV2, pre-trained on ImageNet, with skip connections, a
-feature pyramid and a decoder of separable convolutions. It sees {planes} slices at 1 mm with
-{neighbours} neighbour on each side of all four sequences ({channels} channels) and gives each voxel
+feature pyramid and a decoder of separable convolutions. It sees {views}{attention}, at 1 mm with
+{neighbours} neighbour on each side, of all four sequences ({channels} channels), and gives each voxel
 one of four classes. Weights: SHA-256 `{checksum}`.
 
 {sizes}
@@ -185,12 +185,24 @@ def describe(card: ModelCard) -> dict:
         "clip": " and ".join(f"{value:g}" for value in card.preprocessing.clip_percentiles),
         "denoise": on[card.preprocessing.denoise],
         "n4": on[card.preprocessing.bias_correction],
-        "planes": ", ".join(card.inference.planes),
+        "views": card.inference.views,
+        "attention": attention_text(card.inference),
         "flip": on[card.inference.flip],
         "post": post_text(post),
         "parts": table(*parts_table(parts)),
         "settings": "\n\n".join(settings_texts(parts)),
     }
+
+
+def attention_text(inference: Inference) -> str:
+    """Return what later planes leave out, as the end of a list of views."""
+    first, *others = inference.planes
+    if not (inference.attention and others):
+        return ""
+    return (
+        f" ({' and '.join(others)} ones only near where {first} ones give tumour a probability of "
+        f"{inference.attention:g})"
+    )
 
 
 def post_text(post: Postprocessing) -> str:
