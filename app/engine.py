@@ -1,5 +1,6 @@
 """The one Segmenter of the process, loaded once."""
 
+import importlib
 import logging
 import threading
 from contextlib import suppress
@@ -11,6 +12,9 @@ from model.errors import ModelError
 from model.segmenter import Segmenter
 
 log = logging.getLogger(__name__)
+
+# What is imported when it is first used: half a second that no start and no case need wait for.
+FOR_FIRST_CASE = ("scipy.ndimage", "scipy.spatial")
 
 
 class ModelHolder:
@@ -49,6 +53,8 @@ class ModelHolder:
         def load() -> None:
             with suppress(StartupError):
                 self.get()
+            for name in FOR_FIRST_CASE:
+                importlib.import_module(name)
 
         threading.Thread(target=load, name="model").start()
 

@@ -105,12 +105,15 @@ def _save(folder: Path, name: str, volume: np.ndarray, affine: np.ndarray) -> No
 def windowed(volume: np.ndarray) -> np.ndarray:
     """Return (X, Y, Z) as uint8, from the darkest to the brightest that matters in the head."""
     background = volume.min()
-    head = volume[volume > background]
+    # Every eighth voxel tells the window as well as all.
+    sample = volume[::2, ::2, ::2]
+    head = sample[sample > background]
     low, high = np.percentile(head, WINDOW_PERCENTILES) if head.size else (0.0, 1.0)
     # The background stays black also where the darkest tissue is far brighter.
     low = min(low, max(background, 0.0)) if low > 0 else low
-    scale = 255.0 / max(high - low, 1e-6)
-    return np.clip((volume - low) * scale, 0, 255).astype(np.uint8)
+    result = volume - np.float32(low)
+    result *= np.float32(255.0 / max(high - low, 1e-6))
+    return np.clip(result, 0, 255, out=result).astype(np.uint8)
 
 
 def slice_count(folder: Path, plane: str) -> int:
