@@ -2,8 +2,9 @@
 
 import io
 import os
+import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
@@ -84,9 +85,18 @@ def load_case(
     present = [modality for modality in MODALITIES if modality in paths]
     labels = {modality: (names or {}).get(modality, paths[modality].name) for modality in present}
 
+    failed = threading.Event()
+
     def read(modality: str) -> Volume:
-        volume = read_volume(paths[modality], name=labels[modality], limits=limits)
-        _check_content(volume, labels[modality])
+        # Nobody sees this: files are begun in their order, and the bad one comes before.
+        if failed.is_set():
+            raise CancelledError
+        try:
+            volume = read_volume(paths[modality], name=labels[modality], limits=limits)
+            _check_content(volume, labels[modality])
+        except CaseError:
+            failed.set()
+            raise
         return volume
 
     # No more at a time than can be read at a time: a bad one keeps the rest from being read.
