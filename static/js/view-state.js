@@ -27,9 +27,10 @@ const lookOf = (state) => [
 // Commas stay as they are, as the server writes them: one slice has one address, and is cached once.
 const text = (pairs) => new URLSearchParams(pairs).toString().replaceAll("%2C", ",");
 
-/** The query that a state stands for; the same that the page takes without a script. */
+/** The query that a state stands for; all but the crosshair is taken without a script, too. */
 export function viewQuery(state) {
-  return text([...PLANES.map((plane) => [plane, state.index[plane]]), ...lookOf(state)]);
+  const crosshair = state.crosshair ? [] : [["crosshair", 0]];
+  return text([...PLANES.map((plane) => [plane, state.index[plane]]), ...lookOf(state), ...crosshair]);
 }
 
 /** Where one rendered slice of a version of the mask is to be had. */

@@ -293,5 +293,7 @@ for (const jump of jumps) {
 for (const time of viewer.querySelectorAll("time")) time.textContent = localTime(time.dateTime);
 
 // A browser that restores form values on reload may differ from what the server drew.
+crosshair.checked = new URLSearchParams(window.location.search).get("crosshair") !== "0";
+viewer.classList.toggle("no-crosshair", !crosshair.checked);
 makeCurrent("axial");
 draw();

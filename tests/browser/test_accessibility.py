@@ -19,3 +19,18 @@ def test_filled_upload_form_has_no_serious_violation(page: Page, scans):
     page.goto("/")
     page.set_input_files("#pick-files", [str(path) for path in scans.values()])
     assert violations(page) == []
+
+
+def test_progress_has_no_serious_violation(page: Page, scans, paused_worker):
+    page.goto("/")
+    page.set_input_files("#pick-files", [str(path) for path in scans.values()])
+    page.get_by_role("button", name="Segment", exact=True).click()
+    page.locator("#job").wait_for()
+    assert violations(page) == []
+
+
+def test_open_dialogs_have_no_serious_violation(page: Page, demo_address):
+    page.goto(demo_address)
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    assert violations(page) == []

@@ -151,7 +151,9 @@ def test_confidence_is_a_further_layer(page: Page):
 
 
 def test_crosshair_tells_place_intensity_and_region(page: Page):
-    assert re.fullmatch(r"RAS −?\d+\.\d, −?\d+\.\d, −?\d+\.\d mm · FLAIR \d+ · \D+", reading(page))
+    slices = ", ".join(f"{p} {index(page, p) + 1}" for p in ("axial", "coronal", "sagittal"))
+    place = r"RAS −?\d+\.\d, −?\d+\.\d, −?\d+\.\d mm"
+    assert re.fullmatch(rf"Slices {slices} · {place} · FLAIR \d+ · \D+", reading(page))
     inside, before = reading(page), index(page, "sagittal")
     assert "No region" not in inside
     box = page.locator(".pane canvas").bounding_box()
@@ -255,6 +257,46 @@ def test_closing_shows_the_slices_where_the_viewer_stood(page: Page):
     )
     expect(page.locator("[data-part=volume-viewer]")).to_be_hidden()
     page.wait_for_url(re.compile("^[^#]*$"))
+
+
+def test_crosshair_is_a_part_of_the_address(page: Page):
+    page.keyboard.press("x")
+    page.wait_for_url(re.compile(r"crosshair=0.*#3d"))
+    page.reload()
+    settle(page)
+    expect(page.locator("[data-part=crosshair]")).not_to_be_checked()
+    page.keyboard.press("x")
+    page.wait_for_url(lambda url: "crosshair" not in url)
+
+
+def test_full_screen_keeps_sequences_and_regions_at_hand(page: Page, screenshot):
+    before = page.viewport_size
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("document.fullscreenElement?.id === 'viewer'")
+    settle(page)
+    expect(page.locator('input[name="modality"][value="t1ce"]')).to_be_in_viewport()
+    expect(page.locator(".regions")).to_be_in_viewport()
+    screenshot(page, "full-screen")
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("document.fullscreenElement === null")
+    page.set_viewport_size(before)
+
+
+def test_the_next_case_opens_as_the_reader_left_this_one(webgl_browser, address):
+    """Without a choice made before, the processor alone is too slow to open it unasked."""
+    context = webgl_browser.new_context()
+    page = context.new_page()
+    viewer = page.locator("[data-part=volume-viewer]")
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    expect(viewer).to_be_hidden()
+    for expected in ("visible", "hidden"):
+        page.keyboard.press("v")
+        page.goto("about:blank")
+        page.goto(address)
+        getattr(expect(viewer), f"to_be_{expected}")()
+    context.close()
 
 
 def test_help_lists_the_keys_of_the_viewer(page: Page):

@@ -5,16 +5,19 @@
 import { part } from "../dom.js";
 import { wireKeys } from "../keys.js";
 import { TITLES } from "../modalities.js";
+import { PLANES } from "../view-state.js";
 import { draw, makeCurrent, moveTo, readState, step } from "../viewer.js";
 import { DEFAULTS, LAYOUTS, PRESETS, formatHash, parseHash } from "./address.js";
 import { Cine } from "./cine.js";
 import { Correction } from "./correction.js";
 import { compose, download } from "./picture.js";
-import { hasWebGL2 } from "./webgl.js";
+import { hasFastWebGL2, hasWebGL2 } from "./webgl.js";
 
 // Browsers refuse a page that rewrites its address too often.
 const ADDRESS_DELAY_MS = 250;
 const HAND = "hand";
+// Whether the reader has last opened or closed this viewer: so the next case begins.
+const CHOICE = "volume-viewer";
 
 const viewer = document.getElementById("viewer");
 const planes = part(viewer, "planes");
@@ -108,7 +111,9 @@ function tellReading() {
   const place = mm.map((value) => value.toFixed(1).replace("-", "−")).join(", ");
   const value = Number.isInteger(intensity) ? intensity : Number(intensity.toPrecision(4));
   const sure = confidence === undefined ? "" : ` · confidence ${confidence.toFixed(2)}`;
-  part(volume, "volume-reading").textContent = `RAS ${place} mm · ${TITLES[modality]} ${value} · ${region ?? "No region"}${sure}`;
+  const { index } = readState();
+  const slices = PLANES.map((plane) => `${plane} ${index[plane] + 1}`).join(", ");
+  part(volume, "volume-reading").textContent = `Slices ${slices} · RAS ${place} mm · ${TITLES[modality]} ${value} · ${region ?? "No region"}${sure}`;
 }
 
 // What happens on the stage
@@ -144,7 +149,6 @@ function close() {
   if (!own.open || !leaveCorrection()) return;
   cine.stop();
   viewer.classList.remove("volume-loading");
-  if (document.fullscreenElement === volume) document.exitFullscreen();
   volume.hidden = true;
   planes.inert = false;
   button.setAttribute("aria-pressed", "false");
@@ -216,7 +220,22 @@ function takePicture() {
 
 function toggleScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else volume.requestFullscreen();
+  else viewer.requestFullscreen();
+}
+
+/** Open or close by the reader's hand, which is remembered. */
+function toggle() {
+  if (own.open) close();
+  else open();
+  // Browsers may keep a page from storing anything.
+  try { window.localStorage.setItem(CHOICE, own.open ? "open" : "closed"); } catch { /* Not remembered. */ }
+}
+
+/** Whether to open at once: as the reader last chose, else where a graphics card draws. */
+function chosen() {
+  let choice = null;
+  try { choice = window.localStorage.getItem(CHOICE); } catch { /* Not remembered. */ }
+  return choice === null ? hasFastWebGL2() : choice === "open";
 }
 
 const whenOpen = (action) => () => { if (own.open && stage) action(); };
@@ -230,13 +249,13 @@ const ACTIONS = {
 
 function wire() {
   button.classList.add("ready");
-  button.addEventListener("click", () => (own.open ? close() : open()));
+  button.addEventListener("click", toggle);
   for (const radio of controls.namedItem("layout")) radio.addEventListener("change", () => chooseLayout(radio.value));
   compareBox?.addEventListener("change", () => chooseCompare(compareBox.checked));
   controls.namedItem("preset").addEventListener("change", ({ target }) => choosePreset(target.value));
   for (const [name, [action]] of Object.entries(ACTIONS)) part(volume, name).addEventListener("click", whenOpen(action));
   wireKeys({
-    v: () => (own.open ? close() : open()),
+    v: toggle,
     g: whenOpen(() => compareBox && !correction.active && chooseCompare(!own.compare)),
     z: whenOpen(() => correction.undo()),
     t: whenOpen(() => chooseLayout(next(LAYOUTS, own.layout))),
@@ -250,11 +269,11 @@ function wire() {
   });
   viewer.addEventListener("view", () => { if (own.open) show(); });
   document.addEventListener("fullscreenchange", () => {
-    screenButton.setAttribute("aria-pressed", String(document.fullscreenElement === volume));
+    screenButton.setAttribute("aria-pressed", String(document.fullscreenElement === viewer));
   });
   const wanted = parseHash(window.location.hash, modalities);
   own = { ...wanted, open: false };
-  if (wanted.open) open();
+  if (wanted.open || chosen()) open();
 }
 
 if (hasWebGL2()) wire();
