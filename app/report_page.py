@@ -30,7 +30,7 @@ def context(case: StoredCase) -> dict[str, Any]:
         "table": region_rows(measurements),
         "diameters": wording.diameters(measurements["rano"]),
         "not_measurable": wording.NOT_MEASURABLE,
-        "facts": wording.facts(measurements),
+        "facts": wording.facts(measurements, report["geometry"].get("brain_centre_mm")),
         "notes": wording.NOTES,
         "pictures": pictures,
         "shown_as": TITLES[look(case.modalities).modality],

@@ -34,7 +34,7 @@ def to_pdf(report: dict[str, Any], results: Path) -> bytes:
     _heading(pdf, report)
     _images(pdf, report["modalities"], measurements, results)
     _regions(pdf, measurements)
-    _findings(pdf, measurements)
+    _findings(pdf, measurements, report["geometry"].get("brain_centre_mm"))
     _charts(pdf, measurements)
     _provenance(pdf, report)
     pdf.set_xy(MARGIN, -15)
@@ -111,9 +111,9 @@ def _regions(pdf: FPDF, measurements: dict[str, Any]) -> None:
     pdf.ln(1)
 
 
-def _findings(pdf: FPDF, measurements: dict[str, Any]) -> None:
+def _findings(pdf: FPDF, measurements: dict[str, Any], brain_centre_mm: list[float] | None) -> None:
     rano, parts = measurements["rano"], [f"Brain: {measurements['brain_ml']:.0f} mL"]
-    parts += [f"{title}: {text}" for title, text in wording.facts(measurements)]
+    parts += [f"{title}: {text}" for title, text in wording.facts(measurements, brain_centre_mm)]
     _line(pdf, "   ".join(parts), 9)
     if measurements["lesions"]:
         _line(pdf, f"RANO: {wording.diameters(rano)}{wording.place(rano)}", 9, "B")

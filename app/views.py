@@ -81,7 +81,9 @@ def show_case(case_id: str):
             "diameters": wording.diameters(found["measurements"]["rano"]),
             "diameter_lines": diameter_lines(found["measurements"]),
             "not_measurable": wording.NOT_MEASURABLE,
-            "facts": wording.facts(found["measurements"]),
+            "facts": wording.facts(
+                found["measurements"], case.report["geometry"].get("brain_centre_mm")
+            ),
             "links": _links(case),
             "masks": corrections.versions(case),
             "label_values": case.report["label_values"],

@@ -4,6 +4,7 @@ Every text says what the model marked; none says anything about the patient. Onl
 which the PDF's fonts are limited to.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.diameters import MEASURABLE_MM, MEASURABLE_SLICES
@@ -12,6 +13,8 @@ from app.lesions import MIN_LESION_ML
 SIDES = {"left": "Left", "right": "Right", "both": "Both sides"}
 # What the ends of each plane's row of slices are called, from index 0 on.
 ENDS = {"axial": ("I", "S"), "coronal": ("P", "A"), "sagittal": ("L", "R")}
+# What lies on either side of a point along each RAS+ axis: above it, below it.
+DIRECTIONS = (("right", "left"), ("anterior", "posterior"), ("superior", "inferior"))
 NOT_MEASURABLE = (
     f"Not measurable by RANO, which asks for {MEASURABLE_MM:g} mm both ways on at least "
     f"{MEASURABLE_SLICES} slices."
@@ -20,7 +23,8 @@ NOTES = (
     "Probability: the mean that the model gave to its own choice; not calibrated.",
     "RANO: longest axial diameter of the largest enhancing lesion and the longest at right angles "
     "(Wen et al. 2010), taken from the mask's outline.",
-    "Centre: the mask's centre of mass from the origin of the scan's coordinates.",
+    "Centre: the whole tumour's centre of mass, from the brain's along the axes of the scan's "
+    "coordinates.",
     f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL.",
 )
 
@@ -48,14 +52,21 @@ def place(rano: dict[str, Any] | None) -> str:
     return f" in axial slice {rano['slice'] + 1}.{note}"
 
 
-def facts(measurements: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return title and text of what is measured besides volumes and diameters, where known."""
+def facts(
+    measurements: dict[str, Any], brain_centre_mm: Sequence[float] | None
+) -> list[tuple[str, str]]:
+    """Return title and text of what is measured besides volumes and diameters, where known.
+
+    brain_centre_mm : (3,) RAS+ mm as in a report's `geometry`, None where it was not kept
+    """
     lesions, location = measurements["lesions"], measurements["location"]
     found = []
     if lesions:
         found.append(("Lesions", f"{lesions['whole_tumor']} ({lesions['enhancing']} enhancing)"))
     if location:
-        found += [("Side", _side(location)), ("Centre", _centre(location))]
+        found.append(("Side", _side(location)))
+        if brain_centre_mm:
+            found.append(("Centre", _centre(location["centre_mm"], brain_centre_mm)))
     return found
 
 
@@ -65,7 +76,14 @@ def _side(location: dict[str, Any]) -> str:
     return name if left in (0, 100) else f"{name} ({left} % left, {100 - left} % right)"
 
 
-def _centre(location: dict[str, Any]) -> str:
-    # No letters of directions: the origin of coordinates need not lie in the head, and "L" beside
-    # a tumour on the right would look like a contradiction.
-    return ", ".join(f"{mm:.0f}" for mm in location["centre_mm"]) + " mm (RAS)"
+def _centre(centre_mm: Sequence[float], brain_centre_mm: Sequence[float]) -> str:
+    """Return where a centre lies from the brain's, both (3,) RAS+ mm."""
+    # Not from the origin of coordinates, which need not lie in the head: a tumour on the right can
+    # have a negative x, and would seem to lie on the left.
+    offsets = [round(mm - brain) for mm, brain in zip(centre_mm, brain_centre_mm, strict=True)]
+    parts = [
+        f"{abs(offset)} mm {above if offset > 0 else below}"
+        for offset, (above, below) in zip(offsets, DIRECTIONS, strict=True)
+        if offset
+    ]
+    return f"{', '.join(parts)} of the brain's centre" if parts else "At the brain's centre"

@@ -35,6 +35,7 @@ def test_it_holds_what_a_reader_asks_for(page, finished):
         assert f">{found['confidence'][key]:.2f}<" in page
     assert f"{found['rano']['longest_mm']:.1f} × " in page
     assert f"in axial slice {found['rano']['slice'] + 1}" in page
+    assert "of the brain&#39;s centre" in page and "RAS" not in page
     assert report["model"]["checksum"] in page
     assert report["device"] in page
     assert "80 × 96 × 72 voxels of 1.00 × 1.00 × 1.00 mm" in page
@@ -124,6 +125,9 @@ def test_cases_of_earlier_versions_can_still_be_read(app, client, done):
             key: value for key, value in case.report["measurements"].items() if key not in ADDED
         }
         report = {key: value for key, value in case.report.items() if key != "accuracy"}
+        geometry = dict(report["geometry"])
+        del geometry["brain_centre_mm"]
+        report["geometry"] = geometry
         case.report = report | {"measurements": measurements}
         db.session.commit()
     page = client.get(f"/cases/{done}/report").text
