@@ -21,7 +21,8 @@ def context(case: StoredCase) -> dict[str, Any]:
     """Return the values of `report.html`. Raises NotReady while there is no report."""
     results, report = case.results(), case.current_report
     measurements = measurements_of(report)
-    pictures = _pictures(case, results, key_images(measurements))
+    images = key_images(measurements, case.modalities)
+    pictures = _pictures(case, results, images)
     return {
         "case": case,
         "report": report,
@@ -33,7 +34,6 @@ def context(case: StoredCase) -> dict[str, Any]:
         "facts": wording.facts(measurements, report["geometry"].get("brain_centre_mm")),
         "notes": wording.NOTES,
         "pictures": pictures,
-        "shown_as": TITLES[look(case.modalities).modality],
         "row_height": ROW_HEIGHT,
         "row_width": pictures[-1]["left"] + pictures[-1]["width"],
         "charts": area_charts(measurements["areas_mm2"]),
@@ -44,11 +44,12 @@ def context(case: StoredCase) -> dict[str, Any]:
 
 def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[dict[str, Any]]:
     """Return the pictures of a row: the place of each in it, and the part of its slice in mm."""
-    how, left, row = look(case.modalities), 0.0, []
-    query = {"modality": how.modality, "opacity": f"{how.opacity:g}", "outline": int(how.outline)}
-    query["mask"] = case.mask.number
-    shown = frames(results, how.modality)
+    left, row = 0.0, []
+    shown = frames(results, overlay.first_modality(case.modalities))
     for image in images:
+        how = look(image.modality)
+        query = {"modality": how.modality, "opacity": f"{how.opacity:g}"}
+        query |= {"outline": int(how.outline), "mask": case.mask.number}
         width_mm, height_mm = overlay.size_mm(results, image.plane)
         x1, y1, x2, y2 = shown[image.plane]
         part = x1 * width_mm, y1 * height_mm, (x2 - x1) * width_mm, (y2 - y1) * height_mm
@@ -57,6 +58,7 @@ def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[d
         row.append(
             {
                 "plane": image.plane,
+                "sequence": TITLES[image.modality],
                 "index": image.index,
                 "count": image.count,
                 "left": left,

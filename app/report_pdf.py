@@ -55,9 +55,9 @@ def _images(
     pdf: FPDF, modalities: dict[str, str], measurements: dict[str, Any], results: Path
 ) -> None:
     """Draw one slice of each plane side by side, cut to the head, with the diameters in it."""
-    top, bottom, how = pdf.get_y(), pdf.get_y(), look(modalities)
-    shown = frames(results, how.modality)
-    for column, image in enumerate(key_images(measurements)):
+    top, bottom = pdf.get_y(), pdf.get_y()
+    shown = frames(results, overlay.first_modality(modalities))
+    for column, image in enumerate(key_images(measurements, modalities)):
         left = MARGIN + column * (COLUMN + GAP)
         x1, y1, x2, y2 = shown[image.plane]
         width_mm, height_mm = overlay.size_mm(results, image.plane)
@@ -66,18 +66,17 @@ def _images(
         size = width_mm * scale, height_mm * scale
         height = (y2 - y1) * size[1]
         with pdf.rect_clip(x=left, y=top, w=COLUMN, h=height):
-            png = overlay.render_png(results, image.plane, image.index, how)
+            png = overlay.render_png(results, image.plane, image.index, look(image.modality))
             pdf.image(io.BytesIO(png), *place, *size)
             _diameters(pdf, image, place, size)
         letters = overlay.EDGE_LETTERS[image.plane]
         pdf.set_xy(left, top + height + 1)
-        text = f"{image.plane} {image.index + 1}/{image.count}, {letters['left']} on the left"
+        text = f"{TITLES[image.modality]}, {image.plane} {image.index + 1}/{image.count}, {letters['left']} on the left"
         pdf.set_font(TEXT_FONT, size=8)
         pdf.cell(COLUMN, 4, text)
         bottom = max(bottom, top + height + 5)
     pdf.set_y(bottom)
-    text = f"{TITLES[how.modality]}, with the regions' outlines in the colours of the table below."
-    _line(pdf, text, 8)
+    _line(pdf, "The regions' outlines are in the colours of the table below.", 8)
     pdf.ln(1)
 
 

@@ -103,7 +103,8 @@ def test_a_missing_sequence_stands_in_every_report(finished_without):
     text = text_of(case.client.get(f"{url}.pdf").data)
     assert f"{TITLES[missing]}: not given" in text
     shown = {"flair": "T2", "t2": "FLAIR"}[missing]
-    assert f"{shown}, with the regions' outlines" in text
+    assert f"{shown}, coronal" in text
+    assert "T1ce, axial" in text
 
 
 def text_of(pdf: bytes) -> str:

@@ -51,6 +51,12 @@ def test_key_images_can_be_had(page, finished):
         "coronal",
         "sagittal",
     ]
+    assert [re.search(r"modality=(\w+)", url)[1] for url in shown] == ["t1ce", "flair", "flair"]
+    assert re.findall(r">(\w+) \d+/\d+, (\w+)<", page) == [
+        ("Axial", "T1ce"),
+        ("Coronal", "FLAIR"),
+        ("Sagittal", "FLAIR"),
+    ]
     assert all("outline=1" in url for url in shown)
     assert all(finished.client.get(url).status_code == 200 for url in shown)
 
