@@ -54,6 +54,46 @@ def test_csv_holds_every_measurement(finished, found):
     assert len(areas) == sum(area > 0 for area in taken["areas_mm2"]["coronal"])
 
 
+def test_csv_says_what_was_segmented_when_and_how_well(finished, found):
+    rows = list(
+        csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    )
+    table = {row[0]: row[1:] for row in rows}
+    assert len(table) == len(rows)
+    assert table["date_segmented"][0] == found["dates"]["segmented"]
+    assert table["date_uploaded"][0] == found["dates"]["uploaded"]
+    assert "date_corrected" not in table
+    assert table["sequence_t1ce"][0] == "patient_t1ce.nii.gz"
+    assert [table[f"shape_{axis}"] for axis in "ijk"] == [[n, "voxels"] for n in ("80", "96", "72")]
+    assert table["spacing_k"] == ["1.0000", "mm"]
+    assert float(table["brain_centre_right"][0]) == round(
+        found["geometry"]["brain_centre_mm"][0], 1
+    )
+    accuracy = found["accuracy"]
+    assert table["accuracy_patients"][0] == str(accuracy["patients"])
+    for short, row in accuracy["regions"].items():
+        assert table[f"accuracy_dice_{short}"][0] == f"{row['dice']:.3f}"
+        assert table[f"accuracy_hd95_{short}"] == [f"{row['hd95_mm']:.2f}", "mm"]
+
+
+def test_csv_counts_slices_from_0_and_from_1(finished, found):
+    rows = csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    table = {row[0]: row[1:] for row in rows}
+    index = found["measurements"]["rano"]["slice"]
+    assert table["rano_slice"] == [str(index), ""]
+    assert table["rano_slice_number"] == [str(index + 1), "counted from 1"]
+    for plane, slices in found["measurements"]["slices"].items():
+        assert table[f"largest_slice_number_{plane}"][0] == str(slices["largest"] + 1)
+
+
+def test_dates_are_those_of_the_case(finished, found):
+    case = finished.client.get(f"/api/cases/{finished.id}").json
+    assert found["dates"].keys() == {"uploaded", "segmented", "corrected"}
+    for name, key in (("uploaded", "created_at"), ("segmented", "finished_at")):
+        assert found["dates"][name] == case[key][:19] + "+00:00"
+    assert found["dates"]["corrected"] is None
+
+
 def test_accuracy_comes_from_the_card():
     row = {"dice": 0.9, "hd95_mm": 4.0, "precision": 0.8}
     assert report.accuracy({"patients": 7, "regions": {"WT": row}}) == {
