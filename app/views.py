@@ -85,6 +85,7 @@ def show_case(case_id: str):
                 found["measurements"], case.report["geometry"].get("brain_centre_mm")
             ),
             "links": _links(case),
+            "file_stem": api.file_stem(case),
             "masks": corrections.versions(case),
             "label_values": case.report["label_values"],
             "volume_viewer": viewer_of(case),
