@@ -23,6 +23,7 @@ VOLUME_TITLES = {region.key: region.title for region in REGIONS} | DERIVED_TITLE
 PACKAGES = ("numpy", "nibabel")
 # Scores of the model card that stand in a report.
 ACCURACY = ("dice", "hd95_mm")
+ACCURACY_TITLES = {"WT": "Whole tumour", "TC": "Tumour core", "ET": "Enhancing tumour"}
 
 
 def message(measurements: dict[str, Any]) -> str:
@@ -88,6 +89,12 @@ def accuracy(scores: dict[str, Any]) -> dict[str, Any] | None:
         for short, row in scores["regions"].items()
     }
     return {"patients": scores.get("patients"), "regions": regions}
+
+
+def accuracy_rows(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return title and scores of the regions that a report is read for, none without scores."""
+    regions = (report.get("accuracy") or {}).get("regions", {})
+    return [(title, regions[key]) for key, title in ACCURACY_TITLES.items() if key in regions]
 
 
 def measurements_of(report: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from app import overlay, wording
 from app.cases import StoredCase
 from app.charts import area_charts
 from app.key_images import KeyImage, frames, key_images, look
-from app.report import measurements_of, region_rows
+from app.report import accuracy_rows, measurements_of, region_rows
 from model.modalities import MODALITIES, TITLES
 
 # Height of the row of pictures, and what lies between two of them, in units of its drawing.
 ROW_HEIGHT, ROW_GAP = 100.0, 3.0
-ACCURACY_TITLES = {"WT": "Whole tumour", "TC": "Tumour core", "ET": "Enhancing tumour"}
 
 
 def context(case: StoredCase) -> dict[str, Any]:
@@ -32,13 +31,17 @@ def context(case: StoredCase) -> dict[str, Any]:
         "diameters": wording.diameters(measurements["rano"]),
         "not_measurable": wording.NOT_MEASURABLE,
         "facts": wording.facts(measurements, report["geometry"].get("brain_centre_mm")),
-        "notes": wording.NOTES,
+        "origin": wording.origin(report["mask"]),
+        "no_statement": wording.NO_STATEMENT,
+        "warnings": wording.other_warnings(report),
+        "limits": wording.limits(report["mask"]),
         "pictures": pictures,
         "row_height": ROW_HEIGHT,
         "row_width": pictures[-1]["left"] + pictures[-1]["width"],
         "charts": area_charts(measurements["areas_mm2"]),
         "sequences": [(TITLES[key], case.modalities.get(key)) for key in MODALITIES],
-        "accuracy": _accuracy(report),
+        "accuracy_rows": accuracy_rows(report),
+        "accuracy_note": wording.accuracy(report.get("accuracy"), report["missing_modalities"]),
     }
 
 
@@ -72,16 +75,3 @@ def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[d
         )
         left += width + ROW_GAP
     return row
-
-
-def _accuracy(report: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the model's scores on the regions that its reports are read for, None without any."""
-    found = report.get("accuracy")
-    if not found:
-        return None
-    rows = [
-        (title, found["regions"][short])
-        for short, title in ACCURACY_TITLES.items()
-        if short in found["regions"]
-    ]
-    return {"patients": found["patients"], "rows": rows}

@@ -28,6 +28,55 @@ NOTES = (
     f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL.",
 )
 
+NO_STATEMENT = "This is no statement about the patient."
+LIMITS = (
+    "Meant for research on adult diffuse glioma before treatment, in skull-stripped, co-registered "
+    "scans.",
+    "Small or faint lesions can be missed, and other tissue can be marked; every number here carries "
+    "the errors of the mask.",
+)
+NO_PROBABILITY = "No probability is given for a mask that was corrected by hand."
+NO_ACCURACY = "No measured accuracy is stored with this case."
+
+
+def origin(found: dict[str, Any] | None) -> str:
+    """Return who made the mask and what must not rest on it, `found` as `mask` in a report."""
+    made = "Marked by a model and not read by a physician"
+    if found and found["by_hand"]:
+        made = f"Marked by a model and corrected by hand (version {found['number']})"
+    return f"{made}; decisions about a patient must not rest on it."
+
+
+def limits(found: dict[str, Any] | None) -> list[str]:
+    """Return what a reader has to know of the numbers, `found` as `mask` in a report."""
+    return [*LIMITS, *NOTES, *([NO_PROBABILITY] if found and found["by_hand"] else [])]
+
+
+def accuracy(found: dict[str, Any] | None, missing: Sequence[str]) -> str:
+    """Return what the scores of a report are.
+
+    found : its `accuracy`; missing : the sequences that the case lacks
+    """
+    if not found:
+        return NO_ACCURACY
+    whom = f"{found['patients']} patients" if found["patients"] else "patients"
+    given = ", with all four sequences" if missing else ""
+    return (
+        f"Means over {whom} whom the training never saw{given}; a single case can lie far from "
+        "them. Dice: overlap, 1 is perfect. HD95: distance within which 95 % of the outlines lie."
+    )
+
+
+def other_warnings(report: dict[str, Any]) -> list[str]:
+    """Return a report's warnings but for the one that its message says already."""
+    message = report["message"]
+    return [text for text in report["warnings"] if not (message and text.startswith(message))]
+
+
+def time(iso: str) -> str:
+    """Return a time of a report, ISO 8601 in UTC, for reading."""
+    return f"{iso[:16].replace('T', ' ')} UTC"
+
 
 def diameters(rano: dict[str, Any] | None) -> str:
     """Return the two diameters and their product, `rano` as in `measurements`."""

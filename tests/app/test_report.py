@@ -1,18 +1,26 @@
 import csv
+import html
 import io
 import re
 import zlib
 
 import pytest
 
-from app import jobs, report, report_pdf
+from app import jobs, report, report_pdf, wording
 from model.modalities import TITLES
 from model.nifti import DISCLAIMER
+
+PT_PER_MM, A4_HEIGHT_PT = 72 / 25.4, 841.89
 
 
 @pytest.fixture
 def found(finished):
     return finished.client.get(f"/api/cases/{finished.id}/report.json").json
+
+
+@pytest.fixture
+def results(finished):
+    return finished.app.config["SETTINGS"].data_dir / "cases" / finished.id / "results"
 
 
 def test_json(found, finished):
@@ -126,10 +134,64 @@ def test_pdf_holds_the_measurements(finished, found):
     assert "Area of the whole tumour by slice" in text
 
 
-def test_pdf_with_any_name(found, finished):
-    results = finished.app.config["SETTINGS"].data_dir / "cases" / finished.id / "results"
+def test_pdf_says_what_the_page_says(finished, found):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    segmented = found["dates"]["segmented"]
+    assert f"Segmented {segmented[:10]} {segmented[11:16]} UTC" in text
+    page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
+    for sentence in (wording.origin(None), *wording.limits(None)):
+        assert sentence in page
+        # Lines are broken in the PDF.
+        assert all(word in text for word in escaped(sentence).split())
+    assert f"over {found['accuracy']['patients']} patients" in text
+
+
+def test_pdf_needs_no_colours_and_no_knowledge_of_sides(finished):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    for letters in ("NCR", "ED", "ET", "R", "L", "A", "P"):
+        assert f"({letters}) Tj" in text
+
+
+def test_pictures_of_the_pdf_have_one_height(finished):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    boxes = re.findall(r"([\d.]+) [\d.]+ ([\d.]+) (-?[\d.]+) re W", text)
+    assert len(boxes) == 3
+    assert len({height for _, _, height in boxes}) == 1
+    right = max(float(left) + float(width) for left, width, _ in boxes)
+    assert right <= (report_pdf.MARGIN + report_pdf.WIDTH) * PT_PER_MM + 0.1
+
+
+def test_pdf_with_any_name(found, results):
     odd = found | {"case": {"name": "病人 <b>**bold**</b> " + "x" * 200}, "warnings": ["ż" * 300]}
     assert report_pdf.to_pdf(odd, results).startswith(b"%PDF-")
+
+
+def test_pdf_of_many_warnings_and_long_names_stays_one_page(found, results):
+    long = found | {
+        "case": {"id": found["case"]["id"], "name": "W" * 200},
+        "dates": dict.fromkeys(("uploaded", "segmented", "corrected"), found["dates"]["segmented"]),
+        "message": report.EMPTY_MESSAGE,
+        "warnings": ["a warning of many words " * 30, *["w" * 500] * 5],
+        "mask": {"by_hand": True, "number": 99},
+        "model": found["model"] | {"name": "M" * 200, "architecture": "a b " * 99},
+        "device": "D" * 300,
+        "modalities": dict.fromkeys(found["modalities"], "W" * 250),
+        "missing_modalities": ["t1"],
+    }
+    pdf = report_pdf.to_pdf(long, results)
+    assert pdf.count(b"/Type /Page\n") == 1
+    footer = A4_HEIGHT_PT - report_pdf.FOOTER * PT_PER_MM
+    found_lines = re.findall(r"BT ([\d.]+) (-?[\d.]+) Td", text_of(pdf))
+    heights = sorted(float(y) for _, y in found_lines)
+    # The lowest is the footer itself.
+    assert heights[0] > 0
+    assert heights[1] > footer
+    assert "more warnings stand in the other reports." in text_of(pdf)
+
+
+def test_warnings_of_the_pdf_come_before_the_pictures(found, results):
+    text = text_of(report_pdf.to_pdf(found | {"warnings": ["Two look exchanged."]}, results))
+    assert text.index("Warning: Two look exchanged.") < text.index("(Axial ")
 
 
 def test_a_missing_sequence_stands_in_every_report(finished_without):
@@ -143,8 +205,8 @@ def test_a_missing_sequence_stands_in_every_report(finished_without):
     text = text_of(case.client.get(f"{url}.pdf").data)
     assert f"{TITLES[missing]}: not given" in text
     shown = {"flair": "T2", "t2": "FLAIR"}[missing]
-    assert f"{shown}, coronal" in text
-    assert "T1ce, axial" in text
+    assert re.search(rf"\(Coronal \d+/96, {shown}\)", text)
+    assert re.search(r"\(Axial \d+/72, T1ce\)", text)
 
 
 def text_of(pdf: bytes) -> str:
@@ -152,6 +214,11 @@ def text_of(pdf: bytes) -> str:
     streams = re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL)
     unpacked = [zlib.decompress(stream) for stream in streams if stream[:1] == b"x"]
     return b"\n".join(unpacked).decode("latin-1")
+
+
+def escaped(text: str) -> str:
+    """Return a text as a PDF writes it."""
+    return text.replace("(", r"\(").replace(")", r"\)")
 
 
 def test_empty_result_is_no_finding(found):

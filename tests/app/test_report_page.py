@@ -88,9 +88,10 @@ def test_accuracy_is_that_of_the_model_that_made_the_case(app, client, done):
     for text in (">0.87<", ">7.2<", ">0.75<", ">0.70<", ">–<"):
         assert text in page
     assert "Means over 14 patients whom the training never saw, with all four sequences" in page
-    assert "Mean Dice on patients not trained on: WT 0.87, TC 0.75, ET 0.70" in text_of(
-        client.get(f"/api/cases/{done}/report.pdf").data
-    )
+    pdf = text_of(client.get(f"/api/cases/{done}/report.pdf").data)
+    assert "(Whole tumour: Dice 0.87, HD95 7.2 mm)" in pdf
+    assert "(Enhancing tumour: Dice 0.70, HD95 - mm)" in pdf
+    assert "Means over 14 patients" in pdf
 
 
 def test_before_the_end(client, upload):
@@ -138,6 +139,7 @@ def test_cases_of_earlier_versions_can_still_be_read(app, client, done):
         db.session.commit()
     page = client.get(f"/cases/{done}/report").text
     assert "No measured accuracy is stored with this case." in page
+    assert "No measured accuracy" in text_of(client.get(f"/api/cases/{done}/report.pdf").data)
     assert ">–<" in page
     assert "RANO" not in client.get(f"/cases/{done}").text
     assert client.get(f"/api/cases/{done}").json["measurements"]["rano"] is None

@@ -58,6 +58,38 @@ def test_what_is_not_known_is_not_said():
     assert facts == [("Lesions", "3 (0 enhancing)")]
 
 
+def test_a_mask_by_hand_is_not_the_models():
+    corrected = {"by_hand": True, "number": 2}
+    assert "corrected by hand (version 2)" in wording.origin(corrected)
+    assert "not read by a physician" in wording.origin(None)
+    assert wording.limits(corrected) == [*wording.limits(None), wording.NO_PROBABILITY]
+
+
+def test_accuracy():
+    assert wording.accuracy(None, []) == wording.NO_ACCURACY
+    assert "over 7 patients whom the training never saw;" in wording.accuracy({"patients": 7}, [])
+    assert "over patients whom" in wording.accuracy({"patients": None}, [])
+    assert "never saw, with all four sequences;" in wording.accuracy({"patients": 7}, ["t1"])
+
+
+def test_the_message_is_no_warning_too():
+    report = {"message": "Nothing.", "warnings": ["Nothing. Look again.", "Another."]}
+    assert wording.other_warnings(report) == ["Another."]
+    assert wording.other_warnings(report | {"message": ""}) == report["warnings"]
+
+
+def test_time():
+    assert wording.time("2026-11-24T23:30:59+00:00") == "2026-11-24 23:30 UTC"
+
+
 def test_the_fonts_of_the_pdf_know_every_letter():
-    for text in (*wording.NOTES, wording.NOT_MEASURABLE, wording.diameters(RANO)):
+    corrected = {"by_hand": True, "number": 2}
+    accuracy = wording.accuracy({"patients": 7}, ["t1"])
+    for text in (
+        *wording.limits(corrected),
+        wording.origin(corrected),
+        accuracy,
+        wording.NOT_MEASURABLE,
+        wording.diameters(RANO),
+    ):
         assert text.encode("latin-1")
