@@ -41,7 +41,9 @@ def context(case: StoredCase) -> dict[str, Any]:
         "charts": area_charts(measurements["areas_mm2"]),
         "sequences": [(TITLES[key], case.modalities.get(key)) for key in MODALITIES],
         "accuracy_rows": accuracy_rows(report),
-        "accuracy_note": wording.accuracy(report.get("accuracy"), report["missing_modalities"]),
+        "accuracy_note": wording.accuracy(
+            report.get("accuracy"), report.get("missing_modalities", ())
+        ),
     }
 
 

@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from fpdf import FPDF, FontFace
-from fpdf.enums import MethodReturnValue, XPos, YPos
 
 from app import overlay, wording
 from app.charts import area_charts
 from app.key_images import Frame, KeyImage, frames, key_images, look
+from app.pdf_text import MARGIN, TEXT_FONT, WIDTH, write
 from app.report import accuracy_rows, measurements_of, region_rows
 from model.modalities import MODALITIES, TITLES
 
-TEXT_FONT = "Helvetica"
 # All lengths are in mm, sizes of letters in points.
-MARGIN, WIDTH, FOOTER = 15.0, 180.0, 283.0
-LINE_MM_PER_PT = 0.44
+FOOTER = 283.0
 # The highest that the row of pictures gets, and what lies between two of them.
 PICTURE_HEIGHT, PICTURE_GAP = 60.0, 2.0
 # Width of each of three charts, what lies between two, and their height.
@@ -57,22 +55,22 @@ def to_pdf(report: dict[str, Any], results: Path) -> bytes:
     limits = "Limits", wording.limits(report.get("mask"))
     _columns(pdf, (("Accuracy of the model", _accuracy(report)), limits), NOTE_LINES)
     pdf.set_y(FOOTER)
-    _text(pdf, report["disclaimer"], 9, "B")
+    write(pdf, report["disclaimer"], 9, "B")
     return bytes(pdf.output())
 
 
 def _heading(pdf: FPDF, report: dict[str, Any]) -> None:
     """Write what the page is, whose it is, and what has to be known before it is read."""
     case, dates = report["case"], report.get("dates") or {}
-    _text(pdf, "Brain tumour segmentation", 15, "B")
-    _text(pdf, case["name"], 11, "B")
+    write(pdf, "Brain tumour segmentation", 15, "B")
+    write(pdf, case["name"], 11, "B")
     parts = [f"{name.capitalize()} {wording.time(at)}" for name, at in dates.items() if at]
     parts += [f"Case {case['id']}"] if "id" in case else []
-    _text(pdf, " · ".join(parts), 8, most=2)
+    write(pdf, " · ".join(parts), 8, most=2)
     pdf.ln(1)
-    _text(pdf, f"{report['disclaimer']} {wording.origin(report.get('mask'))}", 8.5, "B", most=2)
+    write(pdf, f"{report['disclaimer']} {wording.origin(report.get('mask'))}", 8.5, "B", most=2)
     if report["message"]:
-        _text(pdf, f"{report['message']} {wording.NO_STATEMENT}", 9, "B", most=2)
+        write(pdf, f"{report['message']} {wording.NO_STATEMENT}", 9, "B", most=2)
     _warnings(pdf, wording.other_warnings(report))
     pdf.ln(2)
 
@@ -84,13 +82,13 @@ def _warnings(pdf: FPDF, warnings: Sequence[str]) -> None:
     for number, warning in enumerate(warnings):
         others = len(warnings) - number - 1
         if room == 1 and others:
-            _text(
+            write(
                 pdf, f"{others + 1} more warnings stand in the other reports.", 8, "B", MARGIN + 3
             )
             break
         # A line is kept for saying that there are more.
         most = min(WARNING_LINES, room - 1 if others else room)
-        room -= _text(pdf, f"Warning: {warning}", 8, "", MARGIN + 3, most=most)
+        room -= write(pdf, f"Warning: {warning}", 8, "", MARGIN + 3, most=most)
     if warnings:
         with pdf.local_context(fill_color=WARNING_COLOUR):
             pdf.rect(MARGIN, top, 1, pdf.get_y() - top, "F")
@@ -117,7 +115,7 @@ def _images(
         left += width * height + PICTURE_GAP
     pdf.set_y(top + height + 1)
     lines = "; white lines: RANO diameters" if measurements["rano"] else ""
-    _text(pdf, f"Radiological convention. Outlines in the colours of the table{lines}.", 7.5)
+    write(pdf, f"Radiological convention. Outlines in the colours of the table{lines}.", 7.5)
     pdf.ln(1)
 
 
@@ -191,10 +189,10 @@ def _findings(pdf: FPDF, measurements: dict[str, Any], brain_centre_mm: list[flo
     rano, parts = measurements["rano"], [f"Brain: {measurements['brain_ml']:.0f} mL"]
     facts = wording.facts(measurements, brain_centre_mm)
     parts += [f"{title}: {text}" for title, text in facts]
-    _text(pdf, " · ".join(parts), 8.5, most=2)
+    write(pdf, " · ".join(parts), 8.5, most=2)
     if measurements["lesions"]:
         text = f"RANO: {wording.diameters(rano)}{wording.place(rano)}"
-        _text(pdf, text, 8.5, "B", most=2)
+        write(pdf, text, 8.5, "B", most=2)
     pdf.ln(1)
 
 
@@ -203,7 +201,7 @@ def _charts(pdf: FPDF, measurements: dict[str, Any]) -> None:
     charts = area_charts(measurements["areas_mm2"])
     if not charts:
         return
-    _text(pdf, "Area of the whole tumour by slice", 8.5, "B")
+    write(pdf, "Area of the whole tumour by slice", 8.5, "B")
     top = pdf.get_y() + 1
     pdf.set_font(TEXT_FONT, size=7)
     for column, chart in enumerate(charts):
@@ -229,9 +227,9 @@ def _columns(pdf: FPDF, columns: Sequence[tuple[str, Sequence[str]]], most: int)
     top, bottom = pdf.get_y(), 0.0
     for (left, width), (title, texts) in zip(COLUMNS, columns, strict=True):
         pdf.set_y(top)
-        _text(pdf, title, 8.5, "B", left, width)
+        write(pdf, title, 8.5, "B", left, width)
         for text in texts:
-            _text(pdf, text, 7.5, "", left, width, most=most)
+            write(pdf, text, 7.5, "", left, width, most=most)
         bottom = max(bottom, pdf.get_y())
     pdf.set_y(bottom + 1.5)
 
@@ -262,42 +260,8 @@ def _accuracy(report: dict[str, Any]) -> list[str]:
         f"{title}: Dice {_number(row['dice'], 2)}, HD95 {_number(row['hd95_mm'], 1)} mm"
         for title, row in accuracy_rows(report)
     ]
-    return [*rows, wording.accuracy(report.get("accuracy"), report["missing_modalities"])]
+    return [*rows, wording.accuracy(report.get("accuracy"), report.get("missing_modalities", ()))]
 
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _text(
-    pdf: FPDF,
-    text: str,
-    size: float,
-    style: str = "",
-    left: float = MARGIN,
-    width: float | None = None,
-    *,
-    most: int = 1,
-) -> int:
-    """Write a text in at most `most` lines from the current height on; return how many it took.
-
-    width : of the lines, by default up to the right margin
-    """
-    pdf.set_font(TEXT_FONT, style, size)
-    width = width or MARGIN + WIDTH - left
-    # The fonts that every PDF reader has know Latin letters only.
-    shown = " ".join(text.split()).encode("latin-1", "replace").decode("latin-1")
-    lines = pdf.multi_cell(width, text=shown, dry_run=True, output=MethodReturnValue.LINES)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], _dotted(pdf, lines[most - 1], width)]
-    for line in lines:
-        pdf.set_x(left)
-        pdf.cell(width, size * LINE_MM_PER_PT, line, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    return len(lines)
-
-
-def _dotted(pdf: FPDF, line: str, width: float) -> str:
-    """Return a line that goes on, cut so that it and three dots fit into `width`."""
-    while line and pdf.get_string_width(f"{line} ...") > width:
-        line = line[:-1]
-    return f"{line} ..."

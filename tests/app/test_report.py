@@ -7,6 +7,7 @@ import zlib
 import pytest
 
 from app import jobs, report, report_pdf, wording
+from app.pdf_text import MARGIN, WIDTH
 from model.modalities import TITLES
 from model.nifti import DISCLAIMER
 
@@ -158,7 +159,7 @@ def test_pictures_of_the_pdf_have_one_height(finished):
     assert len(boxes) == 3
     assert len({height for _, _, height in boxes}) == 1
     right = max(float(left) + float(width) for left, width, _ in boxes)
-    assert right <= (report_pdf.MARGIN + report_pdf.WIDTH) * PT_PER_MM + 0.1
+    assert right <= (MARGIN + WIDTH) * PT_PER_MM + 0.1
 
 
 def test_pdf_with_any_name(found, results):
