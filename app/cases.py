@@ -90,7 +90,17 @@ class StoredCase(db.Model):
     @property
     def current_report(self) -> dict[str, Any] | None:
         """The report with the measurements of the mask that counts; None while there is none."""
-        return self.report and self.mask.report(self.report)
+        return self.report and self.mask.report(self.report) | {"dates": self.dates}
+
+    @property
+    def dates(self) -> dict[str, str | None]:
+        """When the case came, was segmented, and its mask last changed by hand, ISO 8601 in UTC."""
+        found = {
+            "uploaded": self.created_at,
+            "segmented": self.finished_at,
+            "corrected": self.mask.created_at if self.mask.by_hand else None,
+        }
+        return {name: date and date.isoformat(timespec="seconds") for name, date in found.items()}
 
     @property
     def whole_tumor_ml(self) -> float | None:

@@ -52,7 +52,7 @@ def _picture(case: StoredCase) -> dict[str, Any]:
     """Return the axial slice with the most tumour, outlined."""
     slices = case.current_report["measurements"]["slices"]["axial"]
     index = telling_slice(slices)
-    how = look(case.modalities)
+    how = look(overlay.first_modality(case.modalities))
     width_mm, height_mm = overlay.size_mm(case.results(), "axial")
     x1, y1, x2, y2 = frames(case.results(), how.modality)["axial"]
     query = {"modality": how.modality, "opacity": f"{how.opacity:g}", "outline": 1}

@@ -1,5 +1,6 @@
 """Which slices stand for a case in its reports, and where the diameters lie in them."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from app import overlay
 from app.measure import PLANE_AXES
 from model.preprocess import bounding_box
 
+# The sequence in which the enhancing tumour is seen.
+ENHANCED = "t1ce"
 # Left around the head, as a share of each edge of the volume.
 FRAME_MARGIN = 0.02
 # Two ends of a line, each (x, y) as fractions of a picture from its left and its top.
@@ -20,26 +23,31 @@ Frame = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class KeyImage:
-    """One slice of a plane; `lines` are the diameters that lie in it."""
+    """One slice of a plane, and the sequence it is shown in; `lines` are the diameters in it."""
 
     plane: str
     index: int
     count: int
+    modality: str
     lines: tuple[Line, ...] = ()
 
 
-def key_images(measurements: dict[str, Any]) -> list[KeyImage]:
-    """Return one slice of each plane, `measurements` as in a report.
+def key_images(measurements: dict[str, Any], present: Container[str]) -> list[KeyImage]:
+    """Return one slice of each plane.
+
+    measurements : as in a report; present : the sequences that the case has
 
     The axial one is that of the diameters where there are any; the others show the most tumour, or
     the middle where nothing was marked.
     """
-    images = []
+    first, images = overlay.first_modality(present), []
     for plane, slices in measurements["slices"].items():
-        index, lines = telling_slice(slices), ()
+        index, lines, modality = telling_slice(slices), (), first
         if plane == "axial" and measurements["rano"]:
             index, lines = measurements["rano"]["slice"], diameter_lines(measurements)
-        images.append(KeyImage(plane, index, slices["count"], lines))
+            # The diameters are those of the enhancing tumour, which T1ce alone shows.
+            modality = ENHANCED if ENHANCED in present else first
+        images.append(KeyImage(plane, index, slices["count"], modality, lines))
     return images
 
 
@@ -70,7 +78,7 @@ def diameter_lines(measurements: dict[str, Any]) -> tuple[Line, ...]:
 def frames(results: Path, modality: str) -> dict[str, Frame]:
     """Return by plane the part of its pictures that holds the head, to leave the black away.
 
-    results : folder of the finished case; modality : the sequence that is drawn
+    results : folder of the finished case; modality : a sequence of it; all have the same head
     """
     head = np.load(results / f"{modality}.npy", mmap_mode="r") > 0
     box = bounding_box(head) if head.any() else tuple(slice(0, n) for n in head.shape)
@@ -91,6 +99,6 @@ def frame(box: tuple[slice, ...], shape: tuple[int, ...], plane: str) -> Frame:
     )
 
 
-def look(modalities: dict[str, str]) -> overlay.Look:
-    """Return how key images are drawn: outlines in full colour on the first sequence there is."""
-    return overlay.Look(overlay.first_modality(modalities), outline=True, opacity=1.0)
+def look(modality: str) -> overlay.Look:
+    """Return how key images of a sequence are drawn: with outlines in full colour."""
+    return overlay.Look(modality, outline=True, opacity=1.0)

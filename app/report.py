@@ -3,7 +3,8 @@
 import csv
 import io
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -22,6 +23,7 @@ VOLUME_TITLES = {region.key: region.title for region in REGIONS} | DERIVED_TITLE
 PACKAGES = ("numpy", "nibabel")
 # Scores of the model card that stand in a report.
 ACCURACY = ("dice", "hd95_mm")
+ACCURACY_TITLES = {"WT": "Whole tumour", "TC": "Tumour core", "ET": "Enhancing tumour"}
 
 
 def message(measurements: dict[str, Any]) -> str:
@@ -45,6 +47,7 @@ def build(
     return {
         "disclaimer": DISCLAIMER,
         "case": case,
+        "dates": {"segmented": datetime.now(UTC).isoformat(timespec="seconds")},
         "message": message(analysis.measurements),
         "measurements": analysis.measurements,
         "model": {
@@ -88,6 +91,12 @@ def accuracy(scores: dict[str, Any]) -> dict[str, Any] | None:
     return {"patients": scores.get("patients"), "regions": regions}
 
 
+def accuracy_rows(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return title and scores of the regions that a report is read for, none without scores."""
+    regions = (report.get("accuracy") or {}).get("regions", {})
+    return [(title, regions[key]) for key, title in ACCURACY_TITLES.items() if key in regions]
+
+
 def measurements_of(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report's measurements; what an earlier version did not take is None."""
     return schemas.Measurements(**report["measurements"]).model_dump()
@@ -129,6 +138,7 @@ def to_csv(report: dict[str, Any]) -> str:
         ("quantity", "value", "unit"),
         ("disclaimer", report["disclaimer"], ""),
         *((f"case_{key}", value, "") for key, value in report["case"].items()),
+        *((f"date_{key}", date, "") for key, date in (report.get("dates") or {}).items() if date),
         *((key, f"{ml:.3f}", "mL") for key, ml in measurements["volumes_ml"].items()),
         ("brain", f"{measurements['brain_ml']:.3f}", "mL"),
         ("voxel", f"{measurements['voxel_ml']:.6f}", "mL"),
@@ -138,7 +148,10 @@ def to_csv(report: dict[str, Any]) -> str:
         ("engine", report["engine"], ""),
         ("device", report["device"], ""),
         ("label_convention", report["label_convention"], ""),
+        *_accuracy_rows(report.get("accuracy")),
+        *((f"sequence_{key}", name, "") for key, name in report["modalities"].items()),
         *(("missing_modality", key, "") for key in missing_modalities(report["modalities"])),
+        *_geometry_rows(report["geometry"]),
         *((f"time_{stage}", seconds, "s") for stage, seconds in report["timings_s"].items()),
         *(("warning", warning, "") for warning in report["warnings"]),
     ]
@@ -151,7 +164,10 @@ def to_csv(report: dict[str, Any]) -> str:
 
 
 def _measurement_rows(measurements: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Yield what is known besides volumes; indices of slices count from 0."""
+    """Yield what is known besides volumes.
+
+    Slices count from 0, as in JSON; those called `number` count from 1, as on the pages.
+    """
     for key, percent in (measurements["percent_of_brain"] or {}).items():
         yield f"percent_of_brain_{key}", f"{percent:.3f}", "%"
     for key, probability in (measurements["confidence"] or {}).items():
@@ -162,16 +178,46 @@ def _measurement_rows(measurements: dict[str, Any]) -> Iterator[tuple[str, Any, 
         yield "rano_perpendicular", f"{rano['perpendicular_mm']:.2f}", "mm"
         yield "rano_product", f"{rano['product_mm2']:.1f}", "mm2"
         yield "rano_slice", rano["slice"], ""
+        yield "rano_slice_number", rano["slice"] + 1, "counted from 1"
         yield "rano_measurable", "yes" if rano["measurable"] else "no", ""
     for key, found in (measurements["lesions"] or {}).items():
         yield f"lesions_{key}", found, ""
     if location := measurements["location"]:
         yield "side", location["side"], ""
         yield "left_share", f"{location['left_share']:.3f}", ""
-        for axis, centre in zip(
-            ("right", "anterior", "superior"), location["centre_mm"], strict=True
-        ):
-            yield f"centre_{axis}", round(centre, 1), "mm"
+        yield from _point_rows("centre", location["centre_mm"])
+    for plane, slices in measurements["slices"].items():
+        yield f"slices_{plane}", slices["count"], ""
+        if slices["largest"] is not None:
+            yield f"largest_slice_number_{plane}", slices["largest"] + 1, "counted from 1"
+
+
+def _point_rows(name: str, point_mm: Sequence[float]) -> Iterator[tuple[str, Any, str]]:
+    """Yield a point (3,) in RAS+ mm."""
+    for axis, mm in zip(("right", "anterior", "superior"), point_mm, strict=True):
+        yield f"{name}_{axis}", round(mm, 1), "mm"
+
+
+def _geometry_rows(geometry: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Yield the grid of the scans, along the axes of their files, and the brain's centre."""
+    for axis, length, edge in zip("ijk", geometry["shape"], geometry["spacing_mm"], strict=True):
+        yield f"shape_{axis}", length, "voxels"
+        yield f"spacing_{axis}", f"{edge:.4f}", "mm"
+    if centre_mm := geometry.get("brain_centre_mm"):
+        yield from _point_rows("brain_centre", centre_mm)
+
+
+def _accuracy_rows(accuracy: dict[str, Any] | None) -> Iterator[tuple[str, Any, str]]:
+    """Yield the model's mean scores on patients not trained on, as far as they are known."""
+    if not accuracy:
+        return
+    if accuracy["patients"] is not None:
+        yield "accuracy_patients", accuracy["patients"], ""
+    for short, row in accuracy["regions"].items():
+        if row["dice"] is not None:
+            yield f"accuracy_dice_{short}", f"{row['dice']:.3f}", ""
+        if row["hd95_mm"] is not None:
+            yield f"accuracy_hd95_{short}", f"{row['hd95_mm']:.2f}", "mm"
 
 
 def _area_rows(areas: dict[str, list[float]]) -> list[tuple[str, str, str]]:

@@ -9,19 +9,19 @@ from app import overlay, wording
 from app.cases import StoredCase
 from app.charts import area_charts
 from app.key_images import KeyImage, frames, key_images, look
-from app.report import measurements_of, region_rows
+from app.report import accuracy_rows, measurements_of, region_rows
 from model.modalities import MODALITIES, TITLES
 
 # Height of the row of pictures, and what lies between two of them, in units of its drawing.
 ROW_HEIGHT, ROW_GAP = 100.0, 3.0
-ACCURACY_TITLES = {"WT": "Whole tumour", "TC": "Tumour core", "ET": "Enhancing tumour"}
 
 
 def context(case: StoredCase) -> dict[str, Any]:
     """Return the values of `report.html`. Raises NotReady while there is no report."""
     results, report = case.results(), case.current_report
     measurements = measurements_of(report)
-    pictures = _pictures(case, results, key_images(measurements))
+    images = key_images(measurements, case.modalities)
+    pictures = _pictures(case, results, images)
     return {
         "case": case,
         "report": report,
@@ -30,25 +30,31 @@ def context(case: StoredCase) -> dict[str, Any]:
         "table": region_rows(measurements),
         "diameters": wording.diameters(measurements["rano"]),
         "not_measurable": wording.NOT_MEASURABLE,
-        "facts": wording.facts(measurements),
-        "notes": wording.NOTES,
+        "facts": wording.facts(measurements, report["geometry"].get("brain_centre_mm")),
+        "origin": wording.origin(report["mask"]),
+        "no_statement": wording.NO_STATEMENT,
+        "warnings": wording.other_warnings(report),
+        "limits": wording.limits(report["mask"]),
         "pictures": pictures,
-        "shown_as": TITLES[look(case.modalities).modality],
         "row_height": ROW_HEIGHT,
         "row_width": pictures[-1]["left"] + pictures[-1]["width"],
         "charts": area_charts(measurements["areas_mm2"]),
         "sequences": [(TITLES[key], case.modalities.get(key)) for key in MODALITIES],
-        "accuracy": _accuracy(report),
+        "accuracy_rows": accuracy_rows(report),
+        "accuracy_note": wording.accuracy(
+            report.get("accuracy"), report.get("missing_modalities", ())
+        ),
     }
 
 
 def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[dict[str, Any]]:
     """Return the pictures of a row: the place of each in it, and the part of its slice in mm."""
-    how, left, row = look(case.modalities), 0.0, []
-    query = {"modality": how.modality, "opacity": f"{how.opacity:g}", "outline": int(how.outline)}
-    query["mask"] = case.mask.number
-    shown = frames(results, how.modality)
+    left, row = 0.0, []
+    shown = frames(results, overlay.first_modality(case.modalities))
     for image in images:
+        how = look(image.modality)
+        query = {"modality": how.modality, "opacity": f"{how.opacity:g}"}
+        query |= {"outline": int(how.outline), "mask": case.mask.number}
         width_mm, height_mm = overlay.size_mm(results, image.plane)
         x1, y1, x2, y2 = shown[image.plane]
         part = x1 * width_mm, y1 * height_mm, (x2 - x1) * width_mm, (y2 - y1) * height_mm
@@ -57,6 +63,7 @@ def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[d
         row.append(
             {
                 "plane": image.plane,
+                "sequence": TITLES[image.modality],
                 "index": image.index,
                 "count": image.count,
                 "left": left,
@@ -70,16 +77,3 @@ def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[d
         )
         left += width + ROW_GAP
     return row
-
-
-def _accuracy(report: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the model's scores on the regions that its reports are read for, None without any."""
-    found = report.get("accuracy")
-    if not found:
-        return None
-    rows = [
-        (title, found["regions"][short])
-        for short, title in ACCURACY_TITLES.items()
-        if short in found["regions"]
-    ]
-    return {"patients": found["patients"], "rows": rows}

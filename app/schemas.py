@@ -211,12 +211,21 @@ class Accuracy(BaseModel):
     regions: dict[str, dict[str, float | None]]
 
 
+class Dates(BaseModel):
+    """What happened when; what is null did not happen, or is not known. Times are UTC."""
+
+    uploaded: datetime | None = None
+    segmented: datetime | None = None
+    corrected: datetime | None = None
+
+
 class Report(BaseModel):
     """Measurements and where they come from."""
 
     disclaimer: str
     case: dict[str, str]
     message: str
+    dates: Dates | None = None
     measurements: Measurements
     mask: MaskInfo | None = None
     model: ModelInfo

@@ -80,9 +80,13 @@ def show_case(case_id: str):
             "charts": area_charts(found["measurements"]["areas_mm2"]),
             "diameters": wording.diameters(found["measurements"]["rano"]),
             "diameter_lines": diameter_lines(found["measurements"]),
+            "no_statement": wording.NO_STATEMENT,
             "not_measurable": wording.NOT_MEASURABLE,
-            "facts": wording.facts(found["measurements"]),
+            "facts": wording.facts(
+                found["measurements"], case.report["geometry"].get("brain_centre_mm")
+            ),
             "links": _links(case),
+            "file_stem": api.file_stem(case),
             "masks": corrections.versions(case),
             "label_values": case.report["label_values"],
             "volume_viewer": viewer_of(case),

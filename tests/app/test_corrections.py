@@ -97,6 +97,8 @@ def test_reports_and_pictures_follow(client, url, save):
     assert client.get(f"{url}/report.csv").text != csv
     report = client.get(f"{url}/report.json").json
     assert report["mask"]["number"] == 1
+    made = client.get(f"{url}/masks").json["masks"][1]["created_at"]
+    assert report["dates"]["corrected"] == made[:19] + "+00:00"
     assert client.get(f"{url}/report.pdf").data.startswith(b"%PDF")
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"{url}/report.zip").data))
     assert archive.read("patient_seg.nii.gz") == client.get(f"{url}/masks/1.nii.gz").data

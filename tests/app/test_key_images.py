@@ -3,6 +3,7 @@ import pytest
 
 from app.key_images import FRAME_MARGIN, diameter_lines, frame, frames, key_images, look
 from app.overlay import picture_slice
+from model.modalities import MODALITIES
 
 SLICES = {
     "axial": {"count": 20, "largest": 7},
@@ -17,19 +18,25 @@ RANO = {
 
 
 def test_the_axial_slice_is_that_of_the_diameters():
-    images = key_images({"slices": SLICES, "rano": RANO})
-    assert [(image.plane, image.index) for image in images] == [
-        ("axial", 5),
-        ("coronal", 9),
-        ("sagittal", 15),
+    images = key_images({"slices": SLICES, "rano": RANO}, ("t1", "t1ce", "t2"))
+    assert [(image.plane, image.index, image.modality) for image in images] == [
+        ("axial", 5, "t1ce"),
+        ("coronal", 9, "t2"),
+        ("sagittal", 15, "t2"),
     ]
     assert [len(image.lines) for image in images] == [2, 0, 0]
 
 
 def test_without_diameters():
     measurements = {"slices": SLICES, "rano": None}
-    assert key_images(measurements)[0].index == 7
+    axial = key_images(measurements, MODALITIES)[0]
+    assert (axial.index, axial.modality) == (7, "flair")
     assert diameter_lines(measurements) == ()
+
+
+def test_diameters_without_the_sequence_that_shows_them():
+    axial = key_images({"slices": SLICES, "rano": RANO}, ("flair", "t1", "t2"))[0]
+    assert (axial.index, axial.modality, len(axial.lines)) == (5, "flair", 2)
 
 
 def test_lines_end_where_the_picture_shows_their_voxels():
@@ -67,5 +74,5 @@ def test_frames_of_a_case(tmp_path):
 
 
 def test_look():
-    how = look({"t1": "a", "t2": "b"})
+    how = look("t2")
     assert (how.modality, how.outline, how.opacity) == ("t2", True, 1.0)

@@ -35,6 +35,7 @@ def test_it_holds_what_a_reader_asks_for(page, finished):
         assert f">{found['confidence'][key]:.2f}<" in page
     assert f"{found['rano']['longest_mm']:.1f} × " in page
     assert f"in axial slice {found['rano']['slice'] + 1}" in page
+    assert "of the brain&#39;s centre" in page and "RAS" not in page
     assert report["model"]["checksum"] in page
     assert report["device"] in page
     assert "80 × 96 × 72 voxels of 1.00 × 1.00 × 1.00 mm" in page
@@ -49,6 +50,12 @@ def test_key_images_can_be_had(page, finished):
         "axial",
         "coronal",
         "sagittal",
+    ]
+    assert [re.search(r"modality=(\w+)", url)[1] for url in shown] == ["t1ce", "flair", "flair"]
+    assert re.findall(r">(\w+) \d+/\d+, (\w+)<", page) == [
+        ("Axial", "T1ce"),
+        ("Coronal", "FLAIR"),
+        ("Sagittal", "FLAIR"),
     ]
     assert all("outline=1" in url for url in shown)
     assert all(finished.client.get(url).status_code == 200 for url in shown)
@@ -81,9 +88,10 @@ def test_accuracy_is_that_of_the_model_that_made_the_case(app, client, done):
     for text in (">0.87<", ">7.2<", ">0.75<", ">0.70<", ">–<"):
         assert text in page
     assert "Means over 14 patients whom the training never saw, with all four sequences" in page
-    assert "Mean Dice on patients not trained on: WT 0.87, TC 0.75, ET 0.70" in text_of(
-        client.get(f"/api/cases/{done}/report.pdf").data
-    )
+    pdf = text_of(client.get(f"/api/cases/{done}/report.pdf").data)
+    assert "(Whole tumour: Dice 0.87, HD95 7.2 mm)" in pdf
+    assert "(Enhancing tumour: Dice 0.70, HD95 - mm)" in pdf
+    assert "Means over 14 patients" in pdf
 
 
 def test_before_the_end(client, upload):
@@ -124,10 +132,14 @@ def test_cases_of_earlier_versions_can_still_be_read(app, client, done):
             key: value for key, value in case.report["measurements"].items() if key not in ADDED
         }
         report = {key: value for key, value in case.report.items() if key != "accuracy"}
+        geometry = dict(report["geometry"])
+        del geometry["brain_centre_mm"], report["missing_modalities"]
+        report["geometry"] = geometry
         case.report = report | {"measurements": measurements}
         db.session.commit()
     page = client.get(f"/cases/{done}/report").text
     assert "No measured accuracy is stored with this case." in page
+    assert "No measured accuracy" in text_of(client.get(f"/api/cases/{done}/report.pdf").data)
     assert ">–<" in page
     assert "RANO" not in client.get(f"/cases/{done}").text
     assert client.get(f"/api/cases/{done}").json["measurements"]["rano"] is None

@@ -66,6 +66,7 @@ def test_result_page(finished):
     shown = pictures(page)
     assert len(shown) == 3
     assert all(finished.client.get(url).status_code == 200 for url in shown)
+    assert 'report.json" download="patient_report.json"' in page
     for kind in ("segmentation.nii.gz", "report.json", "report.csv", "report.pdf", "report.zip"):
         assert f"/api/cases/{finished.id}/{kind}" in page
     assert f'href="/cases/{finished.id}/report"' in page
