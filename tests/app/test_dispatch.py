@@ -3,13 +3,18 @@
 import json
 import logging
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
 import sqlalchemy as sa
+from redis import Redis
 
 from app import broker, cases, dispatch, jobs, logs, queue, tokens, workers
 from app.cases import StoredCase, db
@@ -144,6 +149,56 @@ def test_uploads_need_no_broker(make_app, urls):
         cases.remove(row(case_id))
 
 
+@contextmanager
+def frozen(broker_url):
+    """Keep Redis from doing anything; the kernel goes on taking connections for it."""
+    with Redis.from_url(broker_url) as connection:
+        pid = connection.info()["process_id"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_broker_that_hangs_is_given_up_soon(app, client, dispatcher, queued, urls):
+    with app.app_context():
+        with frozen(urls["broker_url"]):
+            start = time.monotonic()
+            dispatcher.turn()
+            assert dispatcher.messages is None
+            case_id = send(client, four()).json["id"]
+            dispatcher.turn()
+            assert row(case_id).sent_at is None
+            assert time.monotonic() - start < 2 * dispatch.OLD_S
+        dispatcher.turn()
+        assert row(case_id).sent_at
+        # What had been sent may have arrived after all; workers drop what comes twice.
+        assert dispatcher.messages in (2, 3)
+
+
+def test_an_old_look_at_the_broker_does_not_count(app, dispatcher, monkeypatch):
+    monkeypatch.setattr(dispatch.Dispatcher, "alive", True)
+    with app.app_context():
+        dispatcher.turn()
+        assert list(dispatcher.obstacles()) == ["No worker is running."]
+        dispatcher._looked -= 2 * dispatch.OLD_S
+        assert "The broker cannot be reached." in dispatcher.obstacles()
+
+
+def test_folders_are_looked_through_at_the_start_and_then_seldom(app, dispatcher, monkeypatch):
+    times = []
+    monkeypatch.setattr("app.storage.remove_leftovers", times.append)
+    with app.app_context():
+        for _ in range(3):
+            dispatcher._tidied = -dispatch.TIDY_S
+            dispatcher.turn()
+        assert len(times) == 1
+        dispatcher._swept = -dispatch.SWEEP_S
+        dispatcher.turn()
+    assert len(times) == 2
+
+
 def test_lost_messages_are_sent_again(app, dispatcher, queued):
     with app.app_context():
         with dispatcher._celery.connection_for_write() as connection:
@@ -265,13 +320,25 @@ def test_several_processes_make_one_token(app):
 def test_a_worker_says_why_it_does_not_start(urls, tmp_path, settings, pool, message):
     wanted = {"data_dir": tmp_path / "data"} | settings
     wanted |= urls if wanted.pop("given", False) else {}
-    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in wanted.items()}
-    command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
-    run = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    run = start_worker(wanted, pool)
     assert run.returncode != 0
     assert message in run.stderr
+
+
+def test_a_worker_whose_port_is_taken_says_so(urls, tmp_path):
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        run = start_worker(urls | {"data_dir": tmp_path / "data", "metrics_port": port})
+    assert run.returncode != 0
+    assert f"BTS_METRICS_PORT={port} cannot be used" in run.stderr
+
+
+def start_worker(settings, pool="solo"):
+    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in settings.items()}
+    command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 HANGS = """
