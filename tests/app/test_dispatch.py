@@ -21,7 +21,7 @@ from app.cases import StoredCase, db
 from app.runs import Runner, TooLong
 from tests import services
 from tests.app.hazards import four, send
-from tests.app.serving import ROOT
+from tests.app.serving import ROOT, serving
 
 
 @pytest.fixture(scope="module")
@@ -389,3 +389,9 @@ def test_log_entries_name_the_case_as_json(app, client, queued, capsys):
     assert lines
     assert {line["case"] for line in lines} == {queued}
     assert {"time", "level", "logger", "message"} <= set(lines[0])
+
+
+def test_the_servers_own_log_is_json_too(tmp_path):
+    with serving(tmp_path / "data", log_format="json") as server:
+        lines = [json.loads(line) for line in server.log.splitlines()]
+    assert {"gunicorn.error", "app.engine"} <= {line["logger"] for line in lines}
