@@ -24,6 +24,24 @@ graceful_timeout = 30
 # No command socket in the home folder: nothing here uses it.
 control_socket_disable = True
 
+if os.environ.get("BTS_LOG_FORMAT", "").lower() == "json":
+    # As app/logs.py writes its lines; gunicorn logs before there is an app.
+    logconfig_dict = {
+        # The app sets up its log where nobody else has.
+        "root": {"level": "WARNING", "handlers": []},
+        "loggers": {
+            "gunicorn.error": {"level": "INFO", "handlers": ["json"], "propagate": False},
+        },
+        "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "formatters": {
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+                "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            }
+        },
+    }
+
 if workers > 1:
     # What the processes count is added up in this folder.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="bts-metrics-")

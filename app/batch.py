@@ -45,6 +45,11 @@ class Job:
             return list(self.files.values())
         return [self.source, *self.source.iterdir()] if self.source.is_dir() else [self.source]
 
+    def newer_than(self, path: Path) -> bool:
+        """Say whether an input was changed after a file was written. Raises OSError."""
+        written = path.stat().st_mtime
+        return any(source.stat().st_mtime > written for source in self.inputs)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,11 +63,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Results:
-    """The folder that results go to, and what they have to be."""
+    """The folder that results go to, and what they have to be.
+
+    convention, model, views : label convention, checksum of the model and views of a scan that it
+    averages, as reports have them
+    """
 
     folder: Path
     convention: str
     model: str
+    views: str
 
     def mask_path(self, job: Job) -> Path:
         return self.folder / f"{job.name}_seg.nii.gz"
@@ -70,19 +80,23 @@ class Results:
     def report_path(self, job: Job) -> Path:
         return self.folder / f"{job.name}.json"
 
+    def wants(self, report: dict[str, Any]) -> bool:
+        """Say whether a report is what would be made now."""
+        made = (report["model"]["checksum"], report["label_convention"])
+        same = made == (self.model, self.convention)
+        return same and report["device"].endswith(f"; {self.views}")
+
     def existing(self, job: Job) -> dict[str, Any] | None:
-        """Return the report of a job that need not be done again: by the same model, on these files."""
+        """Return the report of a job that need not be done again: wanted, and of these files."""
         path = self.report_path(job)
         try:
-            written = path.stat().st_mtime
-            if any(source.stat().st_mtime > written for source in job.inputs):
+            if job.newer_than(path):
                 return None
             report = json.loads(path.read_text())
-            same = (report["model"]["checksum"], report["label_convention"])
-        except (OSError, ValueError, KeyError, TypeError):
+            wanted = self.wants(report)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        wanted = (self.model, self.convention)
-        return report if same == wanted and self.mask_path(job).is_file() else None
+        return report if wanted and self.mask_path(job).is_file() else None
 
     def keep(self, job: Job, mask: Path, report: dict[str, Any]) -> None:
         """Move a finished mask to where it belongs, and write the report, which comes last."""
@@ -108,14 +122,16 @@ def file_error(error: OSError) -> CaseError:
     return CaseError("file_error", str(error), "Check that it can be read or written.")
 
 
-def listed(path: Path) -> Iterator[Job]:
+def listed(path: Path, out: Path) -> Iterator[Job]:
     """Yield the cases of a folder, whose folders and zips they are, or of a manifest.
 
+    out : folder of results, which may lie among the cases and is none
     Raises ValueError with a sentence that says what is wrong with the manifest.
     """
     if path.is_dir():
         for entry in sorted(path.iterdir()):
-            if not entry.name.startswith(".") and (entry.is_dir() or archive.is_zip(entry)):
+            hidden = entry.name.startswith(".") or entry.resolve() == out.resolve()
+            if not hidden and (entry.is_dir() or archive.is_zip(entry)):
                 yield Job(case_name(entry), source=entry)
         return
     with path.open(newline="", encoding="utf-8-sig") as file:

@@ -5,6 +5,7 @@ the results names the case of each job that is under way: a command that is cut 
 goes on with them.
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,21 +21,29 @@ from app.config import settings
 from app.masks import SEGMENTATION
 from model.errors import CaseError
 
+log = logging.getLogger(__name__)
+
 # Cases under way for each worker: what is uploaded by others does not wait behind thousands.
 AHEAD = 2
 POLL_S = 0.5
+# Seconds after the start in which nothing is said of what does not run yet.
+PATIENCE_S = 5.0
 NOTES = ".under-way"
 
-# Told of the states of the cases that are under way.
-Watch = Callable[[list[StoredCase]], None]
+# Told what is going on, and how many cases' worth of what is under way has been done.
+Watch = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class RemoteBatch:
-    """Puts jobs into the service, a few ahead of the workers, and fetches their results."""
+    """Puts jobs into the service, a few ahead of the workers, and fetches their results.
+
+    again : leave aside what earlier calls have put in
+    """
 
     app: Flask
     results: Results
+    again: bool = False
 
     def run(self, todo: list[Job], watch: Watch) -> Iterator[Outcome]:
         """Yield how each job ended, as they do. Needs an app context."""
@@ -56,6 +65,7 @@ class RemoteBatch:
 
     def _work(self, todo: list[Job], watch: Watch) -> Iterator[Outcome]:
         under_way: dict[str, Job] = {}
+        quiet_until, told = time.monotonic() + PATIENCE_S, ""
         while todo or under_way:
             while todo and len(under_way) < AHEAD * max(1, len(workers.present())):
                 job = todo.pop()
@@ -66,7 +76,14 @@ class RemoteBatch:
                 except OSError as error:
                     yield Outcome(job, "failed", error=file_error(error))
             found = [db.session.get(StoredCase, case_id) for case_id in under_way]
-            watch([case for case in found if case])
+            there = [case for case in found if case]
+            running = sum(case.state == "running" for case in there)
+            quiet = time.monotonic() < quiet_until
+            problem = "" if quiet else " ".join(jobs.worker(self.app).obstacles())
+            if problem not in ("", told):
+                log.warning("%s", problem)
+            told = problem
+            watch(problem or f"{running} at work", sum(case.progress for case in there))
             for case_id, case in zip(list(under_way), found, strict=True):
                 if case is None or case.state in ("done", "failed"):
                     yield self._fetched(under_way.pop(case_id), case)
@@ -77,9 +94,9 @@ class RemoteBatch:
     def _put_in(self, job: Job) -> str:
         """Queue a job, unless it is under way since an earlier call; return its case's id."""
         note = self._note(job)
-        known = note.read_text() if note.exists() else ""
-        if known and db.session.get(StoredCase, known) is not None:
+        if known := self._under_way(job):
             return known
+        self.tidy(job)
         staging = cases.new_staging_folder()
         try:
             files = scans_of(job, staging, settings())
@@ -95,6 +112,16 @@ class RemoteBatch:
             shutil.rmtree(staging, ignore_errors=True)
         jobs.worker(self.app).notify()
         return case_id
+
+    def _under_way(self, job: Job) -> str | None:
+        """Return the id of the case that an earlier call made of the same scans, if it is wanted."""
+        note = self._note(job)
+        if self.again or not note.exists() or job.newer_than(note):
+            return None
+        case = db.session.get(StoredCase, note.read_text())
+        if case is None or (case.report and not self.results.wants(case.report)):
+            return None
+        return case.id
 
     def _fetched(self, job: Job, case: StoredCase | None) -> Outcome:
         """Write the results of a case that has ended, and take it out of the service."""

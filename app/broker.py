@@ -5,9 +5,11 @@ that comes twice is dropped, see `dispatch` and `queue.take`.
 """
 
 from datetime import datetime
+from typing import Any
 
 from celery import Celery
 from kombu import Queue
+from kombu.exceptions import OperationalError
 
 from app.config import Settings
 
@@ -16,10 +18,16 @@ QUEUE = "bts-cases"
 # A run ends itself after BTS_CASE_LIMIT_S; this much later its process is ended, and as much later again
 # Redis hands the case to another worker.
 GRACE_S = 30
+# Longest wait for an answer of the broker by those who send to it.
+ANSWER_S = 3.0
 
 
-def make(settings: Settings) -> Celery:
-    """Return the Celery app that sends and receives cases."""
+def make(settings: Settings, answer_s: float | None = None) -> Celery:
+    """Return the Celery app that sends and receives cases.
+
+    answer_s : longest wait for an answer of the broker, in seconds; None: any, as those need who
+    wait for cases
+    """
     rabbit = settings.broker_url.startswith("amqp")
     return Celery(
         "bts",
@@ -41,7 +49,9 @@ def make(settings: Settings) -> Celery:
             "worker_enable_remote_control": False,
             "broker_heartbeat": 0,
             "broker_connection_retry_on_startup": True,
-            "broker_transport_options": {"confirm_publish": True} if rabbit else _redis(settings),
+            "broker_transport_options": (
+                _rabbit(answer_s) if rabbit else _redis(settings, answer_s)
+            ),
         },
     )
 
@@ -55,8 +65,11 @@ def waiting(celery: Celery) -> int:
     """Return how many messages no worker has taken yet. Raises kombu's OperationalError."""
     with celery.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=2)
-        queue = celery.amqp.queues[QUEUE](connection.default_channel)
-        return queue.queue_declare().message_count
+        try:
+            queue = celery.amqp.queues[QUEUE](connection.default_channel)
+            return queue.queue_declare().message_count
+        except connection.recoverable_connection_errors as error:
+            raise OperationalError(str(error)) from error
 
 
 def _queue(rabbit: bool) -> Queue:
@@ -64,8 +77,14 @@ def _queue(rabbit: bool) -> Queue:
     return Queue(QUEUE, queue_arguments={"x-queue-type": "quorum"} if rabbit else None)
 
 
-def _redis(settings: Settings) -> dict[str, int]:
+def _rabbit(answer_s: float | None) -> dict[str, Any]:
+    return {"confirm_publish": True, "read_timeout": answer_s, "write_timeout": answer_s}
+
+
+def _redis(settings: Settings, answer_s: float | None) -> dict[str, Any]:
     return {
+        "socket_connect_timeout": answer_s,
+        "socket_timeout": answer_s,
         "visibility_timeout": settings.case_limit_s + 2 * GRACE_S,
         # How often, in seconds, workers look for what has become visible again.
         "unacked_restore_interval": 5,

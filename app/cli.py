@@ -60,16 +60,17 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
 
     One of the four sequences may be missing, at a cost in accuracy that a warning states.
     Writes <case>_seg.nii.gz and <case>.json to the result folder. A case whose results are there,
-    newer than its scans and by the same model, is not done again. With BTS_BROKER_URL the workers
+    newer than its scans, by the same model and quality, is not done again. With BTS_BROKER_URL the workers
     do it. The exit code is 0 only if every case succeeded. Research use only, not a medical device.
     """
     files = dict(zip(MODALITIES, (flair, t1, t1ce, t2), strict=True))
-    jobs = _jobs(cases, files, batch)
+    jobs = _jobs(cases, files, batch, out)
     convention = label_convention or settings().label_convention
     if settings().broker_url and convention != settings().label_convention:
         raise click.UsageError("Workers write masks as their BTS_LABEL_CONVENTION says.")
     out.mkdir(parents=True, exist_ok=True)
-    results = Results(out, convention, current_app.extensions["model"].card.checksum)
+    card = current_app.extensions["model"].card
+    results = Results(out, convention, card.checksum, card.inference.views)
     # Imported here: serving starts sooner without it.
     from app.terminal import Terminal
 
@@ -99,7 +100,7 @@ def _outcomes(
         from app.batch_remote import RemoteBatch
 
         storage.make(app)
-        remote = RemoteBatch(app, results)
+        remote = RemoteBatch(app, results, again)
     for job in jobs:
         report = None if again else results.existing(job)
         if job.name in names:
@@ -118,13 +119,7 @@ def _outcomes(
         advance(description, ended + share)
 
     if broker:
-        found = remote.run(
-            todo,
-            lambda cases: show(
-                f"{sum(case.state == 'running' for case in cases)} at work",
-                sum(case.progress for case in cases),
-            ),
-        )
+        found = remote.run(todo, show)
     elif todo:
         local = LocalBatch(current_app.extensions["model"].get(), results, settings())
         found = local.run(todo, lambda job, stage, share: show(f"{job.name}: {stage}", share))
@@ -150,7 +145,9 @@ def show_settings() -> None:
     click.echo(settings_table())
 
 
-def _jobs(cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | None) -> list[Job]:
+def _jobs(
+    cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | None, out: Path
+) -> list[Job]:
     """Return what is to be segmented. Raises click.UsageError."""
     given = {modality: path for modality, path in files.items() if path}
     missing = [f"--{modality}" for modality in missing_modalities(given)]
@@ -164,7 +161,7 @@ def _jobs(cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | 
         name = common_name([case_name(path) for path in given.values()]) or "case"
         jobs.append(Job(name, files=given))
     try:
-        jobs += listed(batch) if batch else []
+        jobs += listed(batch, out) if batch else []
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if not jobs:

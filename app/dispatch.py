@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 
 # Messages sent in one transaction.
 BATCH = 50
-# Seconds between two times of tidying up.
+# Seconds between two times of tidying up, and of looking through all folders, which takes longer.
 TIDY_S = 60.0
+SWEEP_S = 3600.0
+# Seconds after which the last look at the broker says nothing of it any more.
+OLD_S = 30.0
 # A message that has left the broker is with a worker, which marks the case within this time.
 ON_THE_WAY = timedelta(seconds=60)
 # An upload or a result takes less time than this.
@@ -37,17 +40,18 @@ class Dispatcher(Background):
 
     def __init__(self, app: Flask):
         super().__init__(app)
-        self._celery = broker.make(app.config["SETTINGS"])
-        self._tidied = -TIDY_S
+        self._celery = broker.make(app.config["SETTINGS"], broker.ANSWER_S)
+        self._tidied, self._swept = -TIDY_S, -SWEEP_S
         # Messages that wait at the broker; None while it cannot be reached.
         self.messages: int | None = None
+        self._looked = time.monotonic()
 
     def obstacles(self) -> Iterator[str]:
         if not self.alive:
             yield "The queue is not running."
         elif not self.ready:
             yield "The queue is starting."
-        elif self.messages is None:
+        elif self.messages is None or time.monotonic() - self._looked > OLD_S:
             yield "The broker cannot be reached."
         model = self._app.extensions["model"].card.checksum
         found = workers.present()
@@ -60,6 +64,7 @@ class Dispatcher(Background):
         try:
             more = self._send()
             self.messages = broker.waiting(self._celery)
+            self._looked = time.monotonic()
         except (OperationalError, OSError) as error:
             db.session.rollback()
             if self.messages is not None or not self.ready:
@@ -68,6 +73,9 @@ class Dispatcher(Background):
         if time.monotonic() - self._tidied >= TIDY_S:
             self._tidied = time.monotonic()
             self._tidy()
+        if time.monotonic() - self._swept >= SWEEP_S:
+            self._swept = time.monotonic()
+            storage.remove_leftovers(datetime.now(UTC) - STALE)
         self.ready = True
         return more
 
@@ -92,7 +100,6 @@ class Dispatcher(Background):
         now = datetime.now(UTC)
         workers.forget_silent()
         cases.remove_expired()
-        storage.remove_leftovers(now - STALE)
         # Runs end themselves; one that is older than its message can be has lost it.
         longest = timedelta(seconds=settings().case_limit_s + 3 * broker.GRACE_S)
         queue.recover(started_before=now - longest)

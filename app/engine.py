@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from app.config import Settings
 from app.errors import StartupError
-from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.card import DEFAULT_DIR, ModelCard
 from model.errors import ModelError
-from model.segmenter import Segmenter
+from model.segmenter import Segmenter, card_for
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class ModelHolder:
         if self._segmenter is not None:
             return self._segmenter.card
         try:
-            return read_card(self._settings.model_dir or DEFAULT_DIR)
+            return card_for(self._settings.model_dir or DEFAULT_DIR, self._settings.quality)
         except ModelError as error:
             raise unusable(error) from error
 

@@ -71,7 +71,13 @@ def load(sender: Any, **_: Any) -> None:
         sys.exit(f"Error: {error.message}")
     port = flask_app.config["SETTINGS"].metrics_port
     if port:
-        start_http_server(port, registry=metrics.registry(flask_app))
+        try:
+            start_http_server(port, registry=metrics.registry(flask_app))
+        except OSError as error:
+            sys.exit(
+                f"Error: BTS_METRICS_PORT={port} cannot be used: {error.strerror}.\n"
+                "Each worker on a machine needs a port of its own."
+            )
     Presence(flask_app, segmenter).start()
 
 

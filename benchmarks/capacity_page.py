@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.config import Settings
+
 CASES_A_DAY = 100_000
 DAY_S = 86_400
 
@@ -43,7 +45,7 @@ class Capacity:
 
     def limits(self) -> Iterator[tuple[str, str, float]]:
         """Yield each part, what one of it is, and how many cases a day that carries."""
-        yield "workers", "one worker on this machine", 24 * self.rates[1]
+        yield "workers", "a machine like this one, with one worker", 24 * self.rates[1]
         yield "web", "one process, which checks one upload at a time", DAY_S / self.upload_s
         yield "storage, writing", "this disk", DAY_S * self.disk_bytes_s / self.case_bytes
         yield "database", "one connection", DAY_S / self.row_s
@@ -68,6 +70,7 @@ def as_markdown(found: Capacity, machine: list[str], load: float, broker: str) -
     )
     described = "\n".join(f"- {line}" for line in machine)
     per_s = CASES_A_DAY / DAY_S
+    queued = Settings.model_fields["max_queued"].default
     return f"""# Scaling
 
 Written by `make capacity`; do not edit by hand. How to run several processes stands in the
@@ -84,8 +87,8 @@ Written by `make capacity`; do not edit by hand. How to run several processes st
 |---|---|
 {rates}
 
-Two workers did {found.rates[2] / found.rates[1]:.2f} times what one did; they share this machine's cores
-with everything else that was measured.
+Two workers did {found.rates[2] / found.rates[1]:.2f} times what one did. They share this machine's cores with each
+other and with everything else that was measured: that says nothing of two machines, for or against.
 
 ## Pages while workers are busy
 
@@ -116,9 +119,15 @@ From the rates above, in the order in which the parts are full:
 |---|---|---|---|---|
 {parts}
 
-This is arithmetic, not an experiment: it takes for granted that more of a part does as many times as
-much, which was tried up to two workers. What is measured of web, database and broker is one client that
-waits for each answer; several at once get more out of them. A day has peaks: plan for the busiest hour.
+*Needed* counts machines like this one, with a worker each, and processes, disks and connections like those
+measured. This is arithmetic, not an experiment: it takes for granted that more of a part does as many
+times as much, which nobody has tried on several machines. What is measured of web, database and broker
+is one client that waits for each answer; several at once get more out of them. A day has peaks: plan for
+the busiest hour.
+
+`BTS_MAX_QUEUED`, {queued:,} unless set, is {queued / per_s / 60:.1f} minutes of backlog at that rate; then uploads are asked to
+come later. Raise it, in the web processes, to what may come while workers are away or behind: an hour
+is {3600 * per_s:,.0f} cases, with their results {3600 * per_s * found.case_bytes / 1e9:,.0f} GB.
 
 GPU: not measured, as there is none on this machine. A worker on a GPU does the work of as many of
 these as its cases an hour (`bts_case_seconds` of `/metrics`) are more than {found.rates[1]:.0f}; the

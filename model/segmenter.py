@@ -71,10 +71,7 @@ class Segmenter:
         `quality`: average all views that the card names, or take its first plane alone (`fast`).
         """
         folder = Path(model_dir or DEFAULT_DIR)
-        card = read_card(folder)
-        if quality == "fast":
-            first = replace(card.inference, planes=card.inference.planes[:1], flip=False)
-            card = replace(card, inference=first)
+        card = card_for(folder, quality)
         return cls(card, load_engine(folder, card, engine, device))
 
     @property
@@ -106,6 +103,15 @@ class Segmenter:
         report("postprocess", 1.0)
         warnings = warnings_of(prepared, case, labels, self.card.scores)
         return Segmentation(labels, confidence, case.affine, brain, centre, clock.laps, warnings)
+
+
+def card_for(folder: Path, quality: Quality) -> ModelCard:
+    """Return the card of an artefact, with the views that are averaged. Raises ModelError."""
+    card = read_card(folder)
+    if quality == "fast":
+        first = replace(card.inference, planes=card.inference.planes[:1], flip=False)
+        card = replace(card, inference=first)
+    return card
 
 
 class _Clock:

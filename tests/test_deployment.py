@@ -148,6 +148,23 @@ def test_settings_exist():
     assert used <= known
 
 
+def test_workers_offer_their_numbers_and_logs_are_for_programs():
+    services = COMPOSE["services"]
+    (container,) = PODS["worker"]["containers"]
+    (port,) = container["ports"]
+    set_there = {"name": "BTS_METRICS_PORT", "value": str(port["containerPort"])}
+    assert set_there in container["env"]
+    (policy,) = (item for item in MANIFESTS if item["metadata"]["name"] == "metrics")
+    assert policy["spec"]["podSelector"]["matchLabels"] == {"app": "worker"}
+    (way_in,) = policy["spec"]["ingress"]
+    assert way_in["from"] and [item["port"] for item in way_in["ports"]] == [port["containerPort"]]
+    assert int(services["worker"]["environment"]["BTS_METRICS_PORT"]) == port["containerPort"]
+    for name in ("web", "worker"):
+        assert services[name]["environment"]["BTS_LOG_FORMAT"] == "json"
+    (settings,) = KUSTOMIZATION["configMapGenerator"]
+    assert "BTS_LOG_FORMAT=json" in settings["literals"]
+
+
 def test_the_proxy_lets_whole_uploads_through():
     text = (ROOT / "deploy/Caddyfile").read_text()
     limit_mb = int(re.search(r"max_size (\d+)MiB", text)[1])

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from app.config import settings_table
+from benchmarks.capacity_page import Capacity, Latency, as_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -37,3 +38,21 @@ def test_files_of_the_contract_are_there():
         "LICENSE",
     ):
         assert (ROOT / name).is_file(), name
+
+
+def test_the_capacity_page_says_what_its_numbers_mean():
+    waits = [Latency("worklist", (0.01, 0.02))]
+    found = Capacity(
+        rates={1: 1500.0, 2: 1600.0},
+        latencies={1: waits, 2: waits},
+        case_bytes=64e6,
+        upload_bytes=10e6,
+        upload_s=0.2,
+        message_s=0.001,
+        row_s=0.03,
+        disk_bytes_s=1e9,
+    )
+    page = " ".join(as_markdown(found, ["a machine"], 0.1, "redis").split())
+    assert "| workers | a machine like this one, with one worker | 36,000 | 278 % | 3 |" in page
+    assert "says nothing of two machines" in page
+    assert "`BTS_MAX_QUEUED`, 200 unless set, is 2.9 minutes of backlog" in page

@@ -2,11 +2,14 @@ import csv
 import os
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
 from app.batch import TABLE, Job, Results, listed
+from model.card import DEFAULT_DIR
 from model.modalities import MODALITIES
+from model.segmenter import card_for
 
 
 @pytest.fixture
@@ -72,6 +75,12 @@ def test_what_is_done_is_not_done_again(flask, study, scans, tmp_path):
     assert "before" not in flask("--batch", study, "--out", out, "--again").stderr
 
 
+def test_results_among_the_cases_are_no_case(study):
+    out = study / "results"
+    out.mkdir()
+    assert [job.name for job in listed(study, out)] == ["one", "three", "two"]
+
+
 def test_a_manifest(flask, scans, tmp_path):
     rows = ["name,path,flair,t1,t1ce,t2", "folder,patient,,,,"]
     (tmp_path / "patient").mkdir()
@@ -103,25 +112,30 @@ def test_a_manifest_that_makes_no_sense(flask, tmp_path, text):
     manifest = tmp_path / "cases.csv"
     manifest.write_text(text)
     with pytest.raises(ValueError):
-        list(listed(manifest))
+        list(listed(manifest, tmp_path / "out"))
     result = flask("--batch", manifest, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "manifest" in result.output
 
 
-@pytest.mark.parametrize("change", ["model", "convention", "mask", "report"])
+@pytest.mark.parametrize("change", ["model", "convention", "quality", "mask", "report"])
 def test_results_count_only_if_they_are_what_is_wanted(finished, tmp_path, scans, change):
     report = finished.client.get(f"/api/cases/{finished.id}/report.json").json
-    results = Results(tmp_path, "brats2021", report["model"]["checksum"])
+    model, views = report["model"]["checksum"], report["device"].rpartition("; ")[2]
+    results = Results(tmp_path, "brats2021", model, views)
     job = Job("patient", files=scans)
     mask = tmp_path / "mask"
     mask.write_bytes(b"mask")
     results.keep(job, mask, report)
     assert results.existing(job) == report
     if change == "model":
-        results = Results(tmp_path, "brats2021", "another")
+        results = replace(results, model="another")
     elif change == "convention":
-        results = Results(tmp_path, "brats2023", report["model"]["checksum"])
+        results = replace(results, convention="brats2023")
+    elif change == "quality":
+        fast = card_for(DEFAULT_DIR, "fast").inference.views
+        assert views == card_for(DEFAULT_DIR, "accurate").inference.views != fast
+        results = replace(results, views=fast)
     elif change == "mask":
         results.mask_path(job).unlink()
     else:

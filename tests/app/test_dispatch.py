@@ -3,20 +3,28 @@
 import json
 import logging
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Thread
 
 import pytest
 import sqlalchemy as sa
+from redis import Redis
 
-from app import broker, cases, dispatch, jobs, logs, queue, tokens, workers
+from app import batch_remote, broker, cases, dispatch, jobs, logs, queue, tokens, workers
+from app.batch import Job, Results
 from app.cases import StoredCase, db
 from app.runs import Runner, TooLong
 from tests import services
 from tests.app.hazards import four, send
-from tests.app.serving import ROOT
+from tests.app.serving import ROOT, serving
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +152,56 @@ def test_uploads_need_no_broker(make_app, urls):
         cases.remove(row(case_id))
 
 
+@contextmanager
+def frozen(broker_url):
+    """Keep Redis from doing anything; the kernel goes on taking connections for it."""
+    with Redis.from_url(broker_url) as connection:
+        pid = connection.info()["process_id"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_broker_that_hangs_is_given_up_soon(app, client, dispatcher, queued, urls):
+    with app.app_context():
+        with frozen(urls["broker_url"]):
+            start = time.monotonic()
+            dispatcher.turn()
+            assert dispatcher.messages is None
+            case_id = send(client, four()).json["id"]
+            dispatcher.turn()
+            assert row(case_id).sent_at is None
+            assert time.monotonic() - start < 2 * dispatch.OLD_S
+        dispatcher.turn()
+        assert row(case_id).sent_at
+        # What had been sent may have arrived after all; workers drop what comes twice.
+        assert dispatcher.messages in (2, 3)
+
+
+def test_an_old_look_at_the_broker_does_not_count(app, dispatcher, monkeypatch):
+    monkeypatch.setattr(dispatch.Dispatcher, "alive", True)
+    with app.app_context():
+        dispatcher.turn()
+        assert list(dispatcher.obstacles()) == ["No worker is running."]
+        dispatcher._looked -= 2 * dispatch.OLD_S
+        assert "The broker cannot be reached." in dispatcher.obstacles()
+
+
+def test_folders_are_looked_through_at_the_start_and_then_seldom(app, dispatcher, monkeypatch):
+    times = []
+    monkeypatch.setattr("app.storage.remove_leftovers", times.append)
+    with app.app_context():
+        for _ in range(3):
+            dispatcher._tidied = -dispatch.TIDY_S
+            dispatcher.turn()
+        assert len(times) == 1
+        dispatcher._swept = -dispatch.SWEEP_S
+        dispatcher.turn()
+    assert len(times) == 2
+
+
 def test_lost_messages_are_sent_again(app, dispatcher, queued):
     with app.app_context():
         with dispatcher._celery.connection_for_write() as connection:
@@ -214,6 +272,53 @@ def test_characters_that_postgresql_has_not(client, path):
     assert client.get(path).status_code in (400, 404)
 
 
+@pytest.fixture
+def remote(app, model_holder, tmp_path):
+    """Return a function that makes a batch; all have the same results."""
+    card = model_holder.card
+    results = Results(tmp_path / "out", "brats2021", card.checksum, card.inference.views)
+    (results.folder / batch_remote.NOTES).mkdir(parents=True)
+    return lambda again=False: batch_remote.RemoteBatch(app, results, again)
+
+
+def test_a_batch_goes_on_with_cases_that_are_wanted_alone(app, dispatcher, remote, scans, tmp_path):
+    files = {key: shutil.copy(path, tmp_path) for key, path in scans.items()}
+    job = Job("patient", files={key: Path(path) for key, path in files.items()})
+    with app.app_context():
+        ids = [remote()._put_in(job)]
+        assert remote()._put_in(job) == ids[0]
+        ids.append(remote(again=True)._put_in(job))
+        later = time.time() + 10
+        os.utime(files["t2"], (later, later))
+        ids.append(remote()._put_in(job))
+        os.utime(files["t2"], (0, 0))
+        assert remote()._put_in(job) == ids[-1]
+        other = {"model": {"checksum": "another"}, "label_convention": "brats2021", "device": ""}
+        change(ids[-1], state="done", report=other)
+        ids.append(remote()._put_in(job))
+        assert len(set(ids)) == 4
+        # What is left aside does not stay in the service.
+        assert [row(case_id) is None for case_id in ids] == [True, True, True, False]
+
+
+def test_a_batch_says_why_nothing_happens(app, dispatcher, remote, scans, monkeypatch, caplog):
+    class Enough(Exception):
+        pass
+
+    told = []
+
+    def watch(text, _):
+        told.append(text)
+        if "No worker is running." in text or len(told) > 20:
+            raise Enough
+
+    monkeypatch.setattr(batch_remote, "PATIENCE_S", 0)
+    with app.app_context(), pytest.raises(Enough):
+        list(remote().run([Job("patient", files=scans)], watch))
+    assert "No worker is running." in told[-1]
+    assert "No worker is running." in caplog.text
+
+
 def test_deleting_while_a_mask_is_added(app, queued):
     """The deletion waits for the version, and takes it along."""
     with app.app_context():
@@ -265,13 +370,25 @@ def test_several_processes_make_one_token(app):
 def test_a_worker_says_why_it_does_not_start(urls, tmp_path, settings, pool, message):
     wanted = {"data_dir": tmp_path / "data"} | settings
     wanted |= urls if wanted.pop("given", False) else {}
-    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in wanted.items()}
-    command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
-    run = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    run = start_worker(wanted, pool)
     assert run.returncode != 0
     assert message in run.stderr
+
+
+def test_a_worker_whose_port_is_taken_says_so(urls, tmp_path):
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        run = start_worker(urls | {"data_dir": tmp_path / "data", "metrics_port": port})
+    assert run.returncode != 0
+    assert f"BTS_METRICS_PORT={port} cannot be used" in run.stderr
+
+
+def start_worker(settings, pool="solo"):
+    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in settings.items()}
+    command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 HANGS = """
@@ -322,3 +439,9 @@ def test_log_entries_name_the_case_as_json(app, client, queued, capsys):
     assert lines
     assert {line["case"] for line in lines} == {queued}
     assert {"time", "level", "logger", "message"} <= set(lines[0])
+
+
+def test_the_servers_own_log_is_json_too(tmp_path):
+    with serving(tmp_path / "data", log_format="json") as server:
+        lines = [json.loads(line) for line in server.log.splitlines()]
+    assert {"gunicorn.error", "app.engine"} <= {line["logger"] for line in lines}
