@@ -272,14 +272,16 @@ def test_crosshair_is_a_part_of_the_address(page: Page):
 def test_full_screen_keeps_sequences_and_regions_at_hand(page: Page, screenshot):
     before = page.viewport_size
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.get_by_role("button", name="Full screen").click()
-    page.wait_for_function("document.fullscreenElement?.id === 'viewer'")
+    button = page.get_by_role("button", name="Full screen")
+    button.click()
+    # Pressed as long as it is the viewer that fills the screen.
+    expect(button).to_have_attribute("aria-pressed", "true")
     settle(page)
     expect(page.locator('input[name="modality"][value="t1ce"]')).to_be_in_viewport()
     expect(page.locator(".regions")).to_be_in_viewport()
     screenshot(page, "full-screen")
-    page.get_by_role("button", name="Full screen").click()
-    page.wait_for_function("document.fullscreenElement === null")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
     page.set_viewport_size(before)
 
 
