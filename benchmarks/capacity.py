@@ -2,15 +2,18 @@
 
     python -m benchmarks.capacity [--cases 6] [--broker redis]
 
-One and two workers are loaded with cases of BraTS size while a client reads pages; web, broker,
-database and disk are then measured one by one.
+One and two workers are loaded with cases of BraTS size, then once more while `wrk` reads pages; web,
+broker, database and disk are measured one by one.
 """
 
 import argparse
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +23,7 @@ import sqlalchemy as sa
 
 from app import broker, cases, config, create_app, queue, storage
 from app.cases import StoredCase, db
-from benchmarks.capacity_page import Capacity, Latency, as_markdown
+from benchmarks.capacity_page import READ_S, Capacity, Latency, as_markdown
 from benchmarks.report import machine
 from benchmarks.serving import write_brats_sized_case
 from model.case import find_case_files
@@ -34,6 +37,11 @@ ROWS = 200
 PROGRESS_WRITES = 20
 DISK_BYTES = 2**29
 PATIENCE_S = 1200
+# Readers that ask at once.
+READERS = 2
+# Cases for each worker that outlast the readers.
+BUSY = 15
+MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 def measure(broker_name: str, count: int) -> Capacity:
@@ -53,54 +61,57 @@ def measure(broker_name: str, count: int) -> Capacity:
 
 
 def _load(fleet: Fleet, scans: dict[str, Path], count: int) -> tuple[float, list[Latency]]:
-    """Return cases an hour, and how long a reader waits for pages meanwhile."""
-    # The first case of each worker warms it up, and gives the reader something to read.
+    """Return cases an hour, and how long readers wait for pages while workers are busy."""
+    # The first case of each worker warms it up, and gives the readers something to read.
     for _ in fleet.workers:
         fleet.upload(scans)
-    fleet.until(lambda: set(fleet.states().values()) == {"done"}, PATIENCE_S)
+    fleet.until(lambda: _done(fleet), PATIENCE_S)
     warm = next(iter(fleet.states()))
     for _ in range(count):
         fleet.upload(scans)
-    end, reader = threading.Event(), _Reader(fleet, warm)
-    thread = threading.Thread(target=reader.read_until, args=(end,))
-    thread.start()
-    try:
-        fleet.until(lambda: set(fleet.states().values()) == {"done"}, PATIENCE_S)
-    finally:
-        end.set()
-        thread.join()
+    fleet.until(lambda: _done(fleet), PATIENCE_S)
     rows = fleet.rows(
         f"SELECT started_at, finished_at FROM cases ORDER BY created_at DESC LIMIT {count}"
     )
     seconds = (max(end for _, end in rows) - min(start for start, _ in rows)).total_seconds()
-    return 3600 * count / seconds, reader.latencies()
+    for _ in range(BUSY * len(fleet.workers)):
+        fleet.upload(scans)
+    latencies = _latencies(fleet, warm)
+    if _done(fleet):
+        raise SystemExit("The workers had nothing left to do while pages were read.")
+    fleet.until(lambda: _done(fleet), PATIENCE_S)
+    return 3600 * count / seconds, latencies
 
 
-class _Reader:
-    """Reads pages one after another, and notes how long each took."""
+def _done(fleet: Fleet) -> bool:
+    return set(fleet.states().values()) == {"done"}
 
-    def __init__(self, fleet: Fleet, case_id: str):
-        self._server = fleet.server
-        self._paths = {
-            "worklist": "/",
-            "case page": f"/cases/{case_id}",
-            "state of a case": f"/api/cases/{case_id}",
-            "slice": f"/api/cases/{case_id}/overlay/axial/80.png",
-            "mask": f"/api/cases/{case_id}/segmentation.nii.gz",
-        }
-        self._seconds: dict[str, list[float]] = {what: [] for what in self._paths}
 
-    def read_until(self, end: threading.Event) -> None:
-        while not end.is_set():
-            for what, path in self._paths.items():
-                start = time.perf_counter()
-                status, _, _ = self._server.request("GET", path)
-                assert status == 200, (path, status)
-                self._seconds[what].append(time.perf_counter() - start)
-            time.sleep(0.05)
+def _latencies(fleet: Fleet, case_id: str) -> list[Latency]:
+    """Return how long the pages of a case take under the load of `wrk`."""
+    paths = {
+        "worklist": "/",
+        "case page": f"/cases/{case_id}",
+        "state of a case": f"/api/cases/{case_id}",
+        "slice": f"/api/cases/{case_id}/overlay/axial/80.png",
+        "mask": f"/api/cases/{case_id}/segmentation.nii.gz",
+    }
+    return [
+        _latency(what, f"http://127.0.0.1:{fleet.server.port}{path}")
+        for what, path in paths.items()
+    ]
 
-    def latencies(self) -> list[Latency]:
-        return [Latency(what, tuple(values)) for what, values in self._seconds.items()]
+
+def _latency(what: str, url: str) -> Latency:
+    command = ["wrk", "--threads=1", f"--connections={READERS}", f"--duration={READ_S}s"]
+    done = subprocess.run(
+        [*command, "--latency", url], check=True, capture_output=True, text=True
+    ).stdout
+    if "Non-2xx" in done:
+        raise SystemExit(f"{what} was refused:\n{done}")
+    shares = re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s)", done)
+    p50, p99 = (float(number) * MS[unit] for _, number, unit in shares)
+    return Latency(what, p50, p99, float(re.search(r"Requests/sec:\s+([\d.]+)", done)[1]))
 
 
 def _parts(fleet: Fleet, scans: dict[str, Path], folder: Path) -> dict[str, float]:
@@ -112,7 +123,7 @@ def _parts(fleet: Fleet, scans: dict[str, Path], folder: Path) -> dict[str, floa
         upload_s = _seconds(lambda: fleet.upload(scans), 6)
     finally:
         fleet.pause(signal.SIGCONT)
-    fleet.until(lambda: set(fleet.states().values()) == {"done"}, PATIENCE_S)
+    fleet.until(lambda: _done(fleet), PATIENCE_S)
     for worker in fleet.workers:
         worker.process.terminate()
         worker.process.wait(60)
@@ -199,6 +210,8 @@ def main() -> None:
     parser.add_argument("--broker", choices=services.BROKERS, default="redis")
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
+    if not shutil.which("wrk"):
+        sys.exit("wrk is not installed; Debian has it as a package of that name")
     load = os.getloadavg()[0]
     found = measure(arguments.broker, arguments.cases)
     page = as_markdown(found, machine(), load, arguments.broker)

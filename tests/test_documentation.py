@@ -41,7 +41,7 @@ def test_files_of_the_contract_are_there():
 
 
 def test_the_capacity_page_says_what_its_numbers_mean():
-    waits = [Latency("worklist", (0.01, 0.02))]
+    waits = [Latency("worklist", 10, 20, 150)]
     found = Capacity(
         rates={1: 1500.0, 2: 1600.0},
         latencies={1: waits, 2: waits},
