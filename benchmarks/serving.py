@@ -53,7 +53,7 @@ def measure_serving(
         "network, one plane",
         lambda: fast._engine.run(batches, lambda index, result: None),
         repeats,
-        f"{slices} slices, {fast.device}",
+        f"all {slices} axial slices, {fast._engine.device}",
     )
     rate = tuple(slices / value for value in network.values)
     posts = [fast.segment(case).timings_s["postprocess"] for _ in range(repeats)]
