@@ -82,6 +82,7 @@ def show_case(case_id: str):
             "diameter_lines": diameter_lines(found["measurements"]),
             "no_statement": wording.NO_STATEMENT,
             "not_measurable": wording.NOT_MEASURABLE,
+            "warnings": wording.other_warnings(found),
             "facts": wording.facts(
                 found["measurements"], case.report["geometry"].get("brain_centre_mm")
             ),
