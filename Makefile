@@ -105,10 +105,11 @@ train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/reci
 	$(RUN) python -m training.train --settings $(RECIPE)/3_all.toml --parts $(DEVELOPMENT) test --out $(SHIPPED) --start-from $(HELD_OUT)/artefact
 	$(MAKE) card DATA=$(DATA)
 
-experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md
+experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md and LIMITS.md
 	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
+	$(RUN) python -m training.limits $(DATA)
 
 card: $(filter .uv/%,$(UV))  ## score the network that has not seen the test patients, export the last, rewrite MODEL_CARD.md
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)

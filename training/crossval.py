@@ -1,10 +1,11 @@
 """Decide between recipes by cross-validation over patients.
 
-    python -m training.crossval DATA_DIR [DATA_DIR ...] [--only NAME ...]
+    python -m training.crossval DATA_DIR [DATA_DIR ...] [--only NAME ...] [--train-only FOLD ...]
 
 Runs every experiment of `training/experiments.toml` that has no result yet: trains on each fold,
 exports, and scores the serving path on the fold's own patients. An interrupted run goes on where it
-stopped. One result file an experiment is written to `training/results/`, and from them all
+stopped. Folds may be trained side by side, each in a process with `--train-only`, before a run
+without it scores them: two processes of one thread are faster than one of two. One result file an experiment is written to `training/results/`, and from them all
 `training/EXPERIMENTS.md`. The test part of the prepared data is never read.
 """
 
@@ -81,6 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, default=HERE / "EXPERIMENTS.md")
     parser.add_argument("--imagenet", type=Path, help="weights file; without it Keras downloads")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments to run")
+    parser.add_argument(
+        "--train-only", nargs="+", type=int, metavar="FOLD", help="train these folds, score nothing"
+    )
     options = parser.parse_args(arguments)
     config = read_toml(options.config)
     try:
@@ -95,23 +99,33 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only or experiments:
         path = options.results / f"{name}.json"
         done = json.loads(path.read_text()) if path.exists() else {}
-        if not is_result_of(done, experiments[name]):
-            print(f"== {name}", flush=True)
+        if is_result_of(done, experiments[name]):
+            continue
+        print(f"== {name}", flush=True)
+        if options.train_only:
+            for number in options.train_only:
+                train_fold(experiments[name], number, options)
+        else:
             path.write_text(json.dumps(run_experiment(name, experiments[name], options), indent=1))
-        write_report(config, options.results, options.report)
+            write_report(config, options.results, options.report)
     return 0
 
 
 def read_experiments(config: dict[str, Any], folder: Path) -> dict[str, Experiment]:
     """Return the experiments by name: `[base]` with each one's changes.
 
-    Where one has a `recipe`, its training is that of these files in `folder`, one after the other.
-    Raises ValueError.
+    Where one has a `recipe`, its training is that of these files in `folder`, one after the other;
+    a `share` below 1 shortens each. Raises ValueError.
     """
     experiments = {}
     for name, table in config["experiment"].items():
         fields = merged(config.get("base", {}), table.get("change", {}))
         if parts := [read_toml(folder / path) for path in table.get("recipe", ())]:
+            share = table.get("share", 1)
+            parts = [
+                part | {"epochs": max(1, round(part.get("epochs", Settings.epochs) * share))}
+                for part in parts
+            ]
             fields |= {"train": parts[0], "then": parts[1:]}
         try:
             experiments[name] = parse(Experiment, fields)
@@ -142,20 +156,12 @@ def digest(content: Any) -> str:
 
 def run_experiment(name: str, experiment: Experiment, options: argparse.Namespace) -> dict:
     """Train and score every fold; return the result that is kept."""
-    data = prepared_folder(experiment.preprocessing, options)
     cases: dict[str, dict] = {}
     minutes = 0.0
     for number in experiment.folds.run:
-        split = fold_split(load_split(data), experiment.folds, number)
-        run = options.out / f"{digest(experiment.folds)}-{digest(experiment.train)}" / data.name
-        run = run / f"fold{number}"
-        minutes += train_fold(experiment.train, split, data, run, options.imagenet)
-        for settings in experiment.then:
-            artefact = run / "artefact"
-            export(make_card(run, load_preprocessing(data)), run / "final.weights.h5", artefact)
-            run = run / f"then-{digest(settings)}"
-            minutes += train_fold(settings, split, data, run, start_from=artefact)
-        cases |= score_fold(experiment, split["validation"], data, run, options.data_dirs)
+        run, spent = train_fold(experiment, number, options)
+        minutes += spent
+        cases |= score_fold(experiment, number, run, options)
     patches = len(experiment.folds.run) * sum(
         part.epochs * part.steps_per_epoch * part.batch
         for part in (experiment.train, *experiment.then)
@@ -215,6 +221,23 @@ def patient_of(name: str) -> str:
 
 
 def train_fold(
+    experiment: Experiment, number: int, options: argparse.Namespace
+) -> tuple[Path, float]:
+    """Train one fold in all parts; return the last part's folder, and the minutes taken."""
+    data = prepared_folder(experiment.preprocessing, options)
+    split = fold_split(load_split(data), experiment.folds, number)
+    run = options.out / f"{digest(experiment.folds)}-{digest(experiment.train)}" / data.name
+    run = run / f"fold{number}"
+    minutes = train_part(experiment.train, split, data, run, options.imagenet)
+    for settings in experiment.then:
+        artefact = run / "artefact"
+        export(make_card(run, load_preprocessing(data)), run / "final.weights.h5", artefact)
+        run = run / f"then-{digest(settings)}"
+        minutes += train_part(settings, split, data, run, start_from=artefact)
+    return run, minutes
+
+
+def train_part(
     settings: Settings,
     split: dict,
     data: Path,
@@ -222,7 +245,7 @@ def train_fold(
     imagenet: Path | None = None,
     start_from: Path | None = None,
 ) -> float:
-    """Train one fold unless that is done; return the minutes that it took, over all resumes."""
+    """Train unless that is done; return the minutes that it took, over all resumes."""
     clock = run / "minutes.txt"
     before = float(clock.read_text()) if clock.exists() else 0.0
     if (run / "final.weights.h5").exists():
@@ -240,15 +263,17 @@ def train_fold(
 
 
 def score_fold(
-    experiment: Experiment, names: list[str], data: Path, run: Path, roots: list[Path]
+    experiment: Experiment, number: int, run: Path, options: argparse.Namespace
 ) -> dict[str, dict]:
     """Return, by case, the scores of the serving path with this experiment's inference."""
+    data = prepared_folder(experiment.preprocessing, options)
+    names = fold_split(load_split(data), experiment.folds, number)["validation"]
     artefact = run / f"artefact-{digest(experiment)}"
     card = make_card(run, load_preprocessing(data), experiment.inference, experiment.postprocessing)
     export(card, run / "final.weights.h5", artefact)
     segmenter = Segmenter.load(artefact)
-    folders = [folder for folder in prepare.find_labelled_cases(roots) if folder.name in names]
-    cases = {folder.name: evaluate_folder(segmenter, folder) for folder in folders}
+    folders = prepare.find_labelled_cases(options.data_dirs)
+    cases = {f.name: evaluate_folder(segmenter, f) for f in folders if f.name in names}
     print({s: round(np.mean([c["regions"][s]["dice"] for c in cases.values()]), 3)
            for s in ("WT", "TC", "ET", "ED", "NCR")}, flush=True)  # fmt: skip
     return cases

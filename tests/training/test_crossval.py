@@ -69,6 +69,16 @@ def test_results_outlive_new_settings_but_not_changed_ones():
     assert not crossval.is_result_of({}, experiments["base"])
 
 
+def test_a_recipe_can_be_shortened(tmp_path):
+    (tmp_path / "part.toml").write_text("epochs = 50")
+    (tmp_path / "rest.toml").write_text("")
+    table = {"recipe": ["part.toml", "rest.toml"], "share": 0.3}
+    config = {"experiment": {"whole": table | {"share": 1}, "short": table}}
+    read = read_experiments(config, tmp_path)
+    assert (read["whole"].train.epochs, read["short"].train.epochs) == (50, 15)
+    assert read["short"].then[0].epochs == round(Settings().epochs * 0.3)
+
+
 def test_a_misspelt_setting_is_refused():
     config = {"experiment": {"odd": {"question": "?", "change": {"train": {"epoch": 3}}}}}
     with pytest.raises(ValueError, match=r"experiment odd: train.epoch"):
@@ -103,6 +113,7 @@ def test_differences_are_over_the_same_patients():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
     config = tmp_path / "experiments.toml"
     config.write_text(
@@ -142,7 +153,14 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
     arguments = [str(labelled), "--config", str(config), "--data", str(prepared)]
     for option in ("out", "results", "report"):
         arguments += [f"--{option}", str(tmp_path / option)]
+    # Trained beforehand, as beside another fold, and then only scored.
+    assert crossval.main([*arguments, "--only", "longer", "--train-only", "1"]) == 0
+    assert not (tmp_path / "results" / "longer.json").exists()
+    trained = sorted((tmp_path / "out").rglob("final.weights.h5"))
+    assert len(trained) == 2
+    times = [path.stat().st_mtime_ns for path in trained]
     assert crossval.main(arguments) == 0
+    assert [path.stat().st_mtime_ns for path in trained] == times
     base = json.loads((tmp_path / "results" / "base.json").read_text())
     held_out = fold_split(json.loads((prepared / "split.json").read_text()), Folds(2, (1,)), 1)
     assert sorted(base["cases"]) == sorted(held_out["validation"])
