@@ -99,15 +99,14 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only or experiments:
         path = options.results / f"{name}.json"
         done = json.loads(path.read_text()) if path.exists() else {}
-        if is_result_of(done, experiments[name]):
-            continue
-        print(f"== {name}", flush=True)
-        if options.train_only:
-            for number in options.train_only:
-                train_fold(experiments[name], number, options)
-        else:
+        if not is_result_of(done, experiments[name]):
+            print(f"== {name}", flush=True)
+            if options.train_only:
+                for number in options.train_only:
+                    train_fold(experiments[name], number, options)
+                continue
             path.write_text(json.dumps(run_experiment(name, experiments[name], options), indent=1))
-            write_report(config, options.results, options.report)
+        write_report(config, options.results, options.report)
     return 0
 
 

@@ -172,6 +172,8 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
     report = (tmp_path / "report").read_text()
     assert "| base |" in report and "It does." in report and "| mirrored | base |" in report
     before = (tmp_path / "results" / "base.json").stat().st_mtime_ns
+    (tmp_path / "report").unlink()
     assert crossval.main(arguments) == 0
     assert (tmp_path / "results" / "base.json").stat().st_mtime_ns == before
+    assert (tmp_path / "report").read_text() == report
     assert crossval.main([*arguments, "--only", "absent"]) == 2
