@@ -230,7 +230,9 @@ def train_fold(
     minutes = train_part(experiment.train, split, data, run, options.imagenet)
     for settings in experiment.then:
         artefact = run / "artefact"
-        export(make_card(run, load_preprocessing(data)), run / "final.weights.h5", artefact)
+        # Once: files of the same weights written again differ, and a run goes on from its own only.
+        if not (artefact / "card.json").exists():
+            export(make_card(run, load_preprocessing(data)), run / "final.weights.h5", artefact)
         run = run / f"then-{digest(settings)}"
         minutes += train_part(settings, split, data, run, start_from=artefact)
     return run, minutes
