@@ -5,8 +5,9 @@
 Runs every experiment of `training/experiments.toml` that has no result yet: trains on each fold,
 exports, and scores the serving path on the fold's own patients. An interrupted run goes on where it
 stopped. Folds may be trained side by side, each in a process with `--train-only`, before a run
-without it scores them: two processes of one thread are faster than one of two. One result file an experiment is written to `training/results/`, and from them all
-`training/EXPERIMENTS.md`. The test part of the prepared data is never read.
+without it scores them: two processes of one thread are faster than one of two. One result file an
+experiment is written to `training/results/`, and from them all `training/EXPERIMENTS.md`. The test
+part of the prepared data is never read.
 """
 
 import argparse
@@ -102,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not is_result_of(done, experiments[name]):
             print(f"== {name}", flush=True)
             if options.train_only:
-                for number in options.train_only:
+                for number in set(options.train_only) & set(experiments[name].folds.run):
                     train_fold(experiments[name], number, options)
                 continue
             path.write_text(json.dumps(run_experiment(name, experiments[name], options), indent=1))

@@ -153,7 +153,7 @@ Half of the other folds' patients, and all of them:
 
 {patients}
 
-## What a network of this size can fit
+## How well those patients are fitted that it was trained on
 
 The shipped network has been trained on every patient at hand; the network of the model card is the same one
 before it saw the test patients.

@@ -113,7 +113,6 @@ def test_differences_are_over_the_same_patients():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
     config = tmp_path / "experiments.toml"
     config.write_text(
