@@ -19,12 +19,15 @@ class Augmentation:
     """Ranges are uniform; probabilities are per sample or, for intensity, per sequence.
 
     flip : by axis, left-right, front-back and up-down
+    spatial_share : share of samples that are rotated, scaled and bent; the others keep the scan's own
+        voxels, so that borders are learned as sharp as they are seen in use
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     rotation_degrees: float = 25.0
     scale: tuple[float, float] = (0.8, 1.25)
+    spatial_share: float = 1.0
     flip: tuple[float, float, float] = (0.5, 0.25, 0.0)
     elastic: float = 0.3
     elastic_amplitude_px: float = 8.0
@@ -55,6 +58,13 @@ def random_sampling(
 
     `flip` gives the probabilities of reversing rows and columns.
     """
+    if parameters.spatial_share < 1 and rng.random() >= parameters.spatial_share:
+        # Whole numbers: nothing is interpolated.
+        grid = np.meshgrid(*[np.arange(n) - n // 2 for n in size], indexing="ij")
+        return tuple(
+            (middle + offset * (-1 if rng.random() < share else 1)).astype(np.float32)
+            for middle, offset, share in zip(np.round(centre), grid, flip, strict=True)
+        )
     rows, columns = np.meshgrid(
         *[np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in size], indexing="ij"
     )

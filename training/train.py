@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import get_args
 
 import keras
+import numpy as np
 
 from model.card import read_card
 from model.networks import NETWORKS
@@ -35,6 +36,8 @@ from training.pretrained import (
 )
 from training.settings import Settings, merged, parse, read_toml
 
+# Batches whose statistics replace those that exported weights have lost.
+MATCHED_BATCHES = 4
 # The settings that are a flag of their own; the others are reached through a file.
 FLAGS = {
     name: field.type
@@ -173,7 +176,9 @@ def start(
         load_model_weights(model, start_from)
     elif settings.network == "mobile_unet" and settings.imagenet:
         load_imagenet(model, imagenet, patches.preprocessing)
-        match_batch_norm(model, patches[0][0])
+    else:
+        return with_fused_batch_norm(model)
+    match_batch_norm(model, np.concatenate([patches[i][0] for i in range(MATCHED_BATCHES)]))
     return with_fused_batch_norm(model)
 
 

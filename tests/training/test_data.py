@@ -120,6 +120,23 @@ def test_geometry_moves_scans_and_labels_together():
         assert agree.mean() > 0.98 and target.any()
 
 
+def test_a_share_of_samples_keeps_the_scans_own_voxels():
+    rng = np.random.default_rng(3)
+    image = rng.normal(size=(90, 100, 12)).astype(np.float32)
+    labels = rng.integers(0, 4, (90, 100), np.uint8)
+    cut = (slice(45 - 32, 45 + 32), slice(60 - 32, 60 + 32))
+    sharp = 0
+    for _ in range(60):
+        where = random_sampling(rng, Augmentation(spatial_share=0.3), (45, 60), (64, 64), (0, 0))
+        taken, target = sample(image, labels, where)
+        if np.array_equal(taken, image[cut]):
+            assert np.array_equal(target, labels[cut])
+            sharp += 1
+    assert 30 <= sharp <= 54
+    mirrored = random_sampling(rng, Augmentation(spatial_share=0.0), (45, 60), (64, 64), (1, 0))
+    assert np.array_equal(sample(image, labels, mirrored)[1], labels[77:13:-1, cut[1]])
+
+
 def test_what_a_case_lacks_stays_empty_in_training(prepared):
     cases = load_cases(prepared, ["BraTS2021_5"])
     settings = Settings(batch=6, sampling=Sampling(synthetic_share=0.0, carve_share=1.0))

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from model.card import read_card
+from model.card import DEFAULT_DIR, read_card
 from model.networks import mobile_unet, simple_unet
 from model.preprocess import Preprocessing
 from training import evaluate, export, model_card, train
 from training.callbacks import Checkpoint
+from training.dataset import Patches, load_cases, load_split
 from training.fused import FusedBatchNormalization, with_fused_batch_norm
 from training.pretrained import (
     estimate_batch_norm,
@@ -18,6 +19,7 @@ from training.pretrained import (
     load_model_weights,
     match_batch_norm,
 )
+from training.settings import Sampling, Settings
 
 pytestmark = pytest.mark.slow
 
@@ -138,6 +140,18 @@ def test_training_goes_on_from_a_trained_model_and_learns_of_more_channels(run, 
     assert np.abs(after.get_weights()[0][:, :, 12:]).max() > 0
     with pytest.raises(SystemExit, match="other start"):
         train.main(arguments(prepared, tmp_path / "run", *more[2:]))
+
+
+def test_training_goes_on_where_the_trained_model_stopped(prepared):
+    """An exported network has no statistics left; its first training step must not destroy it."""
+    settings = Settings(batch=4, sampling=Sampling(patch=(96, 96)))
+    patches = Patches(load_cases(prepared, load_split(prepared)["train"]), settings)
+    network = train.start(settings, patches, None, DEFAULT_DIR)
+    batch = patches[0][0]
+    used = keras.ops.convert_to_numpy(network(batch, training=False))
+    trained = keras.ops.convert_to_numpy(network(batch, training=True))
+    # What is left is dropout, and statistics of one batch in place of several.
+    assert np.abs(used - trained).mean() < 0.03
 
 
 def images(count: int = 2, edge: int = 64) -> np.ndarray:
