@@ -32,7 +32,7 @@ from training.scores import SHORT, dice, mean_scores
 
 HERE = Path(__file__).parent
 # Experiments that differ in how long was trained, and in how many patients were trained on.
-LENGTHS = ("three-planes", "long-patches", "long")
+LENGTHS = ("three-planes", "long-patches")
 PATIENTS = ("half-patients", "base")
 MOVED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "one voxel inwards": ndimage.binary_erosion,
@@ -143,7 +143,7 @@ volumes through the serving path.
 ## How long it was trained
 
 Cross-validation over the same patients (`EXPERIMENTS.md`); steps, and how many slices or patches each
-has. The longer ones also have the shipped post-processing.
+has. The longer one also has the shipped post-processing.
 
 {lengths}
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import get_args
 
 import keras
-import numpy as np
 
 from model.card import read_card
 from model.networks import NETWORKS
@@ -36,8 +35,6 @@ from training.pretrained import (
 )
 from training.settings import Settings, merged, parse, read_toml
 
-# Batches whose statistics replace those that exported weights have lost.
-MATCHED_BATCHES = 4
 # The settings that are a flag of their own; the others are reached through a file.
 FLAGS = {
     name: field.type
@@ -178,7 +175,8 @@ def start(
         load_imagenet(model, imagenet, patches.preprocessing)
     else:
         return with_fused_batch_norm(model)
-    match_batch_norm(model, np.concatenate([patches[i][0] for i in range(MATCHED_BATCHES)]))
+    # Either kind of weights may have its normalisation folded away.
+    match_batch_norm(model, patches[0][0])
     return with_fused_batch_norm(model)
 
 
