@@ -97,7 +97,7 @@ def test_pages_carry_the_disclaimer_and_do_not_shift(
     page.goto(demo_address if path == "case" else path)
     page.wait_for_load_state("networkidle")
     expect(page.locator("footer")).to_have_text("Research use only. Not a medical device.")
-    assert page.evaluate(NO_SHIFT) < 0.01
+    assert page.evaluate(NO_SHIFT) < 0.001
     screenshot(page, f"page-{path.strip('/').replace('/', '-') or 'start'}", full_page=True)
 
 
