@@ -13,12 +13,15 @@ SOAK_S ?= 900
 EXPORT ?= --planes axial coronal sagittal --interval 2 --attention 0.2 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5
 SEQUENCES := flair t1 t1ce t2
 RUN_DIR := runs/mobile_unet
-# The parts of the training, in order; the test patients join in the last one.
+# After its first part the training is done twice: with the test patients, which is shipped, and without them,
+# so that they can be scored; that twin is kept, too.
 RECIPE := training/recipe
 DEVELOPMENT := train validation partial
 FIRST := $(RUN_DIR)/1_patches
-HELD_OUT := $(RUN_DIR)/2_slices
+SECOND := $(RUN_DIR)/2_held_out
+HELD_OUT := $(RUN_DIR)/3_held_out
 SHIPPED := $(RUN_DIR)/3_all
+TWIN := training/held_out
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -95,14 +98,20 @@ sbom: $(filter .uv/%,$(UV))  ## write what is shipped, as CycloneDX, to sbom/
 	$(UV) export --frozen --quiet --no-dev --extra tensorflow --no-emit-project --format cyclonedx1.5 -o sbom/python.json
 	$(NPM) sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom/npm.json
 
+# The later parts of the training: name of the folders, parts of the split.
+define go_on
+	$(RUN) python -m training.train --settings $(RECIPE)/2_slices.toml --parts $(2) --out $(RUN_DIR)/2_$(1) --start-from $(FIRST)/artefact
+	$(RUN) python -m training.export --run $(RUN_DIR)/2_$(1) --out $(RUN_DIR)/2_$(1)/artefact $(EXPORT)
+	$(RUN) python -m training.train --settings $(RECIPE)/3_average.toml --parts $(2) --out $(RUN_DIR)/3_$(1) --start-from $(RUN_DIR)/2_$(1)/artefact
+endef
+
 train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/recipe, export and score it
 	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.train --settings $(RECIPE)/1_patches.toml --parts train validation --out $(FIRST) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 	$(RUN) python -m training.export --run $(FIRST) --out $(FIRST)/artefact $(EXPORT)
-	$(RUN) python -m training.train --settings $(RECIPE)/2_slices.toml --parts $(DEVELOPMENT) --out $(HELD_OUT) --start-from $(FIRST)/artefact
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
-	$(RUN) python -m training.train --settings $(RECIPE)/3_all.toml --parts $(DEVELOPMENT) test --out $(SHIPPED) --start-from $(HELD_OUT)/artefact
+	$(call go_on,held_out,$(DEVELOPMENT))
+	$(call go_on,all,$(DEVELOPMENT) test)
 	$(MAKE) card DATA=$(DATA)
 
 experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md and LIMITS.md
@@ -112,17 +121,18 @@ experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.
 	$(RUN) python -m training.limits $(DATA)
 
 card: $(filter .uv/%,$(UV))  ## score the network that has not seen the test patients, export the last, rewrite MODEL_CARD.md
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact $(EXPORT)
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(TWIN) $(EXPORT)
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(FIRST)/artefact --only test --json $(FIRST)/test.json
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --json $(HELD_OUT)/test.json
-	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --without $$s --json $(HELD_OUT)/test_without_$$s.json || exit 1; done
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact --only test --quality fast --json $(HELD_OUT)/test_fast.json
+	$(RUN) python -m training.evaluate $(DATA) --model-dir $(SECOND)/artefact --only test --json $(SECOND)/test.json
+	$(RUN) python -m training.evaluate $(DATA) --model-dir $(TWIN) --only test --json $(HELD_OUT)/test.json
+	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --model-dir $(TWIN) --only test --without $$s --json $(HELD_OUT)/test_without_$$s.json || exit 1; done
+	$(RUN) python -m training.evaluate $(DATA) --model-dir $(TWIN) --only test --quality fast --json $(HELD_OUT)/test_fast.json
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_every $(EXPORT) --interval 1 --attention 0
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_every --only test --json $(HELD_OUT)/test_every.json
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_flip $(EXPORT) --flip
 	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_flip --only test --json $(HELD_OUT)/test_flip.json
 	$(RUN) python -m training.export --run $(SHIPPED) $(EXPORT) --scores $(HELD_OUT)/test.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
-	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --earlier $(FIRST)/test.json --modes $(HELD_OUT)/test_fast.json $(HELD_OUT)/test_every.json $(HELD_OUT)/test_flip.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
+	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --earlier $(FIRST)/test.json $(SECOND)/test.json --modes $(HELD_OUT)/test_fast.json $(HELD_OUT)/test_every.json $(HELD_OUT)/test_flip.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     result = {
         "model": {"name": segmenter.card.name, "version": segmenter.card.version}
-        | {"checksum": segmenter.card.checksum, "device": segmenter.device},
+        | {"checksum": segmenter.card.checksum, "device": segmenter.device}
+        | {"training": segmenter.card.training},
         "without": options.without,
         "cases": cases,
         "mean": mean_scores(list(cases.values())) | {"lesion_wise": mean_lesion_wise(cases)},

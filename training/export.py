@@ -29,7 +29,7 @@ from model.preprocess import PLANES, Preprocessing
 from training.dataset import load_preprocessing
 from training.rounding import round_weights
 
-VERSION = "0.3.2"
+VERSION = "0.4.0"
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
 ENGINE_TOLERANCE = 0.01
 # The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:

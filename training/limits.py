@@ -102,7 +102,9 @@ def fit_table(card: ModelCard, fitted: dict[str, dict]) -> str:
         regions = card.scores["regions"]
         rows.append(("test patients, never seen", *_dice(regions[s]["dice"] for s in SHOWN)))
     # The last part may have trained on the test patients, and then holds none out.
-    tested = {name for part in trainings(card) for name in part["split"]["test"]}
+    tested = {
+        name for part in trainings(card.checksum, card.training) for name in part["split"]["test"]
+    }
     groups = {
         "test patients, trained on": [fitted[name] for name in tested & set(fitted)],
         "all patients, trained on": list(fitted.values()),
@@ -155,8 +157,8 @@ Half of the other folds' patients, and all of them:
 
 ## How well those patients are fitted that it was trained on
 
-The shipped network has been trained on every patient at hand; the network of the model card is the same one
-before it saw the test patients.
+The shipped network has been trained on every patient at hand; the network of the model card is its twin,
+trained without the test patients.
 
 {fitted}
 

@@ -63,8 +63,9 @@ Flip averaging is {flip}. Post-processing: {post}.
 
 ## Accuracy on patients that training never saw
 
-`python -m training.evaluate DATA_DIR --only test`: the serving path ({device}), scored per patient
-on the 3-D volume on the scans' own grid, then averaged over {patients} patients.
+`python -m training.evaluate DATA_DIR --model-dir training/held_out --only test`: the serving path
+({device}), scored per patient on the 3-D volume on the
+scans' own grid, then averaged over {patients} patients.
 
 {scores}
 
@@ -153,13 +154,14 @@ def main(arguments: list[str] | None = None) -> int:
     # An experiment that was not run yet is not compared.
     compared = [read_json(path) for path in options.compare if path.exists()]
     card = read_card(options.model_dir)
+    tested = trainings(test["model"]["checksum"], test["model"]["training"])
     text = TEMPLATE.format(
         **describe(card),
-        held_out=held_out_text(trainings(card), test),
+        held_out=held_out_text(trainings(card.checksum, card.training), test),
         **measured(test),
         sizes=size_table(card.channels),
         comparison=comparison_table(compared),
-        progress=progress_table(trainings(card), [*map(read_json, options.earlier), test]),
+        progress=progress_table(tested, [*map(read_json, options.earlier), test]),
         modes=modes_table([test, *map(read_json, options.modes)]),
         missing=missing_table(test, options.without),
         notes=options.notes.read_text().strip(),
@@ -173,7 +175,7 @@ def describe(card: ModelCard) -> dict:
     """Return the fields of the text that come from the card."""
     on = {True: "on", False: "off"}
     post = card.postprocessing
-    parts = trainings(card)
+    parts = trainings(card.checksum, card.training)
     return {
         "name": card.name,
         "version": card.version,

@@ -1,11 +1,12 @@
 """How a model came about: the parts of its training, from its card, and who was not seen in which."""
 
-from model.card import ModelCard
 
+def trainings(weights: str, training: dict) -> list[dict]:
+    """Return the parts of a training, first to last: `weights`, `split`, `settings`.
 
-def trainings(card: ModelCard) -> list[dict]:
-    """Return the parts of a model's training, first to last: `weights`, `split`, `settings`."""
-    parts, training, weights = [], card.training, card.checksum
+    `weights` is the checksum of the trained network, `training` what its card says of it.
+    """
+    parts = []
     while training:
         parts.append({"weights": weights} | training)
         start = training.get("start", {})
@@ -29,22 +30,32 @@ def parts_table(parts: list[dict]) -> tuple[tuple[str, ...], list[tuple[str, ...
 
 
 def held_out_text(parts: list[dict], test: dict) -> str:
-    """Say which part's network the tables are of. Raises ValueError if it had seen their patients."""
-    checksums = [part["weights"] for part in parts]
-    if test["model"]["checksum"] not in checksums:
-        raise ValueError("the evaluation is of another model than any part of this one's training")
-    number = checksums.index(test["model"]["checksum"]) + 1
-    seen = {name for part in parts[:number] for name in part["split"]["train"]}
+    """Say which network the tables are of: one of the parts', or a twin trained without some patients.
+
+    Raises ValueError if it is another, or had seen the patients that it was scored on.
+    """
+    tested = trainings(test["model"]["checksum"], test["model"]["training"])
+    seen = {name for part in tested for name in part["split"]["train"]}
     if leaked := seen & set(test["cases"]):
         raise ValueError(f"the model was trained on {', '.join(sorted(leaked))}")
-    count = len(test["cases"])
-    text = f"The tables below are of the network after part {number}, which had not seen their {count} "
-    if number == len(parts):
-        return f"{text}patients; it is the shipped one."
-    return (
-        f"{text}patients.\nThe shipped network, after part {len(parts)}, was trained on them, too, so "
-        "that no patient is left\nto score it on."
-    )
+    number, count = len(tested), len(test["cases"])
+    after = f"The tables below are of the network after part {number}, which had not seen their {count} "
+    unscored = "was trained on them, too, so that no patient\nis left to score it on."
+    if column(tested, "weights") == column(parts, "weights"):
+        return f"{after}patients; it is the shipped one."
+    if column(tested, "weights") == column(parts[:number], "weights"):
+        return f"{after}patients.\nThe shipped network, after part {len(parts)}, {unscored}"
+    if column(tested, "settings") == column(parts, "settings"):
+        return (
+            f"The tables below are of a twin (weights {tested[-1]['weights'][:12]}): the same parts, settings "
+            f"and seeds, but\nwithout their {count} patients. The shipped network {unscored}"
+        )
+    raise ValueError("the evaluation is of another model than any part of this one's training")
+
+
+def column(parts: list[dict], key: str) -> list:
+    """Return what each part has under `key`."""
+    return [part[key] for part in parts]
 
 
 def settings_texts(parts: list[dict]) -> list[str]:

@@ -44,6 +44,7 @@ class Settings:
     imagenet : start MobileUNet's encoder from ImageNet weights
     loss : cross-entropy alone, or with soft Dice of the classes or of all scored regions
     ema : momentum of the averaged weights, which are the ones kept
+    start_share : share in them of the weights that training started from
     batch_norm_batches : training batches that re-estimate batch normalisation at the end
     """
 
@@ -62,6 +63,7 @@ class Settings:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema: float = 0.997
+    start_share: float = 0.0
     batch_norm_batches: int = 60
     seed: int = 0
     sampling: Sampling = Sampling()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import get_args
 
 import keras
+import numpy as np
 
 from model.card import read_card
 from model.networks import NETWORKS
@@ -91,6 +92,7 @@ def run(
     preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings)
     network = start(settings, patches, imagenet, start_from)
+    begun = network.get_weights()
     with devices:
         model = compiled(network, settings)
         checkpoint = Checkpoint(model, out / "checkpoint.npz")
@@ -114,7 +116,7 @@ def run(
         verbose=1 if sys.stdout.isatty() else 2,
     )
     # `fit` has already put the averaged weights into the model.
-    network.set_weights(model.get_weights())
+    network.set_weights(interpolated(model.get_weights(), begun, settings.start_share))
     finish(network, settings, patches, out)
 
 
@@ -208,6 +210,17 @@ def compiled(network: keras.Model, settings: Settings) -> keras.Model:
         jit_compile="auto" if on_gpu and replicas.count() == 1 else False,
     )
     return model
+
+
+def interpolated(
+    trained: list[np.ndarray], begun: list[np.ndarray], start_share: float
+) -> list[np.ndarray]:
+    """Return weights on the line from those trained to those that training started from.
+
+    Where one is a fine-tuned other, the weights between are as good on what was trained on and often
+    better on what was not (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models").
+    """
+    return [a + start_share * (b - a) for a, b in zip(trained, begun, strict=True)]
 
 
 def finish(model: keras.Model, settings: Settings, patches: Patches, out: Path) -> None:

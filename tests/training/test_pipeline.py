@@ -143,6 +143,18 @@ def test_training_goes_on_from_a_trained_model_and_learns_of_more_channels(run, 
         train.main(arguments(prepared, tmp_path / "run", *more[2:]))
 
 
+def test_a_share_of_the_weights_started_from_is_kept(run, prepared, tmp_path):
+    np.testing.assert_allclose(train.interpolated([np.array(4.0)], [np.array(0.0)], 0.25), [3.0])
+    artefact, out = tmp_path / "artefact", tmp_path / "run"
+    assert export.main(["--run", str(run), "--data", str(prepared), "--out", str(artefact)]) == 0
+    more = ["--start-from", str(artefact), "--start-share", "1"]
+    assert train.main(arguments(prepared, out, *more)) == 0
+    begun, kept = simple_unet(12), simple_unet(12)
+    begun.load_weights(artefact / "network.weights.h5")
+    kept.load_weights(out / "final.weights.h5")
+    np.testing.assert_array_equal(begun.get_weights()[0], kept.get_weights()[0])
+
+
 def test_training_goes_on_where_the_trained_model_stopped(prepared):
     """An exported network has no statistics left; its first training step must not destroy it."""
     settings = Settings(batch=4, sampling=Sampling(patch=(96, 96)))
