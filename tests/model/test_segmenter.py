@@ -233,12 +233,14 @@ def _attentive(segmenter, engine, attention: float, **changes) -> tuple[Segmente
 @pytest.mark.parametrize("flip", [False, True])
 def test_later_planes_are_looked_at_near_a_tumour_only(segmenter, demo_case, flip):
     case, _ = demo_case
-    attentive, few = _attentive(segmenter, segmenter._engine, 0.2, flip=flip)
-    everywhere, all_ = _attentive(segmenter, segmenter._engine, 0.0, flip=flip)
+    # Every slice: which of every second one are seen depends on where the part looked at begins.
+    changes = {"flip": flip, "interval": 1}
+    attentive, few = _attentive(segmenter, segmenter._engine, 0.2, **changes)
+    everywhere, all_ = _attentive(segmenter, segmenter._engine, 0.0, **changes)
     found, expected = attentive.segment(case).labels, everywhere.segment(case).labels
     assert few.batches < 0.9 * all_.batches
     tumour = np.count_nonzero(expected)
-    assert tumour > 1000 and np.count_nonzero(found != expected) < 0.005 * tumour
+    assert tumour > 1000 and np.count_nonzero(found != expected) < 0.003 * tumour
 
 
 def test_without_suspicion_the_first_plane_is_enough(segmenter, demo_case):
