@@ -62,7 +62,7 @@ def accuracy(found: dict[str, Any] | None, missing: Sequence[str]) -> str:
     whom = f"{found['patients']} patients" if found["patients"] else "patients"
     given = ", with all four sequences" if missing else ""
     return (
-        f"Means over {whom} whom the training never saw{given}; a single case can lie far from "
+        f"Means over {whom} whom the network scored had not seen{given}; a single case can lie far from "
         "them. Dice: overlap, 1 is perfect. HD95: distance within which 95 % of the outlines lie."
     )
 

@@ -87,7 +87,10 @@ def test_accuracy_is_that_of_the_model_that_made_the_case(app, client, done):
     page = client.get(f"/cases/{done}/report").text
     for text in (">0.87<", ">7.2<", ">0.75<", ">0.70<", ">–<"):
         assert text in page
-    assert "Means over 14 patients whom the training never saw, with all four sequences" in page
+    assert (
+        "Means over 14 patients whom the network scored had not seen, with all four sequences"
+        in page
+    )
     pdf = text_of(client.get(f"/api/cases/{done}/report.pdf").data)
     assert "(Whole tumour: Dice 0.87, HD95 7.2 mm)" in pdf
     assert "(Enhancing tumour: Dice 0.70, HD95 - mm)" in pdf

@@ -67,9 +67,11 @@ def test_a_mask_by_hand_is_not_the_models():
 
 def test_accuracy():
     assert wording.accuracy(None, []) == wording.NO_ACCURACY
-    assert "over 7 patients whom the training never saw;" in wording.accuracy({"patients": 7}, [])
+    assert "over 7 patients whom the network scored had not seen;" in wording.accuracy(
+        {"patients": 7}, []
+    )
     assert "over patients whom" in wording.accuracy({"patients": None}, [])
-    assert "never saw, with all four sequences;" in wording.accuracy({"patients": 7}, ["t1"])
+    assert "had not seen, with all four sequences;" in wording.accuracy({"patients": 7}, ["t1"])
 
 
 def test_the_message_is_no_warning_too():
