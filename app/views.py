@@ -132,7 +132,10 @@ def show_comparison():
 @blueprint.get("/about")
 def about():
     """What the model is, and how well it did on patients it never saw."""
-    return render_template("about.html", card=current_app.extensions["model"].card)
+    card = current_app.extensions["model"].card
+    cases = card.training.get("split", {}).get("train", [])
+    phantoms = sum(name.startswith("phantom_") for name in cases)
+    return render_template("about.html", card=card, cases=len(cases), phantoms=phantoms)
 
 
 def view_of(case: StoredCase) -> dict[str, Any]:
