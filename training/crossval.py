@@ -82,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--report", type=Path, default=HERE / "EXPERIMENTS.md")
     parser.add_argument("--imagenet", type=Path, help="weights file; without it Keras downloads")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw patches ahead")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="experiments to run")
     parser.add_argument(
         "--train-only", nargs="+", type=int, metavar="FOLD", help="train these folds, score nothing"
@@ -114,21 +115,21 @@ def main(arguments: list[str] | None = None) -> int:
 def read_experiments(config: dict[str, Any], folder: Path) -> dict[str, Experiment]:
     """Return the experiments by name: `[base]` with each one's changes.
 
-    Where one has a `recipe`, its training is that of these files in `folder`, one after the other;
-    a `share` below 1 shortens each. Raises ValueError.
+    Where one has a `recipe`, its training is that of these files in `folder`, one after the other,
+    in place of the base's; a `share` below 1 shortens each. Raises ValueError.
     """
     experiments = {}
     for name, table in config["experiment"].items():
-        fields = merged(config.get("base", {}), table.get("change", {}))
+        base = config.get("base", {})
         if parts := [read_toml(folder / path) for path in table.get("recipe", ())]:
             share = table.get("share", 1)
             parts = [
                 part | {"epochs": max(1, round(part.get("epochs", Settings.epochs) * share))}
                 for part in parts
             ]
-            fields |= {"train": parts[0], "then": parts[1:]}
+            base = base | {"train": parts[0], "then": parts[1:]}
         try:
-            experiments[name] = parse(Experiment, fields)
+            experiments[name] = parse(Experiment, merged(base, table.get("change", {})))
         except ValueError as error:
             raise ValueError(f"experiment {name}: {error}") from None
     return experiments
@@ -228,14 +229,18 @@ def train_fold(
     split = fold_split(load_split(data), experiment.folds, number)
     run = options.out / f"{digest(experiment.folds)}-{digest(experiment.train)}" / data.name
     run = run / f"fold{number}"
-    minutes = train_part(experiment.train, split, data, run, options.imagenet)
+    minutes = train_part(
+        experiment.train, split, data, run, options.imagenet, workers=options.workers
+    )
     for settings in experiment.then:
         artefact = run / "artefact"
         # Once: files of the same weights written again differ, and a run goes on from its own only.
         if not (artefact / "card.json").exists():
             export(make_card(run, load_preprocessing(data)), run / "final.weights.h5", artefact)
         run = run / f"then-{digest(settings)}"
-        minutes += train_part(settings, split, data, run, start_from=artefact)
+        minutes += train_part(
+            settings, split, data, run, start_from=artefact, workers=options.workers
+        )
     return run, minutes
 
 
@@ -246,6 +251,7 @@ def train_part(
     run: Path,
     imagenet: Path | None = None,
     start_from: Path | None = None,
+    workers: int = 0,
 ) -> float:
     """Train unless that is done; return the minutes that it took, over all resumes."""
     clock = run / "minutes.txt"
@@ -254,7 +260,7 @@ def train_part(
         return before
     started = time.monotonic()
     try:
-        train(settings, split, data, run, imagenet, start_from=start_from)
+        train(settings, split, data, run, imagenet, start_from=start_from, workers=workers)
     finally:
         minutes = before + (time.monotonic() - started) / 60
         # A run that fails before it begins has no folder.

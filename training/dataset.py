@@ -1,6 +1,8 @@
 """Batches of training patches, mapped from disk; batch `i` depends on the seed and `i` alone."""
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,11 +56,12 @@ class PreparedCase:
 
     def slice(self, index: int, parameters: Preprocessing, plane: Plane = "axial") -> np.ndarray:
         """Return the network's input (rows, columns, C) float32; empty beyond the ends."""
-        volume = np.moveaxis(self.stack, 0, 2)
-        shape = as_slices(volume, plane).shape[1:3]
-        image = np.zeros((*shape, parameters.slices, len(MODALITIES)), np.float32)
-        fill_slice(image, volume, index, parameters, plane)
-        return image.reshape(*shape, parameters.channels)
+        # A voxel's four half-precision values as one word, which is copied at once.
+        words = np.moveaxis(self.stack.view(np.uint64), 0, 2)
+        shape = as_slices(words, plane).shape[1:3]
+        image = np.zeros((*shape, parameters.slices, 1), np.uint64)
+        fill_slice(image, words, index, parameters, plane)
+        return image.view(np.float16).reshape(*shape, parameters.channels).astype(np.float32)
 
 
 # A map holds its file open, and a process may have about a thousand open: patients can be more.
@@ -66,6 +69,16 @@ class PreparedCase:
 def _mapped(path: Path) -> np.ndarray:
     """Return an array of which nothing is read but what is used, and nothing kept in memory."""
     return np.load(path, mmap_mode="r")
+
+
+def _start_worker(cases: list[PreparedCase], settings: Settings) -> None:
+    """Give a process its own `Patches`."""
+    global _patches
+    _patches = Patches(cases, settings)
+
+
+def _batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+    return _patches.batch(step)
 
 
 @dataclass
@@ -78,14 +91,24 @@ class Drawn:
 
 
 class Patches(keras.utils.PyDataset):
-    """Random augmented patches: images (B, H, W, C) float32 and labels (B, H, W) uint8."""
+    """Random augmented patches: images (B, H, W, C) float32 and labels (B, H, W) uint8.
 
-    def __init__(self, cases: list[PreparedCase], settings: Settings, *, first_step: int = 0):
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
+    workers : processes that draw ahead; with 0 this one draws
+    """
+
+    def __init__(self, cases: list[PreparedCase], settings: Settings, workers: int = 0):
+        # Two threads at least: with one, Keras leaves drawing ahead to tf.data, whose tuning then
+        # holds up the end of an epoch, by up to a minute (TensorFlow 2.21).
+        super().__init__(workers=max(2, workers), use_multiprocessing=False, max_queue_size=8)
+        self._executor = None
+        if workers:
+            # Started afresh: copies of a process that computes on many threads may hang.
+            context = multiprocessing.get_context("spawn")
+            self._executor = ProcessPoolExecutor(workers, context, _start_worker, (cases, settings))
         self.real = [case for case in cases if not case.synthetic]
         self.synthetic = [case for case in cases if case.synthetic]
         self.hosts = [case for case in self.real if case.complete]
-        self.settings, self.first_step = settings, first_step
+        self.settings, self.first_step = settings, 0
         self.preprocessing = settings.preprocessing()
         # Channels of the slice itself and its neighbours; those of the mirrored slice follow.
         self._own = len(MODALITIES) * (2 * settings.neighbours + 1)
@@ -94,7 +117,12 @@ class Patches(keras.utils.PyDataset):
         return self.settings.steps_per_epoch
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        first = (self.first_step + step) * self.settings.batch
+        step += self.first_step
+        return self._executor.submit(_batch, step).result() if self._executor else self.batch(step)
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return batch `step` of the run."""
+        first = step * self.settings.batch
         images, labels = zip(
             *[self.patch(first + i) for i in range(self.settings.batch)], strict=True
         )

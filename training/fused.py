@@ -33,17 +33,20 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-def with_fused_batch_norm(model: keras.Model) -> keras.Model:
+def for_training(model: keras.Model, precision: str = "float32") -> keras.Model:
     """Return a copy of `model` with fused batch normalisation and the same weights.
 
-    The copy lies on the devices of the current scope.
+    The copy lies on the devices of the current scope and computes in `precision`, a Keras policy;
+    class probabilities stay float32.
     """
 
     def clone(layer: layers.Layer) -> layers.Layer:
-        if type(layer) in (layers.BatchNormalization, FusedBatchNormalization):
-            shared = {"synchronized": replicas.count() > 1}
-            return FusedBatchNormalization.from_config(layer.get_config() | shared)
-        return layer.__class__.from_config(layer.get_config())
+        config, kind = layer.get_config(), type(layer)
+        if not isinstance(layer, layers.InputLayer | layers.Softmax):
+            config["dtype"] = precision
+        if kind in (layers.BatchNormalization, FusedBatchNormalization):
+            kind, config["synchronized"] = FusedBatchNormalization, replicas.count() > 1
+        return kind.from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())

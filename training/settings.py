@@ -46,6 +46,7 @@ class Settings:
     ema : momentum of the averaged weights, which are the ones kept
     start_share : share in them of the weights that training started from
     batch_norm_batches : training batches that re-estimate batch normalisation at the end
+    precision : what is computed in while training; weights and class probabilities stay float32
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -65,6 +66,7 @@ class Settings:
     ema: float = 0.997
     start_share: float = 0.0
     batch_norm_batches: int = 60
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     seed: int = 0
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()

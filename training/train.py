@@ -3,10 +3,11 @@
     python -m training.train --network mobile_unet --data runs/data --out runs/mobile_unet
 
 A run folder holds `settings.json`, `checkpoint.npz` (weights, optimiser and its averages),
-`log.csv`, TensorBoard events, `curves.png` and, when done, `final.weights.h5`. The same command
-goes on where an interrupted run stopped.
+`log.csv`, TensorBoard events and, when done, `final.weights.h5`. The same command goes on where an
+interrupted run stopped.
 
-All GPUs that the process sees share each batch; results are those of one.
+All GPUs that the process sees share each batch; results are those of one. With KERAS_BACKEND=jax it
+trains on Keras' JAX backend, on one device and without TensorBoard events.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from model.networks import NETWORKS
 from training import replicas
 from training.callbacks import Checkpoint, ValidationDice
 from training.dataset import Patches, load_cases, load_preprocessing, load_split
-from training.fused import with_fused_batch_norm
+from training.fused import for_training
 from training.losses import LOSSES, region_dice
 from training.pretrained import (
     estimate_batch_norm,
@@ -64,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.imagenet,
         options.validate_every,
         options.start_from,
+        options.workers,
     )
     minutes = (time.monotonic() - started) / 60
     print(f"{minutes:.1f} minutes; weights in {options.out / 'final.weights.h5'}")
@@ -78,10 +80,12 @@ def run(
     imagenet: Path | None = None,
     validate_every: int = 0,
     start_from: Path | None = None,
+    workers: int = 0,
 ) -> None:
     """Train on `split["train"]` of a prepared folder, or go on with the run in `out`.
 
-    `start_from` is the folder of a trained model whose weights are gone on from.
+    `start_from` is the folder of a trained model whose weights are gone on from; `workers`
+    processes draw patches.
     """
     devices = replicas.scope(settings.batch)
     keras.utils.set_random_seed(settings.seed)
@@ -90,7 +94,7 @@ def run(
     remember(out / "split.json", split)
     remember(out / "start.json", provenance(start_from) if start_from else {})
     preprocessing = settings.preprocessing(load_preprocessing(data))
-    patches = Patches(load_cases(data, split["train"]), settings)
+    patches = Patches(load_cases(data, split["train"]), settings, workers)
     network = start(settings, patches, imagenet, start_from)
     begun = network.get_weights()
     with devices:
@@ -111,13 +115,20 @@ def run(
             ValidationDice(network, validation, preprocessing, validate_every),
             checkpoint,
             keras.callbacks.CSVLogger(log, append=log.exists()),
-            keras.callbacks.TensorBoard(out / "tensorboard", profile_batch=0),
+            *tensorboard(out / "tensorboard"),
         ],
         verbose=1 if sys.stdout.isatty() else 2,
     )
     # `fit` has already put the averaged weights into the model.
     network.set_weights(interpolated(model.get_weights(), begun, settings.start_share))
     finish(network, settings, patches, out)
+
+
+def tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
+    """Return what writes TensorBoard events, for which Keras needs TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    return [keras.callbacks.TensorBoard(folder, profile_batch=0)]
 
 
 def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -136,6 +147,12 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="parts of the split to train on",
     )
     parser.add_argument("--validate-every", type=int, default=5, metavar="EPOCHS")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that draw patches ahead; with 0 the training one draws",
+    )
     parser.add_argument("--settings", type=Path, help="TOML file; flags below win over it")
     for name, kind in FLAGS.items():
         convert: Callable = kind if kind in (int, float) else str
@@ -176,15 +193,15 @@ def start(
     elif settings.network == "mobile_unet" and settings.imagenet:
         load_imagenet(model, imagenet, patches.preprocessing)
     else:
-        return with_fused_batch_norm(model)
+        return for_training(model)
     # Either kind of weights may have its normalisation folded away.
     match_batch_norm(model, patches[0][0])
-    return with_fused_batch_norm(model)
+    return for_training(model)
 
 
 def compiled(network: keras.Model, settings: Settings) -> keras.Model:
     """Return a copy of the network, ready to be trained on the devices of the current scope."""
-    model = with_fused_batch_norm(network)
+    model = for_training(network, settings.precision)
     steps = settings.epochs * settings.steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,

@@ -86,20 +86,28 @@ def test_training_and_serving_see_the_same_bits(labelled, prepared, mirror, plan
         np.testing.assert_array_equal(trained, batches[index])
 
 
-def patches(prepared, **options) -> Patches:
+def patches(prepared, workers: int = 0, **options) -> Patches:
     split = load_split(prepared)
     cases = load_cases(prepared, split["train"] + split["validation"] + split["test"])
-    first_step = options.pop("first_step", 0)
     settings = Settings(**{"batch": 4, "steps_per_epoch": 3, "seed": 5} | options)
-    return Patches(cases, settings, first_step=first_step)
+    return Patches(cases, settings, workers)
 
 
 def test_batches_are_replayed_from_seed_and_step(prepared):
     images, labels = patches(prepared)[2]
-    again = patches(prepared, first_step=2)[0]
-    np.testing.assert_array_equal(images, again[0])
-    np.testing.assert_array_equal(labels, again[1])
+    resumed = patches(prepared)
+    resumed.first_step = 2
+    np.testing.assert_array_equal(images, resumed[0][0])
+    np.testing.assert_array_equal(labels, resumed[0][1])
     assert not np.array_equal(images, patches(prepared, seed=6)[2][0])
+
+
+def test_processes_draw_the_same_batches_in_order(prepared):
+    alone, shared = patches(prepared), patches(prepared, workers=2)
+    # Also after a step is asked for out of turn, as where a run is resumed.
+    for step in (0, 1, 2, 3, 7, 8):
+        for drawn, expected in zip(shared[step], alone[step], strict=True):
+            np.testing.assert_array_equal(drawn, expected)
 
 
 def test_patches_show_tumour_as_often_as_asked(prepared):
@@ -158,6 +166,21 @@ def test_intensity_keeps_background_and_drops_whole_sequences():
         assert len(missing) <= 1
         dropped |= set(missing)
     assert dropped == {0, 1, 2, 3}
+
+
+def test_noise_is_as_strong_in_every_neighbouring_slice():
+    only_noise = Augmentation(
+        gain=(1, 1), shift=0, gamma_share=0, bias_field=0, blur=0, low_resolution=0,
+        sequence_dropout=0, noise_share=1, noise=0.2,
+    )  # fmt: skip
+    image = np.ones((96, 96, 12), np.float32)
+    changed = change_intensity(np.random.default_rng(4), only_noise, image, 4)
+    noise = (changed - image).reshape(96, 96, 3, 4)
+    deviations = noise.std(axis=(0, 1))
+    assert (deviations > 0).all() and (deviations <= 0.21).all()
+    # A sequence has one amplitude, and its slices have noise of their own.
+    np.testing.assert_allclose(deviations, deviations[:1].repeat(3, 0), rtol=0.05)
+    assert abs(np.corrcoef(noise[..., 0, 0].ravel(), noise[..., 1, 0].ravel())[0, 1]) < 0.05
 
 
 def test_patients_stay_on_disk(tmp_path):

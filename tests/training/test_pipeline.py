@@ -12,7 +12,7 @@ from model.preprocess import Preprocessing
 from training import evaluate, export, model_card, train
 from training.callbacks import Checkpoint
 from training.dataset import Patches, load_cases, load_split
-from training.fused import FusedBatchNormalization, with_fused_batch_norm
+from training.fused import FusedBatchNormalization, for_training
 from training.losses import region_dice
 from training.pretrained import (
     estimate_batch_norm,
@@ -173,7 +173,7 @@ def images(count: int = 2, edge: int = 64) -> np.ndarray:
 
 def test_fused_batch_norm_trains_as_keras_does():
     model = mobile_unet(12, dropout=0)
-    fused = with_fused_batch_norm(model)
+    fused = for_training(model)
     kinds = [type(layer) for layer in fused.layers]
     assert FusedBatchNormalization in kinds and keras.layers.BatchNormalization not in kinds
     for training in (True, False):
@@ -182,6 +182,19 @@ def test_fused_batch_norm_trains_as_keras_does():
         np.testing.assert_allclose(a, b, atol=1e-3)
     for a, b in zip(model.get_weights(), fused.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=5e-3, atol=1e-3)
+
+
+def test_half_precision_learns_from_float32_weights_and_probabilities():
+    model = mobile_unet(12, dropout=0)
+    half = for_training(model, "mixed_bfloat16")
+    assert {weight.dtype for weight in half.weights} == {"float32"}
+    batch = images(4, 128)
+    for training in (True, False):
+        whole, probabilities = model(batch, training=training), half(batch, training=training)
+        assert probabilities.dtype == np.float32
+        # Eight bits of mantissa in each of some sixty layers.
+        difference = np.abs(np.asarray(whole) - np.asarray(probabilities))
+        assert 0 < difference.mean() < 0.02
 
 
 def test_matched_statistics_change_nothing_but_the_statistics():
