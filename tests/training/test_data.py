@@ -108,6 +108,7 @@ def test_processes_draw_the_same_batches_in_order(prepared):
     for step in (0, 1, 2, 3, 7, 8):
         for drawn, expected in zip(shared[step], alone[step], strict=True):
             np.testing.assert_array_equal(drawn, expected)
+    assert not list(shared.folder.iterdir()), "batches that were taken leave no files"
 
 
 def test_patches_show_tumour_as_often_as_asked(prepared):
