@@ -60,6 +60,14 @@ def test_every_plane_is_shown_with_letters_and_volumes(page: Page, demo_address,
     screenshot(page, "case-result")
 
 
+def test_the_page_ends_with_the_window(page: Page, demo_address):
+    """The side scrolls by itself; nothing empty follows the foot of the page."""
+    page.goto(demo_address)
+    side = page.locator(".side")
+    assert side.evaluate("side => side.scrollHeight > side.clientHeight")
+    assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+
+
 def test_slider_steps_wheel_and_keys_move_a_plane(page: Page, demo_address):
     page.goto(demo_address)
     start = index(page, "axial")
