@@ -22,6 +22,7 @@ OPENVINO_BIN = "network.bin"
 DEFAULT_DIR = Path(__file__).parent / "artefact"
 FORMAT = 1
 ORDINALS = {2: "second", 3: "third"}
+COUNTS = {2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,17 @@ class Inference:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The content of `card.json`; see the module's docstring."""
+    """The content of `card.json`; see the module's docstring.
+
+    networks : how many networks of the architecture have their class probabilities averaged
+    """
 
     name: str
     version: str
     created: str
     architecture: str
     channels: int
+    networks: int = 1
     preprocessing: Preprocessing = Preprocessing()
     inference: Inference = Inference()
     postprocessing: Postprocessing = Postprocessing()
@@ -86,6 +91,13 @@ class ModelCard:
     def checksum(self) -> str:
         """SHA-256 of the weights, hexadecimal: what identifies the model in reports."""
         return self.files[WEIGHTS]
+
+    @property
+    def ensemble(self) -> str:
+        """How many networks are averaged, as text for people; empty where there is one."""
+        if self.networks == 1:
+            return ""
+        return f"{COUNTS.get(self.networks, self.networks)} networks"
 
 
 def read_card(folder: Path) -> ModelCard:

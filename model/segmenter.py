@@ -80,8 +80,9 @@ class Segmenter:
 
     @property
     def device(self) -> str:
-        """What ran, as text for people: the engine's device and the views of a scan it averaged."""
-        return f"{self._engine.device}; {self.card.inference.views}"
+        """What ran, as text for people: the engine's device, networks and views that it averaged."""
+        parts = (self._engine.device, self.card.ensemble, self.card.inference.views)
+        return "; ".join(filter(None, parts))
 
     def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
         """Segment one case. Raises CaseError `no_brain`."""

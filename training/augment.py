@@ -139,10 +139,17 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 def _low_resolution(rng, parameters: Augmentation, image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     factor = rng.uniform(*parameters.low_resolution_factor)
-    small = cv2.resize(
-        image, (int(width / factor), int(height / factor)), interpolation=cv2.INTER_AREA
-    )
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
+    size = (int(width / factor), int(height / factor))
+    changed = [
+        cv2.resize(
+            cv2.resize(image[..., start : start + 4], size, interpolation=cv2.INTER_AREA),
+            (width, height),
+            interpolation=cv2.INTER_LINEAR,
+        ).reshape(height, width, -1)
+        # OpenCV takes means of areas of four channels at most.
+        for start in range(0, image.shape[2], 4)
+    ]
+    return np.concatenate(changed, -1)
 
 
 def _bend(rng, parameters: Augmentation, size: tuple[int, int]) -> np.ndarray:

@@ -5,8 +5,9 @@ import math
 import statistics
 from pathlib import Path
 
+from model.card import ModelCard
 from model.modalities import TITLES as MODALITY_TITLES
-from model.networks import NETWORKS
+from model.networks import NETWORKS, averaged
 from training import calibration
 from training.scores import SHORT, mean_scores
 
@@ -52,7 +53,8 @@ def progress_table(parts: list[dict], results: list[dict]) -> str:
     for number, part in enumerate(parts, start=1):
         if part["weights"] in by_weights:
             regions = by_weights[part["weights"]]["mean"]["regions"]
-            rows.append((str(number), *[f"{regions[short]['dice']:.3f}" for short in SHORT]))
+            title = f"{number}, averaged" if "others" in part else str(number)
+            rows.append((title, *[f"{regions[short]['dice']:.3f}" for short in SHORT]))
     return table(("after part", *SHORT), rows)
 
 
@@ -110,15 +112,18 @@ def calibration_table(curve: dict) -> str:
     return table(("probability", "voxels", "mean probability", "share right"), rows)
 
 
-def size_table(channels: int) -> str:
-    """Return parameters of both networks, and their size in float32."""
+def size_table(card: ModelCard) -> str:
+    """Return parameters of both networks, and of the card's if it averages several, with sizes."""
+    networks = {TITLES[key]: build(card.channels) for key, build in NETWORKS.items()}
+    if card.ensemble:
+        title = f"{TITLES[card.architecture]}, {card.ensemble}"
+        networks[title] = averaged(card.architecture, card.channels, card.networks)
     rows = []
-    for key, build in NETWORKS.items():
-        network = build(channels)
+    for title, network in networks.items():
         trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
         total = network.count_params()
         counts = (f"{count:,}" for count in (trainable, total - trainable, total))
-        rows.append((TITLES[key], *counts, f"{total * 4 / 1e6:.1f} MB"))
+        rows.append((title, *counts, f"{total * 4 / 1e6:.1f} MB"))
     return table(("network", "trainable", "non-trainable", "total", "weights, float32"), rows)
 
 

@@ -13,10 +13,9 @@ part of the prepared data is never read.
 import argparse
 import hashlib
 import json
-import random
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from training.dataset import load_preprocessing, load_split
 from training.evaluate import evaluate_folder
 from training.experiments import write_report
 from training.export import export, make_card
+from training.folds import Folds, fold_split
 from training.settings import Settings, merged, parse, read_toml
 from training.train import run as train
 
@@ -40,27 +40,11 @@ HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Folds:
-    """How patients are divided: `count` folds drawn with `seed`, of which `run` are held out.
-
-    patients : how many of the other folds' patients are trained on, in a fixed order; 0 is all
-    partial : whether cases that lack sequences are trained on, too
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    count: int = 4
-    run: tuple[int, ...] = (0, 1)
-    seed: int = 0
-    patients: int = 0
-    partial: bool = False
-
-
-@dataclass(frozen=True)
 class Experiment:
     """One recipe: everything that its scores depend on, but for the data.
 
     then : further parts of the training, each going on from the weights of the one before
+    networks : how many are averaged; the n-th after the first is trained with all seeds n higher
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -69,6 +53,7 @@ class Experiment:
     preprocessing: Preprocessing = Preprocessing()
     train: Settings = Settings()
     then: tuple[Settings, ...] = ()
+    networks: int = 1
     inference: Inference = Inference()
     postprocessing: Postprocessing = Postprocessing()
 
@@ -160,10 +145,11 @@ def run_experiment(name: str, experiment: Experiment, options: argparse.Namespac
     cases: dict[str, dict] = {}
     minutes = 0.0
     for number in experiment.folds.run:
-        run, spent = train_fold(experiment, number, options)
+        runs, spent = train_fold(experiment, number, options)
         minutes += spent
-        cases |= score_fold(experiment, number, run, options)
-    patches = len(experiment.folds.run) * sum(
+        cases |= score_fold(experiment, number, runs, options)
+    patches = len(experiment.folds.run) * experiment.networks
+    patches *= sum(
         part.epochs * part.steps_per_epoch * part.batch
         for part in (experiment.train, *experiment.then)
     )
@@ -194,37 +180,27 @@ def prepared_folder(preprocessing: Preprocessing, options: argparse.Namespace) -
     return folder
 
 
-def fold_split(split: dict[str, list[str]], folds: Folds, number: int) -> dict[str, list[str]]:
-    """Return the cases of one fold: all but the test part, held out in turn.
-
-    Cases that are one patient were put into one part by `training.prepare`, which is kept together
-    here by dividing whole patients; synthetic cases are always trained on.
-    """
-    synthetic = [name for name in split["train"] if name.startswith("phantom_")]
-    real = sorted(set(split["train"] + split["validation"]) - set(synthetic))
-    patients = sorted({patient_of(name) for name in real})
-    random.Random(folds.seed).shuffle(patients)
-    held_out = set(patients[number :: folds.count])
-    kept = [patient for patient in patients if patient not in held_out]
-    kept = set(kept[: folds.patients or None])
-    return {
-        "train": [name for name in real if patient_of(name) in kept]
-        + (split["partial"] if folds.partial else [])
-        + synthetic,
-        "validation": [name for name in real if patient_of(name) in held_out],
-        "test": [],
-    }
-
-
-def patient_of(name: str) -> str:
-    visit = prepare.VISIT.match(name)
-    return visit[1] if visit else name
-
-
 def train_fold(
     experiment: Experiment, number: int, options: argparse.Namespace
+) -> tuple[list[Path], float]:
+    """Train the networks of one fold; return a folder for each, and the minutes taken by all."""
+    networks = [reseeded(experiment, by) for by in range(experiment.networks)]
+    trained = [train_network(network, number, options) for network in networks]
+    return [run for run, _ in trained], sum(minutes for _, minutes in trained)
+
+
+def reseeded(experiment: Experiment, by: int) -> Experiment:
+    """Return the experiment with the seeds of all parts of the training raised."""
+    train, *then = (
+        replace(part, seed=part.seed + by) for part in (experiment.train, *experiment.then)
+    )
+    return replace(experiment, train=train, then=tuple(then))
+
+
+def train_network(
+    experiment: Experiment, number: int, options: argparse.Namespace
 ) -> tuple[Path, float]:
-    """Train one fold in all parts; return the last part's folder, and the minutes taken."""
+    """Train one network on one fold in all parts; return the last one's folder, and the minutes."""
     data = prepared_folder(experiment.preprocessing, options)
     split = fold_split(load_split(data), experiment.folds, number)
     run = options.out / f"{digest(experiment.folds)}-{digest(experiment.train)}" / data.name
@@ -234,9 +210,9 @@ def train_fold(
     )
     for settings in experiment.then:
         artefact = run / "artefact"
-        # Once: files of the same weights written again differ, and a run goes on from its own only.
+        # Once: another version may write another file, and a run goes on from its own only.
         if not (artefact / "card.json").exists():
-            export(make_card(run, load_preprocessing(data)), run / "final.weights.h5", artefact)
+            export(make_card([run], load_preprocessing(data)), [run], artefact)
         run = run / f"then-{digest(settings)}"
         minutes += train_part(
             settings, split, data, run, start_from=artefact, workers=options.workers
@@ -271,14 +247,15 @@ def train_part(
 
 
 def score_fold(
-    experiment: Experiment, number: int, run: Path, options: argparse.Namespace
+    experiment: Experiment, number: int, runs: list[Path], options: argparse.Namespace
 ) -> dict[str, dict]:
-    """Return, by case, the scores of the serving path with this experiment's inference."""
+    """Return, by case, the scores of the serving path with these runs' networks averaged."""
     data = prepared_folder(experiment.preprocessing, options)
     names = fold_split(load_split(data), experiment.folds, number)["validation"]
-    artefact = run / f"artefact-{digest(experiment)}"
-    card = make_card(run, load_preprocessing(data), experiment.inference, experiment.postprocessing)
-    export(card, run / "final.weights.h5", artefact)
+    artefact = runs[0] / f"artefact-{digest(experiment)}"
+    prepared = load_preprocessing(data)
+    card = make_card(runs, prepared, experiment.inference, experiment.postprocessing)
+    export(card, runs, artefact)
     segmenter = Segmenter.load(artefact)
     folders = prepare.find_labelled_cases(options.data_dirs)
     cases = {f.name: evaluate_folder(segmenter, f) for f in folders if f.name in names}

@@ -1,9 +1,10 @@
-"""Turn a finished run into the artefact that serving loads.
+"""Turn finished runs into the artefact that serving loads.
 
     python -m training.export --run runs/mobile_unet --out model/artefact
 
 Writes the Keras weights, the OpenVINO export (float16 weights) and `card.json`, and checks that
-both engines agree before anything replaces what is there.
+both engines agree before anything replaces what is there. Of several runs, alike but for their
+seeds, the class probabilities are averaged.
 """
 
 import argparse
@@ -23,11 +24,14 @@ from model.card import DEFAULT_DIR, OPENVINO, WEIGHTS, Inference, ModelCard, wri
 from model.engines import load_engine
 from model.errors import ModelError
 from model.labels import CLASSES, REGIONS
-from model.networks import NETWORKS
+from model.networks import averaged, members
 from model.postprocess import Postprocessing
 from model.preprocess import PLANES, Preprocessing
 from training.dataset import load_preprocessing
+from training.packing import pack
+from training.provenance import changed, settings_text
 from training.rounding import round_weights
+from training.settings import Settings, merged
 
 VERSION = "0.4.0"
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
@@ -40,7 +44,13 @@ FLOAT32_CONVOLUTIONS = 10
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.export", description=__doc__.split("\n")[0])
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument(
+        "--run",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="several, alike but for their seeds, are averaged",
+    )
     parser.add_argument("--data", type=Path, default=Path("runs/data"))
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"])
@@ -69,25 +79,23 @@ def main(arguments: list[str] | None = None) -> int:
         "--without", type=Path, nargs="+", default=[], help="the same with a sequence missing"
     )
     options = parser.parse_args(arguments)
-    card = make_card(
-        options.run,
-        load_preprocessing(options.data),
-        Inference(
-            planes=tuple(options.planes),
-            interval=options.interval,
-            attention=options.attention,
-            flip=options.flip,
-        ),
-        Postprocessing(
-            class_weights=tuple(options.class_weights),
-            min_component_ml=options.min_component_ml,
-            min_core_ml=options.min_core_ml,
-            min_enhancing_ml=options.min_enhancing_ml,
-        ),
-        held_out(options.scores, options.without) if options.scores else {},
+    inference = Inference(
+        planes=tuple(options.planes),
+        interval=options.interval,
+        attention=options.attention,
+        flip=options.flip,
     )
+    postprocessing = Postprocessing(
+        class_weights=tuple(options.class_weights),
+        min_component_ml=options.min_component_ml,
+        min_core_ml=options.min_core_ml,
+        min_enhancing_ml=options.min_enhancing_ml,
+    )
+    scores = held_out(options.scores, options.without) if options.scores else {}
     try:
-        export(card, options.run / "final.weights.h5", options.out)
+        preprocessing = load_preprocessing(options.data)
+        card = make_card(options.run, preprocessing, inference, postprocessing, scores)
+        export(card, options.run, options.out)
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
@@ -96,11 +104,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def export(card: ModelCard, weights: Path, out: Path) -> None:
-    """Write the artefact of `card` to `out`. Raises ModelError if its engines disagree."""
+def export(card: ModelCard, runs: list[Path], out: Path) -> None:
+    """Write the artefact of `card`, made of `runs`, to `out`.
+
+    Raises ModelError if its engines disagree.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_network(card, weights, folder)
+        write_network(card, [run / "final.weights.h5" for run in runs], folder)
         write_card(folder, card)
         difference = engines_differ_by(folder)
         print(f"engines differ by {difference:.5f} in probability on average")
@@ -112,14 +123,21 @@ def export(card: ModelCard, weights: Path, out: Path) -> None:
 
 
 def make_card(
-    run: Path,
+    runs: list[Path],
     preprocessing: Preprocessing,
     inference: Inference = Inference(),
     postprocessing: Postprocessing = Postprocessing(),
     scores: dict | None = None,
 ) -> ModelCard:
-    """Return the card of a finished run: its settings and cases, and how it is to be used."""
-    settings = json.loads((run / "settings.json").read_text())
+    """Return the card of finished runs: their settings and cases, and how they are to be used.
+
+    Raises ModelError unless they are alike in all but their seeds.
+    """
+    first, *others = map(read_training, runs)
+    for run, other in zip(runs[1:], others, strict=True):
+        if difference := differing(other, first):
+            raise ModelError(f"{run} cannot be averaged with {runs[0]}: it has other {difference}.")
+    settings = first["settings"]
     preprocessing = replace(
         preprocessing, neighbours=settings["neighbours"], mirror=settings["mirror"]
     )
@@ -129,18 +147,44 @@ def make_card(
         created=datetime.date.today().isoformat(),
         architecture=settings["network"],
         channels=preprocessing.channels,
+        networks=len(runs),
         preprocessing=preprocessing,
         inference=inference,
         postprocessing=postprocessing,
         labels={region.key: asdict(region) for region in REGIONS},
         training={
             "data": "BraTS 2017-2025 training cases, research use",
-            "split": json.loads((run / "split.json").read_text()),
-            "settings": settings,
-            "start": json.loads((run / "start.json").read_text()),
+            **first,
+            **further_networks(others),
         },
         scores=scores or {},
     )
+
+
+def read_training(run: Path) -> dict[str, dict]:
+    """Return what a finished run tells of its training: `split`, `settings` and `start`."""
+    return {
+        name: json.loads((run / f"{name}.json").read_text())
+        for name in ("split", "settings", "start")
+    }
+
+
+def further_networks(trainings: list[dict]) -> dict[str, list]:
+    """Return what a card tells of the trainings after the first, whose split they share."""
+    others = [{"settings": one["settings"], "start": one["start"]} for one in trainings]
+    return {"others": others} if others else {}
+
+
+def differing(training: dict, other: dict) -> str:
+    """Say in what `training` differs from `other`, the seed aside; empty if in nothing."""
+    if training["split"] != other["split"]:
+        return "cases"
+    # Settings that came after a run count as their defaults, in JSON's terms: lists, no tuples.
+    defaults = json.loads(json.dumps(asdict(Settings())))
+    one, two = (merged(defaults, part["settings"], {"seed": 0}) for part in (training, other))
+    if one == two:
+        return ""
+    return f"settings ({settings_text(changed(one, two) or changed(two, one))})"
 
 
 def held_out(path: Path, without: list[Path]) -> dict:
@@ -155,21 +199,32 @@ def held_out(path: Path, without: list[Path]) -> dict:
     return scores
 
 
-def write_network(card: ModelCard, weights: Path, folder: Path) -> None:
-    """Write Keras weights and the OpenVINO export of the network that `weights` belongs to."""
+def write_network(card: ModelCard, weights: list[Path], folder: Path) -> None:
+    """Write Keras weights and the OpenVINO export of the networks that `weights` belong to."""
     import openvino as ov
     import tensorflow as tf
 
-    network = NETWORKS[card.architecture](card.channels)
-    network.load_weights(weights)
-    round_weights(network)
+    network = averaged(card.architecture, card.channels, card.networks)
+    for member, path in zip(members(network), weights, strict=True):
+        member.load_weights(path)
+        round_weights(member)
     network.save_weights(folder / WEIGHTS)
+    pack(folder / WEIGHTS)
     any_size = _with_any_size(network)
     signature = tf.TensorSpec((None, None, None, card.channels), tf.float32)
     function = tf.function(lambda slices: any_size(slices, training=False))
     converted = ov.convert_model(function.get_concrete_function(signature))
     ov.save_model(converted, folder / OPENVINO, compress_to_fp16=True)
-    keep_float32(folder / OPENVINO, first_convolutions(converted, FLOAT32_CONVOLUTIONS))
+    first = [first_convolutions(one, FLOAT32_CONVOLUTIONS) for one in one_by_one(converted)]
+    keep_float32(folder / OPENVINO, set().union(*first))
+
+
+def one_by_one(model) -> list:
+    """Return an OpenVINO model for each network of an averaged one, up to its probabilities."""
+    import openvino as ov
+
+    ends = [op for op in model.get_ordered_ops() if op.get_type_name() == "Softmax"]
+    return [ov.Model([end.output(0)], model.get_parameters(), "member") for end in ends]
 
 
 def first_convolutions(model, count: int) -> set[str]:
@@ -216,7 +271,7 @@ def _with_any_size(network: keras.Model) -> keras.Model:
         kind = AnySizeUpSampling2D if kind is keras.layers.UpSampling2D else kind
         return kind.from_config(layer.get_config())
 
-    copy = keras.models.clone_model(network, clone_function=clone)
+    copy = keras.models.clone_model(network, clone_function=clone, recursive=True)
     copy.set_weights(network.get_weights())
     return copy
 

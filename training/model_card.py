@@ -36,7 +36,7 @@ patient. An empty result does not mean that there is nothing to find.
 {title}: a U-Net whose encoder is MobileNetV2, pre-trained on ImageNet, with skip connections, a
 feature pyramid and a decoder of separable convolutions. It sees {views}{attention}, at 1 mm with
 {neighbours} neighbour on each side, of all four sequences ({channels} channels), and gives each voxel
-one of four classes. Weights: SHA-256 `{checksum}`.
+one of four classes.{averaged} Weights: SHA-256 `{checksum}`.
 
 {sizes}
 
@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
         **describe(card),
         held_out=held_out_text(trainings(card.checksum, card.training), test),
         **measured(test),
-        sizes=size_table(card.channels),
+        sizes=size_table(card),
         comparison=comparison_table(compared),
         progress=progress_table(tested, [*map(read_json, options.earlier), test]),
         modes=modes_table([test, *map(read_json, options.modes)]),
@@ -189,11 +189,22 @@ def describe(card: ModelCard) -> dict:
         "n4": on[card.preprocessing.bias_correction],
         "views": card.inference.views,
         "attention": attention_text(card.inference),
+        "averaged": averaged_text(card),
         "flip": on[card.inference.flip],
         "post": post_text(post),
         "parts": table(*parts_table(parts)),
         "settings": "\n\n".join(settings_texts(parts)),
     }
+
+
+def averaged_text(card: ModelCard) -> str:
+    """Return a sentence on the networks whose probabilities are averaged; empty for one."""
+    if not card.ensemble:
+        return ""
+    return (
+        f" The probabilities of {card.ensemble} of this kind, trained alike from different seeds,\n"
+        "are averaged; the parts and settings below are those of the first."
+    )
 
 
 def attention_text(inference: Inference) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers
 
 from model.card import WEIGHTS, read_card, verified
+from model.errors import ModelError
 from model.modalities import MODALITIES
 from model.networks import NETWORKS
 from model.preprocess import Preprocessing
@@ -48,6 +49,10 @@ def load_model_weights(model: keras.Model, folder: Path) -> None:
     Input channels that the trained model did not have start without influence. Raises ModelError.
     """
     card = read_card(folder)
+    if card.networks > 1:
+        raise ModelError(
+            f"The model in {folder} averages {card.ensemble}; a training goes on from the weights of one."
+        )
     source = NETWORKS[card.architecture](card.channels)
     source.load_weights(verified(folder, card, WEIGHTS))
     for target, layer in zip(model.layers, source.layers, strict=True):

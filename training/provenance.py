@@ -14,6 +14,12 @@ def trainings(weights: str, training: dict) -> list[dict]:
     return parts[::-1]
 
 
+def lineages(weights: str, training: dict) -> list[list[dict]]:
+    """Return the parts of the training of each network that is averaged, as `trainings` does."""
+    networks = [training, *(training | other for other in training.get("others", ()))]
+    return [trainings(weights, network) for network in networks]
+
+
 def parts_table(parts: list[dict]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return header and rows: what each part saw, and the weights that it ended with."""
     rows = []
@@ -34,8 +40,9 @@ def held_out_text(parts: list[dict], test: dict) -> str:
 
     Raises ValueError if it is another, or had seen the patients that it was scored on.
     """
-    tested = trainings(test["model"]["checksum"], test["model"]["training"])
-    seen = {name for part in tested for name in part["split"]["train"]}
+    networks = lineages(test["model"]["checksum"], test["model"]["training"])
+    tested = networks[0]
+    seen = {name for one in networks for part in one for name in part["split"]["train"]}
     if leaked := seen & set(test["cases"]):
         raise ValueError(f"the model was trained on {', '.join(sorted(leaked))}")
     number, count = len(tested), len(test["cases"])
@@ -45,7 +52,9 @@ def held_out_text(parts: list[dict], test: dict) -> str:
         return f"{after}patients; it is the shipped one."
     if column(tested, "weights") == column(parts[:number], "weights"):
         return f"{after}patients.\nThe shipped network, after part {len(parts)}, {unscored}"
-    if column(tested, "settings") == column(parts, "settings"):
+    shipped = lineages(parts[-1]["weights"], parts[-1])
+    recipes, own = ([column(one, "settings") for one in several] for several in (networks, shipped))
+    if recipes == own:
         return (
             f"The tables below are of a twin (weights {tested[-1]['weights'][:12]}): the same parts, settings "
             f"and seeds, but\nwithout their {count} patients. The shipped network {unscored}"

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from model.card import WEIGHTS, ModelCard, verified
 from model.errors import ModelError
-from model.networks import NETWORKS
+from model.networks import averaged
 
 
 class TensorFlowEngine:
@@ -36,7 +36,7 @@ class TensorFlowEngine:
         keras.config.set_dtype_policy(policy)
         try:
             with tf.device(self._where):
-                network = NETWORKS[card.architecture](card.channels)
+                network = averaged(card.architecture, card.channels, card.networks)
                 network.load_weights(verified(folder, card, WEIGHTS))
         finally:
             keras.config.set_dtype_policy(previous)

@@ -1,6 +1,8 @@
 import html
 import io
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -166,6 +168,18 @@ def test_delete(app, client, upload, assert_nothing_kept):
     assert (response.status_code, response.location) == (303, "/")
     assert client.get(f"/cases/{case_id}").status_code == 404
     assert_nothing_kept(app)
+
+
+def test_about_tells_of_networks_that_are_averaged(client, app, monkeypatch):
+    card = app.extensions["model"].card
+    one, two = (SimpleNamespace(card=replace(card, networks=count)) for count in (1, 2))
+    monkeypatch.setitem(app.extensions, "model", one)
+    text = client.get("/about").text
+    assert f"{card.architecture}</dd>" in text and "averaged" not in text
+    monkeypatch.setitem(app.extensions, "model", two)
+    text = client.get("/about").text
+    assert f"{card.architecture}, two networks</dd>" in text
+    assert "probabilities of two networks of this kind" in text
 
 
 @pytest.mark.parametrize("address", ["/", "/about", "/nothing"])

@@ -55,6 +55,16 @@ def test_a_wrong_card_is_a_clear_error(copy, damage):
         Segmenter.load(copy)
 
 
+def test_a_card_without_a_count_is_of_one_network(copy):
+    fields = json.loads((copy / CARD).read_text())
+    fields.pop("networks", None)
+    (copy / CARD).write_text(json.dumps(fields))
+    card = read_card(copy)
+    assert (card.networks, card.ensemble) == (1, "")
+    (copy / CARD).write_text(json.dumps(fields | {"networks": 2}))
+    assert read_card(copy).ensemble == "two networks"
+
+
 def test_a_gpu_that_is_not_there_is_a_clear_error():
     card = read_card(DEFAULT_DIR)
     with pytest.raises(ModelError, match="CPU"):

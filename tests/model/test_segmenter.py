@@ -288,9 +288,14 @@ def test_fast_takes_the_first_plane_alone():
     assert fast.device.endswith("; every second axial slice")
 
 
-def test_the_device_names_the_slices_that_are_seen(segmenter):
+def test_the_device_names_the_networks_and_the_slices_that_are_seen(segmenter):
     inference = dataclasses.replace(
         segmenter.card.inference, planes=("axial", "coronal", "sagittal"), interval=2, flip=True
     )
-    thinned = Segmenter(dataclasses.replace(segmenter.card, inference=inference), Threshold())
-    assert thinned.device == ("threshold; every second axial, coronal, sagittal and mirrored slice")
+    one, two = (
+        dataclasses.replace(segmenter.card, inference=inference, networks=n) for n in (1, 2)
+    )
+    views = "every second axial, coronal, sagittal and mirrored slice"
+    assert Segmenter(one, Threshold()).device == f"threshold; {views}"
+    # The views stay at the end, where they are looked for.
+    assert Segmenter(two, Threshold()).device == f"threshold; two networks; {views}"

@@ -1,13 +1,14 @@
 """Folds, configurations and the report of experiments; one experiment run to its end."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from model.card import read_card
 from training import crossval
-from training.crossval import Folds, digest, fold_split, read_experiments
+from training.crossval import Experiment, Folds, digest, fold_split, read_experiments
 from training.experiments import compared
 from training.settings import Settings, merged, parse, read_toml
 
@@ -69,6 +70,21 @@ def test_results_outlive_new_settings_but_not_changed_ones():
     assert not crossval.is_result_of({}, experiments["base"])
 
 
+def test_a_result_of_one_network_is_not_that_of_two():
+    one, two = Experiment(), Experiment(networks=2)
+    settings = json.loads(json.dumps(asdict(one)))
+    del settings["networks"]
+    assert crossval.is_result_of({"settings": settings}, one)
+    assert not crossval.is_result_of({"settings": settings}, two)
+
+
+def test_further_networks_have_other_seeds_in_every_part():
+    experiment = Experiment(then=(Settings(seed=5, epochs=3),), networks=2)
+    assert crossval.reseeded(experiment, 0) == experiment
+    other = crossval.reseeded(experiment, 1)
+    assert (other.train, other.then) == (Settings(seed=1), (Settings(seed=6, epochs=3),))
+
+
 def test_a_recipe_can_be_shortened(tmp_path):
     (tmp_path / "part.toml").write_text("epochs = 50")
     (tmp_path / "rest.toml").write_text("")
@@ -128,6 +144,8 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         [base.folds]
         count = 2
         run = [1]
+        [base.inference]
+        warm_shapes = 1
         [experiment.base]
         question = "Does it run?"
         decision = "It does."
@@ -137,6 +155,10 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         [experiment.longer]
         question = "Does a second part go on from the first?"
         recipe = ["small.toml", "small.toml"]
+        [experiment.averaged]
+        question = "Do several networks take the runs that are there, and the others' seeds differ?"
+        recipe = ["small.toml", "small.toml"]
+        change.networks = 2
         """
     )
     (tmp_path / "small.toml").write_text(
@@ -163,11 +185,28 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
     base = json.loads((tmp_path / "results" / "base.json").read_text())
     held_out = fold_split(json.loads((prepared / "split.json").read_text()), Folds(2, (1,)), 1)
     assert sorted(base["cases"]) == sorted(held_out["validation"])
-    # One training serves two experiments, and the third has two parts.
-    assert len(list((tmp_path / "out").rglob("final.weights.h5"))) == 3
-    (second,) = (tmp_path / "out").rglob("then-*/start.json")
-    first = second.parent.parent / "artefact"
-    assert json.loads(second.read_text())["weights"] == read_card(first).checksum
+    # One training serves two experiments, the third has two parts, and so has the fourth's other
+    # network.
+    assert len(list((tmp_path / "out").rglob("final.weights.h5"))) == 5
+    for second in (tmp_path / "out").rglob("then-*/start.json"):
+        first = second.parent.parent / "artefact"
+        assert json.loads(second.read_text())["weights"] == read_card(first).checksum
+    (both,) = [
+        card
+        for path in (tmp_path / "out").rglob("then-*/artefact-*/card.json")
+        if (card := read_card(path.parent)).networks == 2
+    ]
+    # Nothing of the first network was trained again: it is in the folder of the third experiment.
+    (other,) = both.training["others"]
+    for training, seed in ((both.training, 0), (other, 1)):
+        before = training["start"]["training"]
+        assert (training["settings"]["seed"], before["settings"]["seed"]) == (seed, seed)
+    longer, averaged = (
+        json.loads((tmp_path / "results" / f"{name}.json").read_text())
+        for name in ("longer", "averaged")
+    )
+    assert averaged["minutes"] >= longer["minutes"] and averaged["settings"]["networks"] == 2
+    assert averaged["cases"].keys() == longer["cases"].keys()
     report = (tmp_path / "report").read_text()
     assert "| base |" in report and "It does." in report and "| mirrored | base |" in report
     before = (tmp_path / "results" / "base.json").stat().st_mtime_ns

@@ -184,6 +184,21 @@ def test_noise_is_as_strong_in_every_neighbouring_slice():
     assert abs(np.corrcoef(noise[..., 0, 0].ravel(), noise[..., 1, 0].ravel())[0, 1]) < 0.05
 
 
+@pytest.mark.parametrize("slices", [1, 3, 5, 7])
+def test_resolution_is_lost_alike_in_however_many_slices(slices):
+    only_coarser = Augmentation(
+        gain=(1, 1), shift=0, gamma_share=0, bias_field=0, blur=0, noise_share=0,
+        sequence_dropout=0, low_resolution=1,
+    )  # fmt: skip
+    image = np.random.default_rng(0).uniform(0.1, 1, (48, 64, 4 * slices)).astype(np.float32)
+    changed = change_intensity(np.random.default_rng(4), only_coarser, image, 4)
+    assert np.abs(changed - image).mean() > 0.05
+    for start in range(0, 4 * slices, 4):
+        one = image[..., start : start + 4]
+        alone = change_intensity(np.random.default_rng(4), only_coarser, one, 4)
+        np.testing.assert_allclose(changed[..., start : start + 4], alone, atol=1e-6)
+
+
 def test_patients_stay_on_disk(tmp_path):
     """6 GB of 300 patients are drawn from with 300 open files and 100 MB of memory."""
     count, shape = 300, (64, 200, 200)

@@ -79,6 +79,23 @@ def test_nobody_is_scored_whom_the_network_had_seen(parts):
         held_out_text(parts, evaluation(other, "four"))
 
 
+def averaged(patients: dict[str, str], other: dict[str, str]) -> dict:
+    """What a card says of the mean of two networks, the second trained on `other` as well."""
+    first, second = training(patients), training(other)
+    return first | {"others": [{"settings": second["settings"], "start": second["start"]}]}
+
+
+def test_patients_seen_by_any_of_several_networks_were_seen():
+    shipped = trainings("c", averaged(PATIENTS, {"a": "one", "b": "two", "d": "three"}))
+    model = {"checksum": "t", "training": averaged(TWIN, {"a": "one", "x": "six", "u": "four"})}
+    with pytest.raises(ValueError, match="trained on six"):
+        held_out_text(shipped, {"model": model, "cases": {"six": None}})
+    assert "a twin" in held_out_text(shipped, {"model": model, "cases": {"three": None}})
+    # One network is no twin of the mean of two.
+    with pytest.raises(ValueError, match="another model"):
+        held_out_text(shipped, evaluation(TWIN, "three"))
+
+
 def test_the_model_card_scores_the_twin_that_is_kept():
     root = Path(__file__).parents[2]
     shipped, twin = read_card(DEFAULT_DIR), read_card(root / "training/held_out")
