@@ -292,9 +292,8 @@ def test_the_device_names_the_networks_and_the_slices_that_are_seen(segmenter):
     inference = dataclasses.replace(
         segmenter.card.inference, planes=("axial", "coronal", "sagittal"), interval=2, flip=True
     )
-    one, two = (
-        dataclasses.replace(segmenter.card, inference=inference, networks=n) for n in (1, 2)
-    )
+    one = dataclasses.replace(segmenter.card, inference=inference, networks=1)
+    two = dataclasses.replace(one, networks=2)
     views = "every second axial, coronal, sagittal and mirrored slice"
     assert Segmenter(one, Threshold()).device == f"threshold; {views}"
     # The views stay at the end, where they are looked for.
