@@ -8,6 +8,7 @@ import numpy as np
 
 from model.preprocess import Preprocessing, slice_batches
 from training.dataset import PreparedCase
+from training.pretrained import copy_weights
 from training.scores import SHORT, quick_dice
 
 
@@ -72,7 +73,7 @@ class ValidationDice(keras.callbacks.Callback):
         """Copy the averaged weights; for a moment they take the place of the model's own."""
         own = [keras.ops.convert_to_numpy(v) for v in self.model.trainable_variables]
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        self.network.set_weights(self.model.get_weights())
+        copy_weights(self.model, self.network)
         for variable, value in zip(self.model.trainable_variables, own, strict=True):
             variable.assign(value)
 

@@ -62,6 +62,12 @@ def load_model_weights(model: keras.Model, folder: Path) -> None:
         target.set_weights(values)
 
 
+def copy_weights(trained: keras.Model, network: keras.Model) -> None:
+    """Give `network` the weights of its trained copy, which may have more layers, by their names."""
+    for layer in network.layers:
+        layer.set_weights(trained.get_layer(layer.name).get_weights())
+
+
 def _with_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
     """Return a kernel (H, W, in, out) for more input channels, which it ignores."""
     return np.pad(kernel, ((0, 0), (0, 0), (0, channels - kernel.shape[2]), (0, 0)))

@@ -43,6 +43,7 @@ class Settings:
     mirror : whether the mirrored slice is seen as well
     imagenet : start MobileUNet's encoder from ImageNet weights
     loss : cross-entropy alone, or with soft Dice of the classes or of all scored regions
+    deep_supervision : weight of the same loss on MobileUNet's coarser levels; 0 leaves them out
     ema : momentum of the averaged weights, which are the ones kept
     start_share : share in them of the weights that training started from
     batch_norm_batches : training batches that re-estimate batch normalisation at the end
@@ -56,6 +57,7 @@ class Settings:
     mirror: bool = False
     imagenet: bool = True
     loss: Literal["cross_entropy", "class_dice", "region_dice"] = "region_dice"
+    deep_supervision: float = 0.0
     epochs: int = 50
     steps_per_epoch: int = 100
     batch: int = 24
@@ -71,6 +73,10 @@ class Settings:
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
 
+    def __post_init__(self) -> None:
+        if self.deep_supervision and self.network != "mobile_unet":
+            raise ValueError("deep_supervision is for mobile_unet alone")
+
     def preprocessing(self, prepared: Preprocessing = Preprocessing()) -> Preprocessing:
         """Return the parameters of prepared data with this run's way to make inputs of it."""
         return replace(prepared, neighbours=self.neighbours, mirror=self.mirror)
@@ -81,7 +87,9 @@ def parse(kind: type, fields: dict[str, Any]) -> Any:
     try:
         return TypeAdapter(kind).validate_python(fields)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        found = [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
+        # What is wrong with several fields at once has no place.
+        problems = [f"{place}: {problem}" if place else problem for place, problem in found]
         raise ValueError("; ".join(problems)) from None
 
 

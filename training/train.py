@@ -23,13 +23,16 @@ import keras
 import numpy as np
 
 from model.card import read_card
+from model.errors import ModelError
 from model.networks import NETWORKS
 from training import replicas
 from training.callbacks import Checkpoint, ValidationDice
 from training.dataset import Patches, load_cases, load_preprocessing, load_split
+from training.deep_supervision import at_all_levels, at_full_resolution, with_heads
 from training.fused import for_training
 from training.losses import LOSSES, region_dice
 from training.pretrained import (
+    copy_weights,
     estimate_batch_norm,
     load_imagenet,
     load_model_weights,
@@ -57,16 +60,20 @@ def main(arguments: list[str] | None = None) -> int:
     split = {part: [] if part in options.parts else names for part, names in split.items()}
     split["train"] = trained
     started = time.monotonic()
-    run(
-        settings,
-        split,
-        options.data,
-        options.out,
-        options.imagenet,
-        options.validate_every,
-        options.start_from,
-        options.workers,
-    )
+    try:
+        run(
+            settings,
+            split,
+            options.data,
+            options.out,
+            options.imagenet,
+            options.validate_every,
+            options.start_from,
+            options.workers,
+        )
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
     minutes = (time.monotonic() - started) / 60
     print(f"{minutes:.1f} minutes; weights in {options.out / 'final.weights.h5'}")
     return 0
@@ -85,7 +92,7 @@ def run(
     """Train on `split["train"]` of a prepared folder, or go on with the run in `out`.
 
     `start_from` is the folder of a trained model whose weights are gone on from; `workers`
-    processes draw patches.
+    processes draw patches. Raises ModelError if that model cannot be read.
     """
     devices = replicas.scope(settings.batch)
     keras.utils.set_random_seed(settings.seed)
@@ -120,7 +127,8 @@ def run(
         verbose=1 if sys.stdout.isatty() else 2,
     )
     # `fit` has already put the averaged weights into the model.
-    network.set_weights(interpolated(model.get_weights(), begun, settings.start_share))
+    copy_weights(model, network)
+    network.set_weights(interpolated(network.get_weights(), begun, settings.start_share))
     finish(network, settings, patches, out)
 
 
@@ -201,7 +209,9 @@ def start(
 
 def compiled(network: keras.Model, settings: Settings) -> keras.Model:
     """Return a copy of the network, ready to be trained on the devices of the current scope."""
-    model = for_training(network, settings.precision)
+    model, loss = for_training(network, settings.precision), LOSSES[settings.loss]
+    if settings.deep_supervision:
+        model, loss = with_heads(model), at_all_levels(loss, settings.deep_supervision)
     steps = settings.epochs * settings.steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -222,8 +232,8 @@ def compiled(network: keras.Model, settings: Settings) -> keras.Model:
     on_gpu = keras.backend.backend() != "tensorflow" or _has_gpu()
     model.compile(
         optimizer,
-        replicas.share(LOSSES[settings.loss]),
-        metrics=[region_dice],
+        replicas.share(loss),
+        metrics=[at_full_resolution(region_dice)],
         jit_compile="auto" if on_gpu and replicas.count() == 1 else False,
     )
     return model

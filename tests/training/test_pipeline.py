@@ -143,6 +143,14 @@ def test_training_goes_on_from_a_trained_model_and_learns_of_more_channels(run, 
         train.main(arguments(prepared, tmp_path / "run", *more[2:]))
 
 
+def test_training_says_what_is_wrong_with_the_model_it_is_to_go_on_from(prepared, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    more = ["--start-from", str(empty)]
+    assert train.main(arguments(prepared, tmp_path / "run", *more)) == 1
+    assert str(empty) in capsys.readouterr().err
+
+
 def test_a_share_of_the_weights_started_from_is_kept(run, prepared, tmp_path):
     np.testing.assert_allclose(train.interpolated([np.array(4.0)], [np.array(0.0)], 0.25), [3.0])
     artefact, out = tmp_path / "artefact", tmp_path / "run"
