@@ -7,6 +7,7 @@ from model.networks import mobile_unet
 from training import train
 from training.deep_supervision import LEVELS, at_all_levels, at_full_resolution, with_heads
 from training.losses import region_dice_cross_entropy
+from training.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +25,8 @@ def test_coarser_levels_answer_beside_the_network_and_share_its_layers():
             level, level[:, ::scale, ::scale].repeat(scale, 1).repeat(scale, 2)
         )
     assert all(model.get_layer(layer.name) is layer for layer in network.layers)
+    assert train.compiled(network, Settings(deep_supervision=0.5)).output_shape[-1] == 16
+    assert train.compiled(network, Settings()).output_shape[-1] == 4
 
 
 def test_the_loss_is_that_of_the_network_and_a_share_of_the_levels():
