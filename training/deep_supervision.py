@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from model.labels import CLASSES
@@ -18,16 +19,16 @@ LEVELS = {"pyramid_0_relu": 16, "pyramid_1_relu": 8, "pyramid_2_relu": 4}
 def with_heads(network: keras.Model) -> keras.Model:
     """Return MobileUNet with a head on each coarser level, sharing the layers of `network`.
 
-    Its output (N, H, W, 4 * classes) is that of `network`, then the class probabilities of each
-    level, finer ones last, every pixel repeated up to full resolution.
+    Its output (N, pixels, classes) holds the class probabilities of the network itself, row by row,
+    then those of each level, finer ones last.
     """
-    outputs = [network.output]
-    for name, scale in LEVELS.items():
+    outputs = [layers.Reshape((-1, CLASSES), name="pixels")(network.output)]
+    for name in LEVELS:
         x = network.get_layer(name).output
         x = layers.Conv2D(CLASSES, 1, name=f"{name}_head")(x)
         x = layers.Softmax(dtype="float32", name=f"{name}_probabilities")(x)
-        outputs.append(layers.UpSampling2D(scale, name=f"{name}_repeat")(x))
-    return keras.Model(network.input, layers.Concatenate(name="levels")(outputs))
+        outputs.append(layers.Reshape((-1, CLASSES), name=f"{name}_pixels")(x))
+    return keras.Model(network.input, layers.Concatenate(axis=1, name="levels")(outputs))
 
 
 def at_all_levels(loss: Callable, weight: float) -> Callable:
@@ -35,7 +36,7 @@ def at_all_levels(loss: Callable, weight: float) -> Callable:
 
     @functools.wraps(loss)
     def deep(labels, outputs):
-        whole, *coarser = ops.split(outputs, 1 + len(LEVELS), axis=-1)
+        whole, *coarser = _levels(labels, outputs)
         mean = sum(loss(labels, level) for level in coarser) / len(LEVELS)
         return loss(labels, whole) + weight * mean
 
@@ -43,10 +44,19 @@ def at_all_levels(loss: Callable, weight: float) -> Callable:
 
 
 def at_full_resolution(metric: Callable) -> Callable:
-    """Return `metric` of what the network itself answers."""
+    """Return `metric` of what the network with heads itself answers."""
 
     @functools.wraps(metric)
     def of_network(labels, outputs):
-        return metric(labels, outputs[..., :CLASSES])
+        return metric(labels, _levels(labels, outputs)[0])
 
     return of_network
+
+
+def _levels(labels, outputs) -> list:
+    """Return the maps (N, H / scale, W / scale, classes) that `with_heads` joined."""
+    height, width = labels.shape[1:3]
+    sides = [(height // scale, width // scale) for scale in (1, *LEVELS.values())]
+    ends = np.cumsum([rows * columns for rows, columns in sides])[:-1].tolist()
+    maps = zip(ops.split(outputs, ends, axis=1), sides, strict=True)
+    return [ops.reshape(level, (-1, *side, CLASSES)) for level, side in maps]

@@ -209,9 +209,11 @@ def start(
 
 def compiled(network: keras.Model, settings: Settings) -> keras.Model:
     """Return a copy of the network, ready to be trained on the devices of the current scope."""
-    model, loss = for_training(network, settings.precision), LOSSES[settings.loss]
+    model = for_training(network, settings.precision)
+    loss, metric = LOSSES[settings.loss], region_dice
     if settings.deep_supervision:
         model, loss = with_heads(model), at_all_levels(loss, settings.deep_supervision)
+        metric = at_full_resolution(metric)
     steps = settings.epochs * settings.steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -233,7 +235,7 @@ def compiled(network: keras.Model, settings: Settings) -> keras.Model:
     model.compile(
         optimizer,
         replicas.share(loss),
-        metrics=[at_full_resolution(region_dice)],
+        metrics=[metric],
         jit_compile="auto" if on_gpu and replicas.count() == 1 else False,
     )
     return model
