@@ -5,7 +5,7 @@ ARG NODE=node:22-bookworm-slim
 
 # The locked packages.
 FROM ${PYTHON} AS packages
-RUN pip install --no-cache-dir "uv==0.13.*"
+RUN pip install --no-cache-dir "uv==0.13.9"
 WORKDIR /build
 COPY pyproject.toml uv.lock ./
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv \

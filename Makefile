@@ -88,14 +88,17 @@ capacity: $(filter .uv/%,$(UV))  ## measure the parts of a scaled-out service, r
 	$(UV) sync --frozen --quiet --inexact --extra train --extra scale
 	$(RUN) python -m benchmarks.capacity
 
-audit: $(filter .uv/%,$(UV))  ## look up known vulnerabilities of what is locked (needs a network)
+audit: $(filter .uv/%,$(UV))  ## look up known vulnerabilities of what images hold (needs a network)
 	$(UV) sync --frozen --quiet --extra train
-	@status=0; $(RUN) pip-audit --disable-pip --no-deps --requirement requirements.txt || status=1; \
+	@mkdir -p sbom
+	$(UV) export --frozen --quiet --no-dev --no-hashes --extra scale --extra gpu --no-emit-project -o sbom/audited.txt
+	@status=0; $(RUN) pip-audit --disable-pip --no-deps --requirement sbom/audited.txt || status=1; \
 		$(NPM) audit --omit=dev || status=1; exit $$status
 
 sbom: $(filter .uv/%,$(UV))  ## write what is shipped, as CycloneDX, to sbom/
 	@mkdir -p sbom
-	$(UV) export --frozen --quiet --no-dev --extra tensorflow --no-emit-project --format cyclonedx1.5 -o sbom/python.json
+	$(UV) export --frozen --quiet --no-dev --extra scale --no-emit-project --format cyclonedx1.5 -o sbom/python.json
+	$(UV) export --frozen --quiet --no-dev --extra scale --extra gpu --no-emit-project --format cyclonedx1.5 -o sbom/python-gpu.json
 	$(NPM) sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom/npm.json
 
 # The later parts of the training: name of the folders, parts of the split.

@@ -4,6 +4,7 @@ As Jupyter does it. Once there are named users, everybody has to sign in.
 """
 
 import ipaddress
+import re
 import socket
 import time
 from urllib.parse import urlencode, urlsplit
@@ -115,7 +116,9 @@ def announce(app: Flask, addresses: list[tuple[str, int]]) -> None:
     reachable = [address for address in addresses if not is_loopback(address[0])]
     if not reachable or wanted.access_token.get_secret_value():
         return
-    if wanted.access == "open":
+    with app.app_context():
+        is_open = wanted.access == "open" and not users.exist()
+    if is_open:
         click.echo("Everyone who can reach this server is let in: BTS_ACCESS=open.", err=True)
         return
     host, port = reachable[0][:2]
@@ -243,5 +246,6 @@ def _address_without_token() -> str:
 
 
 def _own_path(path: str) -> str:
-    # One slash at the front: `//host` would lead to another site.
-    return "/" + path.lstrip("/\\")
+    # One slash at the front: `//host` would lead to another site. So would `/` and a tab before
+    # `/host`, since browsers leave out tabs and line ends.
+    return "/" + re.sub(r"[\t\r\n]", "", path).lstrip("/\\")

@@ -80,7 +80,7 @@ def _who() -> str:
 
 
 def write(action: str, case: str = "", outcome: Any = "ok", **more: Any) -> None:
-    """Append a line: when, who, what, case, outcome, and the model in use."""
+    """Append a line: when, who, what, case, outcome, and the model that is loaded here."""
     model = current_app.extensions["model"].loaded
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

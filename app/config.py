@@ -70,7 +70,8 @@ class Settings(BaseSettings):
     access: Literal["auto", "token", "open"] = Field(
         "auto",
         description="Who needs a token or a login: `auto` all but this machine itself, `token` "
-        "everybody, `open` nobody, for a proxy that asks itself.",
+        "everybody, `open` nobody, for a proxy that asks itself; once there are named users, "
+        "everybody.",
     )
     trusted_hosts: str = Field(
         "",

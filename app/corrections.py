@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from flask import Blueprint, Flask, jsonify, request, send_file, url_for
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app import cases, limits, masks, schemas
 from app.api import FILE_SCHEMA, file_stem
@@ -13,7 +12,7 @@ from app.cases import StoredCase, StoredMask
 from app.errors import BadRequest, TooLarge, UnsupportedType
 from app.openapi import describe
 from app.slices import SLICE_CACHE
-from app.upload import shown_name
+from app.upload import reading, shown_name
 from model.nifti import MAX_VOXEL_BYTES
 
 PART = "mask"
@@ -58,7 +57,7 @@ def list_masks(case_id: str):
 
 @blueprint.post("/api/cases/<case_id>/masks")
 @describe(
-    {201: schemas.MaskVersion}, errors=(400, 401, 403, 404, 409, 413, 415, 422, 507), body=BODY
+    {201: schemas.MaskVersion}, errors=(400, 401, 403, 404, 408, 409, 413, 415, 422, 507), body=BODY
 )
 def create_mask(case_id: str):
     """Add a corrected mask as a new version, which counts from then on.
@@ -107,13 +106,11 @@ def accept(case: StoredCase) -> StoredMask:
     # Before the body is read: a mask is far smaller than the scans that an upload may hold.
     voxels = int(np.prod(case.report["geometry"]["shape"]))
     request.max_content_length = MAX_VOXEL_BYTES * voxels + AROUND_BYTES
-    try:
+    body_too_large = TooLarge(
+        "The mask is larger than one on the grid of the scans can be.", "Compress it as .nii.gz."
+    )
+    with reading(body_too_large, f"Send one mask, as a part named {PART}."):
         file = request.files.get(PART)
-    except RequestEntityTooLarge as error:
-        raise TooLarge(
-            "The mask is larger than one on the grid of the scans can be.",
-            "Compress it as .nii.gz.",
-        ) from error
     if file is None or not file.filename:
         raise BadRequest("No mask was sent.", f"Send it as a part named {PART}.", "no_files")
     file.stream.close()

@@ -28,6 +28,7 @@ import sqlite3
 import click
 import sqlalchemy as sa
 from flask import Flask, Response, jsonify, render_template, request
+from sqlalchemy.orm.exc import ObjectDeletedError
 from werkzeug.exceptions import HTTPException
 
 from model.errors import CaseError
@@ -184,7 +185,9 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def is_database_busy(error: BaseException) -> bool:
-    """Say whether an error means that others have locked the database."""
+    """Say whether an error means that others have locked the database, or all its connections."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return True
     codes = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, POSTGRES_LOCKED)
     return isinstance(error, sa.exc.OperationalError) and _database_code(error) in codes
 
@@ -248,7 +251,7 @@ def init_app(app: Flask) -> None:
         if is_database_busy(error):
             log.error("the database is busy")
             return foreseen(DatabaseBusy())
-        if isinstance(error, FileNotFoundError) and (gone := _case_gone()):
+        if isinstance(error, FileNotFoundError | ObjectDeletedError) and (gone := _case_gone()):
             return foreseen(gone)
         log.exception("unforeseen error in %s", request.endpoint)
         fields = {

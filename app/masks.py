@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from app import cases, overlay
 from app.cases import StoredCase, StoredMask, db
 from app.errors import NotFound
-from app.measure import measure
+from app.measure import measure, voxel_ml
 from app.report import EMPTY_MESSAGE
 from model.case import GRID_TOLERANCE_MM, grid_distance_mm
 from model.errors import CaseError
@@ -117,11 +117,12 @@ def findings_of(labels: np.ndarray, report: dict[str, Any]) -> dict[str, Any]:
     No confidence: the model's probabilities belong to the model's own choice.
     """
     known, geometry = report["measurements"], report["geometry"]
+    affine = np.array(geometry["affine"])
     measurements = measure(
         labels,
-        np.array(geometry["affine"]),
+        affine,
         None,
-        brain_voxels=round(known["brain_ml"] / known["voxel_ml"]),
+        brain_voxels=round(known["brain_ml"] / voxel_ml(affine)),
         brain_centre_mm=geometry.get("brain_centre_mm"),
     )
     # The other warnings are about the scans, and stay.

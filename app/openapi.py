@@ -78,7 +78,11 @@ def _operation(view: Callable) -> dict[str, Any]:
     noted = view.operation
     summary, _, description = inspect.getdoc(view).partition("\n")
     answers = {status: _answer(kind) for status, kind in noted["answers"].items()}
-    answers |= {status: _answer(schemas.ErrorAnswer, "An error.") for status in noted["errors"]}
+    errors = set(noted["errors"])
+    if 401 in errors:
+        # After too many wrong tokens.
+        errors.add(429)
+    answers |= {status: _answer(schemas.ErrorAnswer, "An error.") for status in sorted(errors)}
     operation = {
         "operationId": view.__name__,
         "summary": summary,

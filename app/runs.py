@@ -150,7 +150,7 @@ class Runner:
         try:
             with self._app.app_context():
                 return queue.write(case, stage=stage, progress=round(float(fraction), 4))
-        except sa.exc.OperationalError:
+        except (sa.exc.OperationalError, sa.exc.TimeoutError):
             log.warning("case %s: progress could not be written", case.id)
             return True
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -94,20 +95,47 @@ def accept() -> cases.StoredCase:
         )
     _require_capacity()
     limits.require_room_for_body()
-    try:
+    body_too_large = TooLarge(
+        f"The upload is larger than {settings().max_upload_mb} MB.",
+        "Compress the scans as .nii.gz, and upload one patient at a time.",
+    )
+    with reading(body_too_large, "Upload only the scans of one patient."):
         named, loose = _received_parts()
-    except RequestEntityTooLarge as error:
-        raise _too_large() from error
-    except ClientDisconnected as error:
-        # gunicorn_worker.py gives up waiting; Werkzeug knows only that nothing more comes.
-        if isinstance(error.__context__, TimeoutError):
-            raise TooSlow("The upload came too slowly.", "Try again, or closer to it.") from error
-        raise
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
     files = assign(named, _with_contents(loose))
     _unpack(files)
     return keep_checked(files, request.form.get("name", ""))
+
+
+@contextlib.contextmanager
+def reading(body_too_large: TooLarge, hint: str) -> Iterator[None]:
+    """Read the form of the current request: what is over a limit or too slow is told as such.
+
+    A client may take minutes: no connection to the database is kept meanwhile.
+
+
+    body_too_large : raised for a body that says at once that it is longer than is allowed
+    hint : for a form that turns out to be over a limit
+    """
+    cases.db.session.rollback()
+    try:
+        yield
+    except RequestEntityTooLarge as error:
+        wanted, most = settings(), request.max_content_length
+        if (request.content_length or 0) > most:
+            raise body_too_large from error
+        raise TooLarge(
+            f"The form has more than {wanted.max_parts:,} parts, a text field of more than "
+            f"{wanted.max_field_kb} KB, or more than {most / 2**20:.0f} MB.",
+            hint,
+            "form_too_large",
+        ) from error
+    except ClientDisconnected as error:
+        # gunicorn_worker.py gives up waiting; Werkzeug knows only that nothing more comes.
+        if isinstance(error.__context__, TimeoutError):
+            raise TooSlow("The upload came too slowly.", "Try again, or closer to it.") from error
+        raise
 
 
 def accept_demo() -> cases.StoredCase:
@@ -174,22 +202,6 @@ def _require_capacity() -> None:
     """Refuse the current request while its body is still to come. Raises RequestError."""
     limits.require_share()
     limits.require_queue()
-
-
-def _too_large() -> TooLarge:
-    """Return the error for a body, or something in it, that is over a limit."""
-    wanted = settings()
-    if (request.content_length or 0) > wanted.max_upload_mb * 2**20:
-        return TooLarge(
-            f"The upload is larger than {wanted.max_upload_mb} MB.",
-            "Compress the scans as .nii.gz, and upload one patient at a time.",
-        )
-    return TooLarge(
-        f"The form has more than {wanted.max_parts:,} parts, a text field of more than "
-        f"{wanted.max_field_kb} KB, or more than {wanted.max_upload_mb} MB.",
-        "Upload only the scans of one patient.",
-        "form_too_large",
-    )
 
 
 def _received_parts() -> tuple[dict[str, Received], list[Received]]:

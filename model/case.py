@@ -47,11 +47,13 @@ class Case:
     """`data` (X, Y, Z, 4) float32 in the order of MODALITIES, `affine` (4, 4) to RAS+ mm.
 
     missing : modalities that were not given; their channels of `data` are 0
+    oriented : whether any header says how the head lies
     """
 
     data: np.ndarray
     affine: np.ndarray
     missing: tuple[str, ...] = ()
+    oriented: bool = True
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -113,7 +115,8 @@ def load_case(
     for channel, modality in enumerate(MODALITIES):
         if modality in volumes:
             data[..., channel] = volumes[modality].data
-    return Case(data, first.affine, missing_modalities(volumes))
+    oriented = any(volume.oriented for volume in volumes.values())
+    return Case(data, first.affine, missing_modalities(volumes), oriented)
 
 
 def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:

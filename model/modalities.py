@@ -13,15 +13,16 @@ MOST_MISSING = 1
 
 # First match wins: contrast and FLAIR before plain T1 and T2. A word stands between separators, so
 # that `t1` is not found in `patient12` or `t1ce`. Sources: BraTS 2012-2021 and 2023 naming, BIDS
-# suffixes (FLAIR, T1w, T2w, ce-gadolinium) and common series descriptions of scanners.
-_CONTRAST = r"(?:ce|c|gd|gad|post|postcontrast|contrast|km|\+c|gadolinium|enhanced)"
+# suffixes (FLAIR, T1w, T2w, ce-gadolinium) and common series descriptions of scanners. Before a T1,
+# `c` and `post` may as well speak of a patient or a session (`ses-post_T1w`): they count behind one.
+_CONTRAST = r"ce|gd|gad|postcontrast|contrast|km|\+c|gadolinium|enhanced"
 _WORDS = (
     (MASK, r"seg|mask|label|labels|segmentation"),
     ("flair", r"flair|t2f|t2flair|t2 flair|tirm|dark fluid"),
     (
         "t1ce",
         r"t1ce|t1c|t1gd|t1km|t1post|t1contrast|t1wce|ce gadolinium"
-        rf"|(?:t1w?|mprage|bravo) {_CONTRAST}|{_CONTRAST} (?:t1w?|mprage|bravo)",
+        rf"|(?:t1w?|mprage|bravo) (?:{_CONTRAST}|c|post)|(?:{_CONTRAST}) (?:t1w?|mprage|bravo)",
     ),
     ("t1", r"t1|t1n|t1w|t1 native|t1pre|mprage|bravo"),
     ("t2", r"t2|t2w|t2 tse|t2tse"),

@@ -42,10 +42,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Volume:
-    """One scan: `data` (X, Y, Z) float32 as stored, `affine` (4, 4) voxel index to RAS+ mm."""
+    """One scan: `data` (X, Y, Z) float32 as stored, `affine` (4, 4) voxel index to RAS+ mm.
+
+    oriented : whether the header says how the head lies; if not, `affine` is what NIfTI assumes
+    """
 
     data: np.ndarray
     affine: np.ndarray
+    oriented: bool = True
 
 
 def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits()) -> Volume:
@@ -148,7 +152,8 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
             "Some voxels are not numbers (NaN or infinite).",
             "Export the scan again, or replace such voxels by 0.",
         )
-    return Volume(data.reshape(shape, order="F"), affine)
+    oriented = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+    return Volume(data.reshape(shape, order="F"), affine, oriented)
 
 
 def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:

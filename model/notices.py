@@ -36,6 +36,11 @@ def warnings_of(
     """Return the warnings about a case and its labels; `scores` are those of the model card."""
     warnings = [missing_warning(modality, scores) for modality in case.missing]
     warnings += implausibilities(prepared, case)
+    if not case.oriented:
+        warnings.append(
+            "The headers do not say how the head lies (qform_code and sform_code are 0). Left and right, "
+            "and which planes are axial, were guessed."
+        )
     if not prepared.stripped:
         warnings.append(
             "The scans do not look skull-stripped. The model was trained on skull-stripped scans; "

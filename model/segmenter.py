@@ -141,8 +141,9 @@ def _to_source(
     # Outside the brain the network was not asked: background, for certain.
     whole_confidence = np.full(prepared.shape, 255, np.uint8)
     whole_confidence[prepared.box] = np.where(prepared.brain, confidence, 255)
-    brain = np.count_nonzero(prepared.brain) / float(np.prod(case.spacing_mm))
+    brain = np.count_nonzero(prepared.brain)
     if not is_isotropic_1mm(case.affine):
+        brain = round(brain / float(np.prod(case.spacing_mm)))
         grid = canonical_grid(case.shape, case.affine)
         whole_labels = labels_to_grid(whole_labels, prepared.affine, *grid)
         blurred = to_grid(whole_confidence.astype(np.float32), prepared.affine, *grid)
@@ -150,5 +151,5 @@ def _to_source(
     return (
         from_canonical(whole_labels, case.affine),
         from_canonical(whole_confidence, case.affine),
-        round(brain),
+        brain,
     )

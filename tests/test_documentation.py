@@ -1,13 +1,18 @@
 """Documents keep up with the code."""
 
+import ast
+import inspect
 import re
 from pathlib import Path
 
+import app.errors
 from app.config import settings_table
+from app.errors import RequestError
 from benchmarks.capacity_page import Capacity, Latency, as_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
 
 
 def test_readme_lists_every_setting():
@@ -20,6 +25,20 @@ def test_readme_lists_every_code_of_the_scan_checks():
     codes = {code for text in sources for code in re.findall(r'CaseError\(\s*"([a-z_]+)"', text)}
     assert codes
     assert codes <= set(re.findall(r"`([a-z_]+)`", README))
+
+
+def test_every_code_of_the_service_is_documented():
+    errors = [kind for kind in vars(app.errors).values() if inspect.isclass(kind)]
+    errors = {kind.__name__: kind for kind in errors if issubclass(kind, RequestError)}
+    codes = {kind.code for kind in errors.values()}
+    for path in (ROOT / "app").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in errors:
+                # Message, hint and code.
+                given = [*node.args[2:3], *(k.value for k in node.keywords if k.arg == "code")]
+                codes |= {code.value for code in given}
+    assert {"two_cases", "bad_parameter", "not_found"} <= codes
+    assert codes <= set(re.findall(r"`([a-z_]+)`", README + SECURITY))
 
 
 def test_links_in_the_readme_lead_somewhere():

@@ -88,8 +88,8 @@ def test_packages_are_locked():
 
 
 def test_tools_that_are_fetched_are_of_one_version():
-    makefile = (ROOT / "Makefile").read_text()
-    fetched = re.findall(r"pip install [^\n]*?(\S+)$|--from '(\S+)'", makefile, re.MULTILINE)
-    assert len(fetched) == 2
+    both = (ROOT / "Makefile").read_text() + (ROOT / "Dockerfile").read_text()
+    fetched = re.findall(r"pip install [^\n]*?(\S+)$|--from '(\S+)'", both, re.MULTILINE)
+    assert len(fetched) == 3
     for requirement in fetched:
-        assert re.fullmatch(r"[a-z-]+==\d+\.\d+\.\d+", "".join(requirement))
+        assert re.fullmatch(r"[a-z-]+==\d+\.\d+\.\d+", "".join(requirement).strip('"'))

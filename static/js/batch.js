@@ -26,13 +26,14 @@ function rowFor(patient) {
 
 /**
  * Show the patients in `node` and offer to send those with enough sequences.
- * Returns {sending}: whether an upload is under way. `onEnd` is called when the list is put away.
+ * Returns {patients, sending, sent}: whether an upload is under way, and whether it has been begun.
+ * `onEnd` is called when the list is put away.
  */
 export function startBatch(node, patients, { form, maxBytes, onEnd }) {
   const rows = patients.map(rowFor);
   const chosen = rows.filter(({ patient }) => sendable(patient));
   const abort = new AbortController();
-  const status = { sending: false };
+  const status = { patients, sending: false, sent: false };
   const go = element("button", { class: "button button-primary", type: "button" },
     `Segment ${plural(chosen.length, "patient")}`);
   const goRow = element("li", { class: "batch-go" }, go);
@@ -43,12 +44,15 @@ export function startBatch(node, patients, { form, maxBytes, onEnd }) {
 
   go.addEventListener("click", async () => {
     go.disabled = true;
-    status.sending = true;
-    for (const entry of chosen) {
-      if (!abort.signal.aborted) await sendOne(entry, form, maxBytes, abort.signal);
+    status.sending = status.sent = true;
+    try {
+      for (const entry of chosen) {
+        if (!abort.signal.aborted) await sendOne(entry, form, maxBytes, abort.signal);
+      }
+    } finally {
+      status.sending = false;
+      goRow.remove();
     }
-    status.sending = false;
-    goRow.remove();
   });
   part(node, "batch-clear").onclick = () => {
     abort.abort();

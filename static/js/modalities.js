@@ -7,12 +7,12 @@ export const MASK = "seg";
 // Sequences that a case may lack.
 export const MOST_MISSING = 1;
 
-const CONTRAST = "(?:ce|c|gd|gad|post|postcontrast|contrast|km|\\+c|gadolinium|enhanced)";
+const CONTRAST = "ce|gd|gad|postcontrast|contrast|km|\\+c|gadolinium|enhanced";
 const WORDS = [
   [MASK, "seg|mask|label|labels|segmentation"],
   ["flair", "flair|t2f|t2flair|t2 flair|tirm|dark fluid"],
   ["t1ce", "t1ce|t1c|t1gd|t1km|t1post|t1contrast|t1wce|ce gadolinium"
-    + `|(?:t1w?|mprage|bravo) ${CONTRAST}|${CONTRAST} (?:t1w?|mprage|bravo)`],
+    + `|(?:t1w?|mprage|bravo) (?:${CONTRAST}|c|post)|(?:${CONTRAST}) (?:t1w?|mprage|bravo)`],
   ["t1", "t1|t1n|t1w|t1 native|t1pre|mprage|bravo"],
   ["t2", "t2|t2w|t2 tse|t2tse"],
 ];

@@ -57,12 +57,17 @@ export async function findPatients(entries) {
   return patients.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 }
 
-/** A zip with one patient is sent as it is; with several it is taken apart; an odd one is the server's to judge. */
+/**
+ * A zip with one patient is sent as it is, an odd one too: the server judges. It is taken apart where it
+ * holds several, or where folders alone tell the sequences apart, of which the server would not know.
+ */
 async function patientsOfZip(zip) {
   const inside = await readZip(zip.file).catch(() => null);
   const found = sortPatients(inside ?? []);
   if (found.length > 1) return found;
   const name = found[0]?.name || lastPart(zip.path).replace(/\.zip$/i, "");
+  const byFolder = Object.entries(found[0]?.slots ?? {}).some(([modality, { file }]) => guessModality(file.name) !== modality);
+  if (byFolder) return [{ ...found[0], name }];
   return [{ ...(found[0] ?? assign(name, [])), name, zip }];
 }
 

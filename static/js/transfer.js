@@ -30,11 +30,25 @@ export async function formFor(patient, name) {
   if (name) form.append("name", name);
   if (patient.zip) form.append("files", patient.zip.file, patient.zip.file.name);
   else {
-    for (const [modality, { file, open }] of Object.entries(patient.slots)) {
-      form.append(modality, open ? await open() : file, file.name);
+    for (const [modality, entry] of Object.entries(patient.slots)) {
+      form.append(modality, await unpacked(entry), entry.file.name);
     }
   }
   return form;
+}
+
+async function unpacked({ file, open }) {
+  if (!open) return file;
+  try {
+    return await open();
+  } catch {
+    throw new Refusal({
+      code: "zip_damaged",
+      message: `${file.name} cannot be unpacked: the zip is damaged.`,
+      hint: "Copy or download the zip again from its source.",
+      file: file.name,
+    });
+  }
 }
 
 /**

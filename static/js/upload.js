@@ -31,10 +31,20 @@ async function take(entries) {
   clearErrors();
   noteIgnored(ignored(entries));
   const patients = await findPatients(entries);
-  if (patients.length > 1 && !Object.keys(patient.slots).length) {
-    batch = startBatch(parts.batch, patients, { form, maxBytes, onEnd: reset });
-  } else {
-    patients.forEach(takePatient);
+  if (sending || batch?.sending) {
+    parts.errors.append(element("p", { class: "notice" }, "Not taken: wait until what is being sent is there."));
+    return;
+  }
+  // What is there already and not yet sent stays.
+  const earlier = batch && !batch.sent ? batch.patients : [];
+  const begun = !batch && (patient.zip || Object.keys(patient.slots).length) ? [patient] : [];
+  if (earlier.length || patients.length > 1) {
+    const all = [...earlier, ...begun, ...patients];
+    batch = startBatch(parts.batch, all, { form, maxBytes, onEnd: reset });
+    patient = emptyPatient();
+  } else if (patients.length) {
+    batch = null;
+    takePatient(patients[0]);
   }
   render();
 }
@@ -253,7 +263,6 @@ function wireDrop() {
     event.preventDefault();
     depth = 0;
     lit(false);
-    if (sending || batch?.sending) return;
     const entries = await droppedFiles(event.dataTransfer);
     if (entries.length) take(entries);
   });

@@ -56,6 +56,14 @@ function showTime(row, iso) {
   time.textContent = localTime(iso);
 }
 
+/** Rows that moved on to the next page, or whose cases were deleted elsewhere. */
+function removeAllBut(ids) {
+  const gone = [...body.rows].filter((row) => !ids.has(row.dataset.case));
+  for (const row of gone) row.remove();
+  // One of them may have been chosen for comparing.
+  if (gone.length) body.dispatchEvent(new Event("change"));
+}
+
 /** Show the server's list; returns whether anything still waits or runs. */
 function show({ cases }) {
   let previous = null;
@@ -73,6 +81,7 @@ function show({ cases }) {
     if (row) update(row, item);
     previous = row ?? previous;
   }
+  if (fresh) removeAllBut(new Set(cases.map(({ id }) => id)));
   return cases.some(({ state }) => isActive(state));
 }
 

@@ -92,6 +92,9 @@ def test_login_page(client, token):
     form = {"token": token, "next": "//evil.example/x"}
     answer = client.post("/login", data=form, environ_overrides=ELSEWHERE)
     assert (answer.status_code, answer.location) == (303, "/evil.example/x")
+    form["next"] = "/\t/evil.example/x"
+    answer = client.post("/login", data=form, environ_overrides=ELSEWHERE)
+    assert (answer.status_code, answer.location) == (303, "/evil.example/x")
     assert client.get("/login").status_code == 200
     assert client.post("/login", data={"token": "no"}).status_code == 401
 
@@ -180,6 +183,16 @@ def test_the_link_leads_where_others_reach_the_server(tmp_path, capsys):
     app = create_app({"data_dir": tmp_path, "public_url": "https://mri.example/"}, serve=False)
     access.announce(app, [("0.0.0.0", 8000)])
     assert "https://mri.example/?token=" in capsys.readouterr().err
+
+
+def test_an_open_server_says_who_is_let_in(tmp_path, capsys):
+    app = create_app({"data_dir": tmp_path, "access": "open"}, serve=False)
+    access.announce(app, [("0.0.0.0", 8000)])
+    assert "Everyone who can reach this server is let in" in capsys.readouterr().err
+    with app.app_context():
+        users.add("anna", PASSWORD)
+    access.announce(app, [("0.0.0.0", 8000)])
+    assert "Everyone" not in capsys.readouterr().err
 
 
 # Named users.

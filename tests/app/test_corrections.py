@@ -227,6 +227,26 @@ def test_body_is_limited_before_it_is_read(client, url, model_mask, assert_error
     assert_error(client.post(f"{url}/masks", data=body), 413, "upload_too_large")
 
 
+def test_long_forms_around_a_mask_are_told_as_such(client, url, assert_error):
+    text = {"base": "0" * 2**20}
+    assert_error(client.post(f"{url}/masks", data=text), 413, "form_too_large")
+
+
+def test_a_mask_that_comes_too_slowly_is_told_as_such(client, url, assert_error):
+    class Silent(io.BytesIO):
+        def read(self, size=-1):
+            raise TimeoutError
+
+        readinto = read
+
+    answer = client.post(
+        f"{url}/masks",
+        input_stream=Silent(bytes(1000)),
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert_error(answer, 408, "client_too_slow")
+
+
 def test_other_sites_cannot_correct(client, url, assert_error):
     foreign = {"Sec-Fetch-Site": "cross-site"}
     for address in (f"{url}/masks", f"{url}/masks/0/restore", f"{url[4:]}/masks"):

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import sqlalchemy as sa
 
 from app import access, cases, limits, upload
 from model.modalities import MODALITIES
@@ -131,6 +132,28 @@ def test_uploads_at_once_share_the_room(make_app, monkeypatch):
     # What is over is counted no more.
     arrived = threading.Barrier(1)
     assert post() == 422
+
+
+def test_no_connection_to_the_database_waits_for_a_client(make_app, monkeypatch, assert_error):
+    app = make_app()
+    taken, received = [], upload._received_parts
+
+    def count():
+        taken.append(cases.db.engine.pool.checkedout())
+        return received()
+
+    monkeypatch.setattr(upload, "_received_parts", count)
+    assert_error(send(app.test_client(), [("t1", "a.nii", bytes(6000))]), 422, "missing_modality")
+    assert taken == [0]
+
+
+def test_a_database_without_a_free_connection_is_busy(make_app, monkeypatch, assert_error):
+    def none_free(*_):
+        raise sa.exc.TimeoutError("QueuePool limit reached")
+
+    app = make_app()
+    monkeypatch.setattr(limits, "require_queue", none_free)
+    assert_error(send(app.test_client(), four()), 503, "database_busy")
 
 
 def test_signing_in_takes_no_files_and_little_text(make_app, monkeypatch, assert_error):

@@ -30,6 +30,9 @@ NAMES = (
     "t1+c.nii",
     "case_seg.nii.gz",
     "patient12.nii.gz",
+    "sub-001_ses-post_T1w.nii.gz",
+    "Patient_C_t1.nii.gz",
+    "t1 c.nii",
     "DARK-FLUID.NII.GZ",
 )
 
@@ -210,6 +213,53 @@ def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
     row = page.locator("#worklist tbody tr", has_text="Patient4")
     expect(row).to_have_attribute("data-state", "done")
     screenshot(page, "upload-batch", full_page=True)
+
+
+def test_zip_with_a_folder_for_each_sequence(page: Page, scans, tmp_path):
+    archive = tmp_path / "patient.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for modality, path in scans.items():
+            file.write(path, f"patient/{modality.upper()}/scan.nii.gz")
+    page.goto("/")
+    page.set_input_files("#pick-files", str(archive))
+    expect(page.locator('[data-part="status"]')).to_contain_text("4 of 4 sequences")
+    page.get_by_role("button", name="Segment", exact=True).click()
+    page.wait_for_url(CASE_PAGE)
+
+
+def test_a_damaged_file_in_a_zip_is_told_and_stops_no_other(page: Page, tmp_path, write_patient):
+    archive = tmp_path / "patients.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in (1, 2):
+            for path in write_patient(tmp_path / "in", f"Zipped{number}", seed=number).values():
+                file.write(path, path.name)
+        damaged = file.getinfo("Zipped1_t1.nii.gz")
+        start = damaged.header_offset + 30 + len(damaged.filename)
+    content = bytearray(archive.read_bytes())
+    content[start : start + 100] = b"\xff" * 100
+    archive.write_bytes(content)
+    page.goto("/")
+    page.set_input_files("#pick-files", str(archive))
+    page.get_by_role("button", name="Segment 2 patients").click()
+    refused, sent = page.locator(".batch-row").all()
+    expect(refused).to_contain_text("Zipped1_t1.nii.gz cannot be unpacked: the zip is damaged.")
+    expect(sent.get_by_role("link", name="Open")).to_be_visible()
+
+
+def test_patients_join_what_is_there_already(page: Page, scans, tmp_path, write_patient):
+    folder = tmp_path / "patients"
+    for number in (1, 2):
+        write_patient(folder / f"P{number}", f"Joined{number}", seed=number)
+    page.goto("/")
+    page.set_input_files("#file-t1", str(scans["t1"]))
+    page.set_input_files("#pick-folder", str(folder))
+    expect(page.get_by_role("heading", name="3 patients found")).to_be_visible()
+    expect(page.locator(".batch-row").first).to_contain_text("missing FLAIR, T1ce, T2")
+    page.set_input_files("#pick-files", files(scans))
+    expect(page.get_by_role("heading", name="4 patients found")).to_be_visible()
+    expect(page.get_by_role("button", name="Segment 3 patients")).to_be_enabled()
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator('[data-part="status"]')).to_have_text("No files yet.")
 
 
 def test_names_are_read_as_the_server_reads_them(page: Page):

@@ -79,6 +79,20 @@ def test_worklist_follows_a_case_and_deletes_after_asking(page: Page, scans, scr
     expect(row).to_have_count(0)
 
 
+def test_rows_leave_with_the_page_that_they_were_on(page: Page, scans, paused_worker):
+    queue(page, scans)
+    page.goto("/")
+    oldest = page.locator("tbody tr").first.get_attribute("data-case")
+    for _ in range(20):
+        queue(page, scans)
+    rows = page.locator("tbody tr")
+    expect(page.locator(f'tbody tr[data-case="{oldest}"]')).to_have_count(0)
+    expect(rows).to_have_count(20)
+    for case in (oldest, *(row.get_attribute("data-case") for row in rows.all())):
+        assert page.request.delete(f"/api/cases/{case}").status == 204
+    expect(rows).not_to_have_count(20)
+
+
 def test_search_narrows_the_list(page: Page, demo_address):
     page.goto("/")
     page.fill("#q", "no such name")

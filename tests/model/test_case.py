@@ -1,5 +1,6 @@
 """Four files that must belong together."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -41,6 +42,17 @@ def test_a_missing_channel_is_zero(paths, missing):
     assert not case.data[..., channel].any()
     kept = list(case.present)
     np.testing.assert_array_equal(case.data[..., kept], whole.data[..., kept])
+
+
+def test_headers_that_do_not_say_how_the_head_lies(paths):
+    for path in paths.values():
+        image = nib.load(path)
+        image.set_sform(None, code=0)
+        image.set_qform(None, code=0)
+        nib.save(image, path)
+    assert not load_case(paths).oriented
+    write_case(paths["t1"].parent, small_case()[0])
+    assert load_case(paths).oriented
 
 
 def test_three_files_must_belong_together_as_well(paths):

@@ -9,7 +9,7 @@ NAMES = {
     "flair": ["BraTS2021_01661_flair.nii.gz", "BraTS-GLI-00000-000-t2f.nii.gz", "AX T2 FLAIR.nii",
               "sub-01_FLAIR.nii.gz", "3_T2_FLAIR_TRA.nii.gz"],
     "t1": ["BraTS2021_01661_t1.nii.gz", "BraTS-GLI-00000-000-t1n.nii.gz", "AX_T1.nii",
-           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz"],
+           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz", "sub-01_ses-post_T1w.nii.gz", "Patient_C_t1.nii.gz"],
     "t1ce": ["BraTS2021_01661_t1ce.nii.gz", "BraTS-GLI-00000-000-t1c.nii.gz", "AX T1 +C.nii.gz",
              "t1_gd.nii", "T1_MPRAGE_POST.nii.gz", "sub-01_ce-gadolinium_T1w.nii.gz",
              "x_T1CE.NII.GZ"],

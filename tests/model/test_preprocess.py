@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from model import preprocess
 from model.case import Case
@@ -56,6 +57,35 @@ def test_scanner_units_do_not_matter_and_outliers_hardly(case):
 def test_coarse_scans_are_resampled_to_1_mm(case):
     prepared = preprocess.prepare(stretched(case, (1.0, 1.0, 3.0)), PLAIN)
     assert np.abs(np.subtract(prepared.shape, SMALL)).max() <= 2
+
+
+@pytest.mark.parametrize("spacing", [(0.5, 0.5, 0.5), (0.94, 0.94, 5.0)])
+def test_resampling_adds_no_rim_to_the_brain(spacing):
+    """A ball of one intensity keeps its volume, and hardly a voxel of it is background."""
+    shape = np.round(100 / np.array(spacing)).astype(int)
+    grid = [(np.arange(n) + 0.5) * mm - 50 for n, mm in zip(shape, spacing, strict=True)]
+    x, y, z = np.meshgrid(*grid, indexing="ij", sparse=True)
+    ball = (x**2 + y**2 + z**2 < 40**2).astype(np.float32) * 100
+    affine = np.diag([*spacing, 1.0])
+    prepared = preprocess.prepare(Case(np.stack([ball] * 4, axis=-1), affine), PLAIN)
+    expected = np.count_nonzero(ball) * np.prod(spacing)
+    assert np.count_nonzero(prepared.brain) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("change", ["z-scores", "one voxel below", "negative at the border"])
+def test_background_need_not_be_the_lowest_value(case, change):
+    brain = case.data.any(axis=-1)
+    data = case.data.copy()
+    if change == "z-scores":
+        inside = data[brain]
+        data[brain] = (inside - inside.mean(axis=0)) / inside.std(axis=0)
+    elif change == "one voxel below":
+        data[40, 40, 40] = -1
+    else:
+        data[brain & ~scipy.ndimage.binary_erosion(brain)] = -3
+    mask, stripped = preprocess.brain_mask(data)
+    assert stripped
+    assert np.count_nonzero(mask != brain) < 10
 
 
 def test_a_head_with_skull_is_told_apart(case):

@@ -68,7 +68,10 @@ def test_orientation_changes_nothing_but_the_order_of_voxels(segmenter, demo_cas
 def test_coarse_scans_get_a_mask_of_their_own_shape(segmenter, demo_case, result):
     case, _ = demo_case
     coarse = stretched(case, (1.0, 1.0, 2.5))
-    again = segmenter.segment(coarse)
+    again = segmenter.segment(dataclasses.replace(coarse, oriented=False))
+    brain = np.count_nonzero(coarse.data.any(axis=-1))
+    assert again.brain_voxels == pytest.approx(brain, rel=0.01)
+    assert any("Left and right" in warning for warning in again.warnings)
     assert again.labels.shape == coarse.shape
     assert any("resampled" in warning for warning in again.warnings)
     volume = np.count_nonzero(again.labels) * 2.5
