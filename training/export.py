@@ -3,8 +3,8 @@
     python -m training.export --run runs/mobile_unet --out model/artefact
 
 Writes the Keras weights, the OpenVINO export (float16 weights) and `card.json`, and checks that
-both engines agree before anything replaces what is there. Of several runs, alike but for their
-seeds, the class probabilities are averaged.
+both engines agree before anything replaces what is there. Of several runs, of one kind of network and
+the same cases, the class probabilities are averaged.
 """
 
 import argparse
@@ -20,7 +20,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from model.card import DEFAULT_DIR, OPENVINO, WEIGHTS, Inference, ModelCard, write_card
+from model.card import (
+    CARD,
+    DEFAULT_DIR,
+    OPENVINO,
+    WEIGHTS,
+    Inference,
+    ModelCard,
+    read_card,
+    verified,
+    write_card,
+)
 from model.engines import load_engine
 from model.errors import ModelError
 from model.labels import CLASSES, REGIONS
@@ -31,11 +41,13 @@ from training.dataset import load_preprocessing
 from training.packing import pack
 from training.provenance import changed, settings_text
 from training.rounding import round_weights
-from training.settings import Settings, merged
+from training.settings import Settings
 
 VERSION = "0.4.0"
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
 ENGINE_TOLERANCE = 0.01
+# The settings in which networks that are averaged are alike: their kind, and what they see.
+OF_INPUTS = ("network", "neighbours", "mirror")
 # The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:
 # rounding there counts most (0.2 % of the tumour voxels of one case changed class without this,
 # 0.06 % with it).
@@ -49,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         nargs="+",
         required=True,
-        help="several, alike but for their seeds, are averaged",
+        help="folders of runs or of trained models; several are averaged",
     )
     parser.add_argument("--data", type=Path, default=Path("runs/data"))
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
@@ -111,7 +123,7 @@ def export(card: ModelCard, runs: list[Path], out: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_network(card, [run / "final.weights.h5" for run in runs], folder)
+        write_network(card, [weights_of(run) for run in runs], folder)
         write_card(folder, card)
         difference = engines_differ_by(folder)
         print(f"engines differ by {difference:.5f} in probability on average")
@@ -131,7 +143,7 @@ def make_card(
 ) -> ModelCard:
     """Return the card of finished runs: their settings and cases, and how they are to be used.
 
-    Raises ModelError unless they are alike in all but their seeds.
+    Raises ModelError unless they are networks of one kind, trained on the same cases.
     """
     first, *others = map(read_training, runs)
     for run, other in zip(runs[1:], others, strict=True):
@@ -162,11 +174,24 @@ def make_card(
 
 
 def read_training(run: Path) -> dict[str, dict]:
-    """Return what a finished run tells of its training: `split`, `settings` and `start`."""
-    return {
-        name: json.loads((run / f"{name}.json").read_text())
-        for name in ("split", "settings", "start")
-    }
+    """Return what a finished run tells of its training: `split`, `settings` and `start`.
+
+    That of a trained model stands in its card. Raises ModelError.
+    """
+    names = ("split", "settings", "start")
+    if not (run / CARD).exists():
+        return {name: json.loads((run / f"{name}.json").read_text()) for name in names}
+    card = read_card(run)
+    if card.networks > 1:
+        raise ModelError(f"The model in {run} averages {card.ensemble} already.")
+    return {name: card.training[name] for name in names}
+
+
+def weights_of(run: Path) -> Path:
+    """Return the weights file of a finished run, or of a trained model. Raises ModelError."""
+    if not (run / CARD).exists():
+        return run / "final.weights.h5"
+    return verified(run, read_card(run), WEIGHTS)
 
 
 def further_networks(trainings: list[dict]) -> dict[str, list]:
@@ -176,15 +201,16 @@ def further_networks(trainings: list[dict]) -> dict[str, list]:
 
 
 def differing(training: dict, other: dict) -> str:
-    """Say in what `training` differs from `other`, the seed aside; empty if in nothing."""
+    """Say in what `training` differs from `other` that forbids an average; empty if in nothing."""
     if training["split"] != other["split"]:
         return "cases"
-    # Settings that came after a run count as their defaults, in JSON's terms: lists, no tuples.
-    defaults = json.loads(json.dumps(asdict(Settings())))
-    one, two = (merged(defaults, part["settings"], {"seed": 0}) for part in (training, other))
-    if one == two:
-        return ""
-    return f"settings ({settings_text(changed(one, two) or changed(two, one))})"
+    # Settings that came after a run count as their defaults.
+    defaults = asdict(Settings())
+    one, two = (
+        {name: (defaults | part["settings"])[name] for name in OF_INPUTS}
+        for part in (training, other)
+    )
+    return "" if one == two else f"settings ({settings_text(changed(one, two))})"
 
 
 def held_out(path: Path, without: list[Path]) -> dict:

@@ -202,7 +202,7 @@ def averaged_text(card: ModelCard) -> str:
     if not card.ensemble:
         return ""
     return (
-        f" The probabilities of {card.ensemble} of this kind, trained alike from different seeds,\n"
+        f" The probabilities of {card.ensemble} of this kind, each trained on its own,\n"
         "are averaged; the parts and settings below are those of the first."
     )
 

@@ -164,11 +164,13 @@ def test_the_model_card_tells_how_many_networks_are_averaged(tmp_path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"epochs": 7}, "other settings (epochs 7)"),
+        ({"neighbours": 2}, "other settings (neighbours 2)"),
         ({"split": SPLIT | {"train": ["three"]}}, "other cases"),
     ],
 )
-def test_only_runs_alike_but_for_their_seeds_are_averaged(tmp_path, capsys, other, message):
+def test_only_networks_of_one_kind_and_the_same_cases_are_averaged(
+    tmp_path, capsys, other, message
+):
     runs = [finished(tmp_path / "a", seed=0), finished(tmp_path / "b", seed=1, **other)]
     index = {"preprocessing": asdict(Preprocessing())}
     (tmp_path / "index.json").write_text(json.dumps(index))
@@ -176,6 +178,18 @@ def test_only_runs_alike_but_for_their_seeds_are_averaged(tmp_path, capsys, othe
     assert export.main(["--run", *map(str, runs), *places]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_trained_model_is_averaged_as_its_run_is(runs, both, tmp_path):
+    one, two = runs
+    model, again = tmp_path / "model", tmp_path / "again"
+    for given, out in (([two], model), ([one, model], again)):
+        export.export(export.make_card(given, Preprocessing(), SHAPES), given, out)
+    assert (again / WEIGHTS).read_bytes() == (both / WEIGHTS).read_bytes()
+    assert read_card(again).training == read_card(both).training
+    with pytest.raises(ModelError, match="averages two networks already"):
+        export.make_card([one, again], Preprocessing())
 
 
 def test_settings_that_a_run_did_not_know_count_as_their_defaults(tmp_path):
