@@ -79,7 +79,18 @@ def test_worklist_follows_a_case_and_deletes_after_asking(page: Page, scans, scr
     expect(row).to_have_count(0)
 
 
-def test_rows_leave_with_the_page_that_they_were_on(page: Page, scans, paused_worker):
+@pytest.fixture
+def short_list(page: Page, demo_address: str) -> None:
+    """A worklist of the demo case alone, whatever the tests before left on it."""
+    demo = demo_address.rsplit("/", 1)[-1]
+    while cases := [
+        case["id"] for case in page.request.get("/api/cases").json()["cases"] if case["id"] != demo
+    ]:
+        for case in cases:
+            assert page.request.delete(f"/api/cases/{case}").status == 204
+
+
+def test_rows_leave_with_the_page_that_they_were_on(page: Page, scans, paused_worker, short_list):
     queue(page, scans)
     page.goto("/")
     oldest = page.locator("tbody tr").first.get_attribute("data-case")
@@ -90,7 +101,9 @@ def test_rows_leave_with_the_page_that_they_were_on(page: Page, scans, paused_wo
     expect(rows).to_have_count(20)
     for case in (oldest, *(row.get_attribute("data-case") for row in rows.all())):
         assert page.request.delete(f"/api/cases/{case}").status == 204
-    expect(rows).not_to_have_count(20)
+    # What had moved to the next page comes back: here, the demo case.
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Synthetic demo case")
 
 
 def test_search_narrows_the_list(page: Page, demo_address):
@@ -126,7 +139,7 @@ def test_keyboard_reaches_content_and_controls(page: Page):
     expect(page.locator("#pick-files")).to_be_focused()
 
 
-def test_two_cases_are_ticked_and_compared(page: Page, scans, demo_address, screenshot):
+def test_two_cases_are_ticked_and_compared(page: Page, scans, short_list, screenshot):
     queue(page, scans)
     page.goto("/")
     first = page.locator("tbody tr").first
@@ -155,7 +168,7 @@ def test_two_cases_are_ticked_and_compared(page: Page, scans, demo_address, scre
     expect(sides.nth(1)).to_contain_text("Synthetic demo case")
 
 
-def test_comparison_fits_a_telephone_and_needs_no_script(plain_page: Page, demo_address, scans):
+def test_comparison_fits_a_telephone_and_needs_no_script(plain_page: Page, short_list, scans):
     page = plain_page
     page.set_viewport_size({"width": 390, "height": 844})
     upload_plainly(page, scans, "Plain comparison")
