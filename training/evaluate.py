@@ -4,13 +4,15 @@
 
 Every folder below DATA_DIR with a `*seg.nii*` is read, segmented and scored as a user's upload
 would be: on its 3-D volume and its own grid. `--only test` keeps to the patients that
-the model's card names as test patients. `--without MODALITY` leaves that file out of every upload.
+the model's card names as test patients. `--without MODALITY` leaves that file out of every upload,
+and `--voxels X Y Z` resamples scans and masks first.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from model.segmenter import Segmenter
 from training import calibration
 from training.lesions import LESION_REGIONS, score_lesions_by_region
 from training.prepare import find_labelled_cases, read_labels
+from training.resampling import with_voxels
 from training.scores import SHORT, mean_scores, score_case
 
 
@@ -40,7 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quality", choices=("accurate", "fast"), default="accurate")
     parser.add_argument("--without", choices=MODALITIES, help="sequence dropped from every case")
+    parser.add_argument(
+        "--voxels",
+        type=float,
+        nargs=3,
+        metavar="MM",
+        help="score cases resampled to such voxel edges along the axes of their files",
+    )
     options = parser.parse_args(arguments)
+    if options.voxels and min(options.voxels) <= 0:
+        parser.error("argument --voxels: edges must be more than 0 mm")
     try:
         segmenter = Segmenter.load(
             options.model_dir, engine=options.engine, quality=options.quality
@@ -55,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     cases, failures = {}, {}
     for folder in track(folders, "Scoring", console=Console(stderr=True)):
         try:
-            cases[folder.name] = evaluate_folder(segmenter, folder, options.without)
+            cases[folder.name] = evaluate_folder(segmenter, folder, options.without, options.voxels)
         except (CaseError, ValueError) as error:
             failures[folder.name] = str(error)
     if not cases:
@@ -66,6 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         | {"checksum": segmenter.card.checksum, "device": segmenter.device}
         | {"training": segmenter.card.training},
         "without": options.without,
+        "voxels_mm": options.voxels,
         "cases": cases,
         "mean": mean_scores(list(cases.values())) | {"lesion_wise": mean_lesion_wise(cases)},
         "left_out": failures,
@@ -76,18 +89,27 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def evaluate_folder(segmenter: Segmenter, folder: Path, without: str | None = None) -> dict:
+def evaluate_folder(
+    segmenter: Segmenter,
+    folder: Path,
+    without: str | None = None,
+    voxels_mm: Sequence[float] | None = None,
+) -> dict:
     """Return the scores of one case folder, with the seconds that reading and segmenting took.
 
-    The file of the modality `without` is not read. Raises CaseError.
+    The file of the modality `without` is not read; with `voxels_mm` the case is resampled to voxels
+    of these edges. Raises CaseError.
     """
     started = time.perf_counter()
     files = find_case_files(folder)
     case = load_case({modality: path for modality, path in files.items() if modality != without})
-    loaded = time.perf_counter()
-    result = segmenter.segment(case)
-    finished = time.perf_counter()
+    loaded = time.perf_counter() - started
     truth = from_file_values(read_labels(find_mask_file(folder), case))
+    if voxels_mm:
+        case, truth = with_voxels(case, truth, voxels_mm)
+    started = time.perf_counter()
+    result = segmenter.segment(case)
+    segmented = time.perf_counter() - started
     scores = score_case(truth, result.labels, case.spacing_mm)
     marked = (truth > 0) | (result.labels > 0)
     return scores | {
@@ -95,8 +117,8 @@ def evaluate_folder(segmenter: Segmenter, folder: Path, without: str | None = No
         "calibration": calibration.count(truth, result.labels, result.confidence, marked),
         "missing": list(case.missing),
         "seconds": {
-            "read": round(loaded - started, 3),
-            "segment": round(finished - loaded, 3),
+            "read": round(loaded, 3),
+            "segment": round(segmented, 3),
             **result.timings_s,
         },
     }

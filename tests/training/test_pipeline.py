@@ -76,7 +76,7 @@ def test_other_settings_do_not_continue_a_run(run, prepared):
         train.main(arguments(prepared, run, "--seed", "9"))
 
 
-def test_export_and_evaluation(run, prepared, labelled, tmp_path):
+def test_export_and_evaluation(run, prepared, labelled, tmp_path, capsys):
     out = tmp_path / "artefact"
     assert export.main(["--run", str(run), "--data", str(prepared), "--out", str(out)]) == 0
     assert read_card(out).training["settings"]["epochs"] == 2
@@ -97,6 +97,13 @@ def test_export_and_evaluation(run, prepared, labelled, tmp_path):
     result = json.loads(scores.read_text())
     assert result["without"] == "flair" and list(result["left_out"]) == ["BraTS2021_5"]
     assert [case["missing"] for case in result["cases"].values()] == [["flair"]] * 5
+
+    assert evaluate.main([str(labelled), *options, "--voxels", "1", "1", "3"]) == 0
+    resampled = json.loads(scores.read_text())
+    assert resampled["voxels_mm"] == [1, 1, 3] and not resampled["left_out"]
+    with pytest.raises(SystemExit):
+        evaluate.main([str(labelled), "--voxels", "1", "1", "0"])
+    assert "more than 0 mm" in capsys.readouterr().err
 
 
 def test_the_model_card_has_scores_of_patients_that_were_not_trained_on_alone(
