@@ -12,16 +12,18 @@ SOAK_S ?= 900
 # Inference and post-processing of the shipped model, as chosen in training/EXPERIMENTS.md.
 EXPORT ?= --planes axial coronal sagittal --interval 2 --attention 0.2 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5
 SEQUENCES := flair t1 t1ce t2
-RUN_DIR := runs/mobile_unet
-# After its first part the training is done twice: with the test patients, which is shipped, and without them,
-# so that they can be scored; that twin is kept, too.
 RECIPE := training/recipe
 DEVELOPMENT := train validation partial
-FIRST := $(RUN_DIR)/1_patches
-SECOND := $(RUN_DIR)/2_held_out
-HELD_OUT := $(RUN_DIR)/3_held_out
-SHIPPED := $(RUN_DIR)/3_all
+# Two networks are averaged, the second trained with deep supervision. After its first part each training is
+# done twice: with the test patients, which is shipped, and without them, so that they can be scored; that
+# twin is kept, too.
+ONE := runs/mobile_unet
+TWO := runs/deeply_supervised
+HELD_OUT := $(ONE)/3_held_out $(TWO)/3_held_out
 TWIN := training/held_out
+CARD := runs/card
+# What the model card shows each network to have reached alone, part by part.
+ALONE := $(foreach network,$(ONE) $(TWO),$(network)/1_patches $(network)/2_held_out $(network)/3_held_out)
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -101,20 +103,31 @@ sbom: $(filter .uv/%,$(UV))  ## write what is shipped, as CycloneDX, to sbom/
 	$(UV) export --frozen --quiet --no-dev --extra scale --extra gpu --no-emit-project --format cyclonedx1.5 -o sbom/python-gpu.json
 	$(NPM) sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom/npm.json
 
-# The later parts of the training: name of the folders, parts of the split.
-define go_on
-	$(RUN) python -m training.train --settings $(RECIPE)/2_slices.toml --parts $(2) --out $(RUN_DIR)/2_$(1) --start-from $(FIRST)/artefact
-	$(RUN) python -m training.export --run $(RUN_DIR)/2_$(1) --out $(RUN_DIR)/2_$(1)/artefact $(EXPORT)
-	$(RUN) python -m training.train --settings $(RECIPE)/3_average.toml --parts $(2) --out $(RUN_DIR)/3_$(1) --start-from $(RUN_DIR)/2_$(1)/artefact
+# A part of a training: its run and the parts of the split, its settings and what it starts from. It is
+# exported, since the next part goes on from that.
+define part
+	$(RUN) python -m training.train --out $(1) --parts $(2) --settings $(RECIPE)/$(3)
+	$(RUN) python -m training.export --run $(1) --out $(1)/artefact $(EXPORT)
 endef
 
-train: $(filter .uv/%,$(UV))  ## prepare DATA, train MobileUNet by training/recipe, export and score it
+# The parts after the first: folder of the network, their name, the parts of the split, flags.
+define go_on
+	$(call part,$(1)/2_$(2),$(3),2_slices.toml $(4) --start-from $(1)/1_patches/artefact)
+	$(call part,$(1)/3_$(2),$(3),3_average.toml $(4) --start-from $(1)/2_$(2)/artefact)
+endef
+
+# The training of one network: its folder, flags.
+define network
+	$(call part,$(1)/1_patches,train validation,1_patches.toml $(2) $(if $(IMAGENET),--imagenet $(IMAGENET),))
+	$(call go_on,$(1),held_out,$(DEVELOPMENT),$(2))
+	$(call go_on,$(1),all,$(DEVELOPMENT) test,$(2))
+endef
+
+train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks by training/recipe, export and score them
 	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
-	$(RUN) python -m training.train --settings $(RECIPE)/1_patches.toml --parts train validation --out $(FIRST) $(if $(IMAGENET),--imagenet $(IMAGENET),)
-	$(RUN) python -m training.export --run $(FIRST) --out $(FIRST)/artefact $(EXPORT)
-	$(call go_on,held_out,$(DEVELOPMENT))
-	$(call go_on,all,$(DEVELOPMENT) test)
+	$(call network,$(ONE))
+	$(call network,$(TWO),--deep-supervision 0.5)
 	$(MAKE) card DATA=$(DATA)
 
 experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md and LIMITS.md
@@ -123,19 +136,25 @@ experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 	$(RUN) python -m training.limits $(DATA)
 
-card: $(filter .uv/%,$(UV))  ## score the network that has not seen the test patients, export the last, rewrite MODEL_CARD.md
+# The score of a model on the test patients: its folder, the file's name, flags.
+score = $(RUN) python -m training.evaluate $(DATA) --model-dir $(1) --only test --json $(CARD)/$(2).json $(3)
+
+# The name of the score of one network alone, whose run is given.
+alone = alone_$(subst /,_,$(1:runs/%=%))
+
+card: $(filter .uv/%,$(UV))  ## score the networks that have not seen the test patients, export the others, rewrite MODEL_CARD.md
+	@mkdir -p $(CARD)
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(TWIN) $(EXPORT)
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(FIRST)/artefact --only test --json $(FIRST)/test.json
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(SECOND)/artefact --only test --json $(SECOND)/test.json
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(TWIN) --only test --json $(HELD_OUT)/test.json
-	for s in $(SEQUENCES); do $(RUN) python -m training.evaluate $(DATA) --model-dir $(TWIN) --only test --without $$s --json $(HELD_OUT)/test_without_$$s.json || exit 1; done
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(TWIN) --only test --quality fast --json $(HELD_OUT)/test_fast.json
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_every $(EXPORT) --interval 1 --attention 0
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_every --only test --json $(HELD_OUT)/test_every.json
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(HELD_OUT)/artefact_flip $(EXPORT) --flip
-	$(RUN) python -m training.evaluate $(DATA) --model-dir $(HELD_OUT)/artefact_flip --only test --json $(HELD_OUT)/test_flip.json
-	$(RUN) python -m training.export --run $(SHIPPED) $(EXPORT) --scores $(HELD_OUT)/test.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
-	$(RUN) python -m training.model_card --test $(HELD_OUT)/test.json --earlier $(FIRST)/test.json $(SECOND)/test.json --modes $(HELD_OUT)/test_fast.json $(HELD_OUT)/test_every.json $(HELD_OUT)/test_flip.json --without $(SEQUENCES:%=$(HELD_OUT)/test_without_%.json)
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(CARD)/every $(EXPORT) --interval 1 --attention 0
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(CARD)/flip $(EXPORT) --flip
+	$(call score,$(TWIN),test)
+	for s in $(SEQUENCES); do $(call score,$(TWIN),without_$$s,--without $$s) || exit 1; done
+	$(call score,$(TWIN),mode_fast,--quality fast)
+	$(call score,$(CARD)/every,mode_every)
+	$(call score,$(CARD)/flip,mode_flip)
+	$(foreach run,$(ALONE),$(call score,$(run)/artefact,$(call alone,$(run))) &&) true
+	$(RUN) python -m training.export --run $(ONE)/3_all $(TWO)/3_all $(EXPORT) --scores $(CARD)/test.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
+	$(RUN) python -m training.model_card --test $(CARD)/test.json --alone $(CARD)/alone_*.json --modes $(CARD)/mode_*.json $(CARD)/$(call alone,$(ONE)/3_held_out).json --without $(SEQUENCES:%=$(CARD)/without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

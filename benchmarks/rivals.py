@@ -33,13 +33,13 @@ def measure_rivals(case_dir: Path, ours: list[Measurement], repeats: int) -> lis
     """
     # TensorFlow is a rival here; serving on a CPU does not need it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from model.networks import averaged
+    from model.networks import NETWORKS
 
     card = read_card(DEFAULT_DIR)
     paths = find_case_files(case_dir)
     batches = network_inputs(load_case(paths), card, card.inference.batch)
     slices = len(batches) * card.inference.batch
-    network = averaged(card.architecture, card.channels, card.networks)
+    network = NETWORKS[card.architecture](card.channels)
     network.load_weights(verified(DEFAULT_DIR, card, WEIGHTS))
     engines = {name: load_engine(DEFAULT_DIR, card, name, "cpu") for name in ENGINES}
     times = {
@@ -108,12 +108,9 @@ def multiply_accumulates(network, shape: tuple[int, int]) -> int:
     """Return multiply-accumulates of all convolutions for one slice of `shape`."""
     import keras
 
-    from model.networks import members
-
     total = 0
     fixed = keras.Input((*shape, network.input_shape[-1]))
-    sized = [keras.models.clone_model(one, input_tensors=fixed) for one in members(network)]
-    for layer in (layer for one in sized for layer in one.layers):
+    for layer in keras.models.clone_model(network, input_tensors=fixed).layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.Conv2D):
             total += int(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape))
         elif isinstance(layer, keras.layers.Conv2DTranspose):

@@ -1,7 +1,8 @@
 """The model card: all that serving must know about a trained model, and checks of its files.
 
-An artefact is a folder with `card.json`, Keras weights and an OpenVINO export. The card names each
-file's SHA-256; nothing is opened before its checksum is right, and nothing is ever unpickled.
+An artefact is a folder with `card.json` and, for each network, Keras weights and an OpenVINO export.
+The card names each file's SHA-256; nothing is opened before its checksum is right, and nothing is
+ever unpickled.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from model.postprocess import Postprocessing
 from model.preprocess import Plane, Preprocessing
 
 CARD = "card.json"
+# The files of the first network; see `file_of`.
 WEIGHTS = "network.weights.h5"
 OPENVINO = "network.xml"
 OPENVINO_BIN = "network.bin"
@@ -89,8 +91,18 @@ class ModelCard:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the weights, hexadecimal: what identifies the model in reports."""
-        return self.files[WEIGHTS]
+        """SHA-256 of the weights, hexadecimal: what identifies the model in reports.
+
+        Of several networks, that of the lines of their weights' own checksums, in order.
+        """
+        lines = "".join(f"{checksum}\n" for checksum in self.weights)
+        return hashlib.sha256(lines.encode()).hexdigest() if self.weights[1:] else self.weights[0]
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """SHA-256 of the weights of each network in the artefact, hexadecimal."""
+        count = sum(name.endswith(WEIGHTS.partition(".")[2]) for name in self.files)
+        return tuple(self.files[file_of(WEIGHTS, network)] for network in range(count))
 
     @property
     def ensemble(self) -> str:
@@ -128,9 +140,17 @@ def read_card(folder: Path) -> ModelCard:
 
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write `card.json`, with the checksums of the files that are in `folder` now."""
-    files = {name: sha256(folder / name) for name in (WEIGHTS, OPENVINO, OPENVINO_BIN)}
+    names = (WEIGHTS, OPENVINO, OPENVINO_BIN)
+    every = [file_of(name, network) for network in range(card.networks) for name in names]
+    files = {name: sha256(folder / name) for name in every}
     fields = asdict(card) | {"files": files}
     (folder / CARD).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
+
+
+def file_of(name: str, network: int) -> str:
+    """Return the name of the file of a network, counted from 0, that is `name` for the first."""
+    stem, _, kind = name.partition(".")
+    return f"{stem}_{network + 1}.{kind}" if network else name
 
 
 def verified(folder: Path, card: ModelCard, name: str) -> Path:

@@ -1,7 +1,6 @@
 """The two networks, in backend-neutral Keras: the Simple U-Net baseline and MobileUNet.
 
-Both map slices `(N, H, W, C)`, `H` and `W` multiples of 32, to class probabilities `(N, H, W, 4)`,
-as do several of one kind that are averaged.
+Both map slices `(N, H, W, C)`, `H` and `W` multiples of 32, to class probabilities `(N, H, W, 4)`.
 """
 
 from collections.abc import Callable
@@ -90,27 +89,6 @@ NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "simple_unet": simple_unet,
     "mobile_unet": mobile_unet,
 }
-
-
-def averaged(architecture: str, channels: int, count: int = 1) -> keras.Model:
-    """Return `count` networks of one kind whose class probabilities are averaged; one as it is."""
-    build = NETWORKS[architecture]
-    if count == 1:
-        return build(channels)
-    inputs = keras.Input((None, None, channels), name="slices")
-    probabilities = []
-    for number in range(count):
-        network = build(channels)
-        # Under a name of its own, by which the layers of a model are told apart.
-        member = keras.Model(network.input, network.output, name=f"{architecture}_{number}")
-        probabilities.append(member(inputs))
-    mean = layers.Average(dtype="float32", name="mean")(probabilities)
-    return keras.Model(inputs, mean, name=f"averaged_{architecture}")
-
-
-def members(network: keras.Model) -> list[keras.Model]:
-    """Return the networks that `averaged` put together, in order; one alone is its own member."""
-    return [layer for layer in network.layers if isinstance(layer, keras.Model)] or [network]
 
 
 def _conv(x, filters: int, size: int, strides: int = 1, name: str | None = None):

@@ -68,7 +68,7 @@ class Segmenter:
     ) -> "Segmenter":
         """Verify and load the artefact in `model_dir`. Raises ModelError.
 
-        `quality`: average all views that the card names, or take its first plane alone (`fast`).
+        `quality`: average all views that the card names, or take its first plane and network alone (`fast`).
         """
         folder = Path(model_dir or DEFAULT_DIR)
         card = card_for(folder, quality)
@@ -107,11 +107,11 @@ class Segmenter:
 
 
 def card_for(folder: Path, quality: Quality) -> ModelCard:
-    """Return the card of an artefact, with the views that are averaged. Raises ModelError."""
+    """Return the card of an artefact, with what is averaged in `quality`. Raises ModelError."""
     card = read_card(folder)
     if quality == "fast":
         first = replace(card.inference, planes=card.inference.planes[:1], flip=False)
-        card = replace(card, inference=first)
+        card = replace(card, inference=first, networks=1)
     return card
 
 

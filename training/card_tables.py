@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.card import ModelCard
 from model.modalities import TITLES as MODALITY_TITLES
-from model.networks import NETWORKS, averaged
+from model.networks import NETWORKS
 from training import calibration
 from training.scores import SHORT, mean_scores
 
@@ -46,23 +46,31 @@ def measured(result: dict) -> dict:
     }
 
 
-def progress_table(parts: list[dict], results: list[dict]) -> str:
-    """Return mean Dice on the test patients after each part of the training that has a result."""
-    by_weights = {result["model"]["checksum"]: result for result in results}
+def progress_table(networks: list[list[dict]], results: list[dict]) -> str:
+    """Return mean Dice on the test patients after each part of the training that has a result.
+
+    Last comes that of all networks together, where there are several.
+    """
+    by_weights = {tuple(result["model"]["weights"]): result for result in results}
+    titles = {
+        (part["weights"],): f"network {network}, part {number}"
+        for network, parts in enumerate(networks, start=1)
+        for number, part in enumerate(parts, start=1)
+    }
+    titles.setdefault(tuple(parts[-1]["weights"] for parts in networks), "all networks")
     rows = []
-    for number, part in enumerate(parts, start=1):
-        if part["weights"] in by_weights:
-            regions = by_weights[part["weights"]]["mean"]["regions"]
-            title = f"{number}, averaged" if "others" in part else str(number)
+    for weights, title in titles.items():
+        if weights in by_weights:
+            regions = by_weights[weights]["mean"]["regions"]
             rows.append((title, *[f"{regions[short]['dice']:.3f}" for short in SHORT]))
-    return table(("after part", *SHORT), rows)
+    return table(("after", *SHORT), rows)
 
 
 def modes_table(results: list[dict]) -> str:
     """Return mean Dice and median seconds of evaluations that averaged different views."""
     rows = []
     for result in sorted(results, key=lambda result: seconds_per_patient(result)):
-        views = result["model"]["device"].split("; ")[-1]
+        _, views = result["model"]["device"].split("; ", 1)
         dice = [f"{result['mean']['regions'][short]['dice']:.3f}" for short in SHORT]
         rows.append((views, *dice, f"{seconds_per_patient(result):.1f}"))
     return table(("views", *SHORT, "seconds"), rows)
@@ -114,14 +122,14 @@ def calibration_table(curve: dict) -> str:
 
 def size_table(card: ModelCard) -> str:
     """Return parameters of both networks, and of the card's if it averages several, with sizes."""
-    networks = {TITLES[key]: build(card.channels) for key, build in NETWORKS.items()}
+    networks = {TITLES[key]: (build(card.channels), 1) for key, build in NETWORKS.items()}
     if card.ensemble:
-        title = f"{TITLES[card.architecture]}, {card.ensemble}"
-        networks[title] = averaged(card.architecture, card.channels, card.networks)
+        one, _ = networks[TITLES[card.architecture]]
+        networks[f"{TITLES[card.architecture]}, {card.ensemble}"] = one, card.networks
     rows = []
-    for title, network in networks.items():
-        trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
-        total = network.count_params()
+    for title, (network, times) in networks.items():
+        trainable = times * sum(math.prod(weight.shape) for weight in network.trainable_weights)
+        total = times * network.count_params()
         counts = (f"{count:,}" for count in (trainable, total - trainable, total))
         rows.append((title, *counts, f"{total * 4 / 1e6:.1f} MB"))
     return table(("network", "trainable", "non-trainable", "total", "weights, float32"), rows)

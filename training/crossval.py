@@ -44,7 +44,7 @@ class Experiment:
     """One recipe: everything that its scores depend on, but for the data.
 
     then : further parts of the training, each going on from the weights of the one before
-    networks : how many are averaged; the n-th after the first is trained with all seeds n higher
+    networks : how many are averaged, view by view; the n-th after the first is trained with all seeds n higher
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

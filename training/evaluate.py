@@ -75,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     result = {
         "model": {"name": segmenter.card.name, "version": segmenter.card.version}
-        | {"checksum": segmenter.card.checksum, "device": segmenter.device}
+        | {"checksum": segmenter.card.checksum, "weights": segmenter.card.weights}
+        | {"device": segmenter.device}
         | {"training": segmenter.card.training},
         "without": options.without,
         "voxels_mm": options.voxels,

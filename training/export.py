@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -27,27 +27,33 @@ from model.card import (
     WEIGHTS,
     Inference,
     ModelCard,
+    file_of,
     read_card,
     verified,
     write_card,
 )
-from model.engines import load_engine
+from model.engines import Engine, load_engine
 from model.errors import ModelError
 from model.labels import CLASSES, REGIONS
-from model.networks import averaged, members
+from model.networks import NETWORKS
+from model.phantom import make_case
 from model.postprocess import Postprocessing
-from model.preprocess import PLANES, Preprocessing
+from model.preprocess import PLANES, Preprocessing, prepare, slice_batches
 from training.dataset import load_preprocessing
 from training.packing import pack
-from training.provenance import changed, settings_text
+from training.provenance import by_network, changed, settings_text
 from training.rounding import round_weights
 from training.settings import Settings
 
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
 ENGINE_TOLERANCE = 0.01
 # The settings in which networks that are averaged are alike: their kind, and what they see.
 OF_INPUTS = ("network", "neighbours", "mirror")
+# Of the phantom on which the engines are compared: a quick one, whose tumour is still found.
+PHANTOM_SHAPE = (88, 104, 80)
+# What is told of a training: a run keeps each in a file, a card under its name.
+PROVENANCE = ("split", "settings", "start")
 # The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:
 # rounding there counts most (0.2 % of the tumour voxels of one case changed class without this,
 # 0.06 % with it).
@@ -61,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         nargs="+",
         required=True,
-        help="folders of runs or of trained models; several are averaged",
+        help="folders of runs or of trained models; all their networks are averaged",
     )
     parser.add_argument("--data", type=Path, default=Path("runs/data"))
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
@@ -123,7 +129,8 @@ def export(card: ModelCard, runs: list[Path], out: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_network(card, [weights_of(run) for run in runs], folder)
+        for number, network in enumerate(trained(runs)):
+            write_network(card, network.weights, folder, number)
         write_card(folder, card)
         difference = engines_differ_by(folder)
         print(f"engines differ by {difference:.5f} in probability on average")
@@ -143,13 +150,15 @@ def make_card(
 ) -> ModelCard:
     """Return the card of finished runs: their settings and cases, and how they are to be used.
 
-    Raises ModelError unless they are networks of one kind, trained on the same cases.
+    Raises ModelError unless their networks are of one kind, trained on the same cases.
     """
-    first, *others = map(read_training, runs)
-    for run, other in zip(runs[1:], others, strict=True):
-        if difference := differing(other, first):
-            raise ModelError(f"{run} cannot be averaged with {runs[0]}: it has other {difference}.")
-    settings = first["settings"]
+    first, *others = trained(runs)
+    for other in others:
+        if difference := differing(other.training, first.training):
+            raise ModelError(
+                f"{other.run} cannot be averaged with {first.run}: it has other {difference}."
+            )
+    settings = first.training["settings"]
     preprocessing = replace(
         preprocessing, neighbours=settings["neighbours"], mirror=settings["mirror"]
     )
@@ -159,39 +168,48 @@ def make_card(
         created=datetime.date.today().isoformat(),
         architecture=settings["network"],
         channels=preprocessing.channels,
-        networks=len(runs),
+        networks=1 + len(others),
         preprocessing=preprocessing,
         inference=inference,
         postprocessing=postprocessing,
         labels={region.key: asdict(region) for region in REGIONS},
         training={
             "data": "BraTS 2017-2025 training cases, research use",
-            **first,
-            **further_networks(others),
+            **first.training,
+            **further_networks([other.training for other in others]),
         },
         scores=scores or {},
     )
 
 
-def read_training(run: Path) -> dict[str, dict]:
-    """Return what a finished run tells of its training: `split`, `settings` and `start`.
+@dataclass(frozen=True)
+class Trained:
+    """A trained network: whose folder holds it, its weights file, and what is told of its training."""
 
-    That of a trained model stands in its card. Raises ModelError.
-    """
-    names = ("split", "settings", "start")
+    run: Path
+    weights: Path
+    training: dict
+
+
+def trained(runs: list[Path]) -> list[Trained]:
+    """Return the networks of finished runs and of trained models. Raises ModelError."""
+    return [network for run in runs for network in networks_of(run)]
+
+
+def networks_of(run: Path) -> list[Trained]:
+    """Return the network of a finished run, or those of a trained model. Raises ModelError."""
     if not (run / CARD).exists():
-        return {name: json.loads((run / f"{name}.json").read_text()) for name in names}
+        training = {name: json.loads((run / f"{name}.json").read_text()) for name in PROVENANCE}
+        return [Trained(run, run / "final.weights.h5", training)]
     card = read_card(run)
-    if card.networks > 1:
-        raise ModelError(f"The model in {run} averages {card.ensemble} already.")
-    return {name: card.training[name] for name in names}
-
-
-def weights_of(run: Path) -> Path:
-    """Return the weights file of a finished run, or of a trained model. Raises ModelError."""
-    if not (run / CARD).exists():
-        return run / "final.weights.h5"
-    return verified(run, read_card(run), WEIGHTS)
+    return [
+        Trained(
+            run,
+            verified(run, card, file_of(WEIGHTS, number)),
+            {name: training[name] for name in PROVENANCE},
+        )
+        for number, training in enumerate(by_network(card.training))
+    ]
 
 
 def further_networks(trainings: list[dict]) -> dict[str, list]:
@@ -225,32 +243,23 @@ def held_out(path: Path, without: list[Path]) -> dict:
     return scores
 
 
-def write_network(card: ModelCard, weights: list[Path], folder: Path) -> None:
-    """Write Keras weights and the OpenVINO export of the networks that `weights` belong to."""
+def write_network(card: ModelCard, weights: Path, folder: Path, number: int) -> None:
+    """Write the Keras weights and OpenVINO export of network `number`, trained to `weights`."""
     import openvino as ov
     import tensorflow as tf
 
-    network = averaged(card.architecture, card.channels, card.networks)
-    for member, path in zip(members(network), weights, strict=True):
-        member.load_weights(path)
-        round_weights(member)
-    network.save_weights(folder / WEIGHTS)
-    pack(folder / WEIGHTS)
+    network = NETWORKS[card.architecture](card.channels)
+    network.load_weights(weights)
+    round_weights(network)
+    kept, exported = (folder / file_of(name, number) for name in (WEIGHTS, OPENVINO))
+    network.save_weights(kept)
+    pack(kept)
     any_size = _with_any_size(network)
     signature = tf.TensorSpec((None, None, None, card.channels), tf.float32)
     function = tf.function(lambda slices: any_size(slices, training=False))
     converted = ov.convert_model(function.get_concrete_function(signature))
-    ov.save_model(converted, folder / OPENVINO, compress_to_fp16=True)
-    first = [first_convolutions(one, FLOAT32_CONVOLUTIONS) for one in one_by_one(converted)]
-    keep_float32(folder / OPENVINO, set().union(*first))
-
-
-def one_by_one(model) -> list:
-    """Return an OpenVINO model for each network of an averaged one, up to its probabilities."""
-    import openvino as ov
-
-    ends = [op for op in model.get_ordered_ops() if op.get_type_name() == "Softmax"]
-    return [ov.Model([end.output(0)], model.get_parameters(), "member") for end in ends]
+    ov.save_model(converted, exported, compress_to_fp16=True)
+    keep_float32(exported, first_convolutions(converted, FLOAT32_CONVOLUTIONS))
 
 
 def first_convolutions(model, count: int) -> set[str]:
@@ -303,17 +312,42 @@ def _with_any_size(network: keras.Model) -> keras.Model:
 
 
 def engines_differ_by(folder: Path) -> float:
-    """Return the mean absolute difference of class probabilities between the two engines."""
-    from model.card import read_card
+    """Return the mean absolute difference of class probabilities between the two engines.
 
+    On slices through a small phantom's tumour.
+    """
     card = read_card(folder)
-    shape = (1, *card.inference.shapes[1], card.channels)
-    batch = np.random.default_rng(0).standard_normal(shape, np.float32)
-    results = {}
-    for name in ("openvino", "tensorflow"):
-        engine = load_engine(folder, card, name, "cpu")
-        engine.run([batch], lambda index, result, name=name: results.update({name: result.copy()}))
-    return float(np.abs(results["openvino"] - results["tensorflow"]).mean())
+    batch = middle_slices(card)
+    one, other = (
+        predicted(load_engine(folder, card, name, "cpu"), batch)
+        for name in ("openvino", "tensorflow")
+    )
+    return float(np.abs(one - other).mean())
+
+
+def middle_slices(card: ModelCard) -> np.ndarray:
+    """Return what a network sees of a small phantom's middle axial slices, (batch, H, W, C)."""
+    case, _ = make_case(shape=PHANTOM_SHAPE)
+    prepared = prepare(case, card.preprocessing)
+    middle = prepared.volume.shape[2] // 2
+    seen = range(middle, middle + card.inference.batch)
+    ((batch, _),) = slice_batches(
+        prepared.volume,
+        prepared.brain,
+        card.preprocessing,
+        "axial",
+        card.inference.shapes,
+        card.inference.batch,
+        seen,
+    )
+    return batch
+
+
+def predicted(engine: Engine, batch: np.ndarray) -> np.ndarray:
+    """Return class probabilities (B, H, W, classes) of one batch (B, H, W, C)."""
+    results = []
+    engine.run([batch], lambda index, result: results.append(result.copy()))
+    return results[0]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from training.card_tables import table
 from training.evaluate import evaluate_folder
 from training.experiments import SHOWN, dice_table
 from training.prepare import find_labelled_cases, read_labels
-from training.provenance import trainings
+from training.provenance import lineages
 from training.scores import SHORT, dice, mean_scores
 
 HERE = Path(__file__).parent
@@ -102,9 +102,8 @@ def fit_table(card: ModelCard, fitted: dict[str, dict]) -> str:
         regions = card.scores["regions"]
         rows.append(("test patients, never seen", *_dice(regions[s]["dice"] for s in SHOWN)))
     # The last part may have trained on the test patients, and then holds none out.
-    tested = {
-        name for part in trainings(card.checksum, card.training) for name in part["split"]["test"]
-    }
+    networks = lineages(card.weights, card.training)
+    tested = {name for parts in networks for part in parts for name in part["split"]["test"]}
     groups = {
         "test patients, trained on": [fitted[name] for name in tested & set(fitted)],
         "all patients, trained on": list(fitted.values()),
@@ -113,7 +112,7 @@ def fit_table(card: ModelCard, fitted: dict[str, dict]) -> str:
         if cases:
             regions = mean_scores(cases)["regions"]
             rows.append((title, *_dice(regions[short]["dice"] for short in SHOWN)))
-    return table(("network and patients", *SHOWN), rows)
+    return table(("model and patients", *SHOWN), rows)
 
 
 def experiments_table(names: tuple[str, ...], results: Path) -> str:
@@ -157,7 +156,7 @@ Half of the other folds' patients, and all of them:
 
 ## How well those patients are fitted that it was trained on
 
-The shipped network has been trained on every patient at hand; the network of the model card is its twin,
+The shipped model has been trained on every patient at hand; that of the model card is its twin,
 trained without the test patients.
 
 {fitted}

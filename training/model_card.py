@@ -21,7 +21,7 @@ from training.card_tables import (
     size_table,
     table,
 )
-from training.provenance import held_out_text, parts_table, settings_texts, trainings
+from training.provenance import held_out_text, lineages, parts_table, settings_texts
 
 RESULTS = Path(__file__).parent / "results"
 TEMPLATE = """# Model card: {name} {version}
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--without", type=Path, nargs="+", default=[], help="evaluations with a sequence missing"
     )
     parser.add_argument(
-        "--earlier", type=Path, nargs="+", default=[], help="evaluations of earlier parts"
+        "--alone", type=Path, nargs="+", default=[], help="evaluations of single networks, by part"
     )
     parser.add_argument(
         "--modes", type=Path, nargs="+", default=[], help="evaluations with other views averaged"
@@ -154,14 +154,14 @@ def main(arguments: list[str] | None = None) -> int:
     # An experiment that was not run yet is not compared.
     compared = [read_json(path) for path in options.compare if path.exists()]
     card = read_card(options.model_dir)
-    tested = trainings(test["model"]["checksum"], test["model"]["training"])
+    tested = lineages(test["model"]["weights"], test["model"]["training"])
     text = TEMPLATE.format(
         **describe(card),
-        held_out=held_out_text(trainings(card.checksum, card.training), test),
+        held_out=held_out_text(lineages(card.weights, card.training), test),
         **measured(test),
         sizes=size_table(card),
         comparison=comparison_table(compared),
-        progress=progress_table(tested, [*map(read_json, options.earlier), test]),
+        progress=progress_table(tested, [*map(read_json, options.alone), test]),
         modes=modes_table([test, *map(read_json, options.modes)]),
         missing=missing_table(test, options.without),
         notes=options.notes.read_text().strip(),
@@ -175,7 +175,7 @@ def describe(card: ModelCard) -> dict:
     """Return the fields of the text that come from the card."""
     on = {True: "on", False: "off"}
     post = card.postprocessing
-    parts = trainings(card.checksum, card.training)
+    networks = lineages(card.weights, card.training)
     return {
         "name": card.name,
         "version": card.version,
@@ -192,8 +192,8 @@ def describe(card: ModelCard) -> dict:
         "averaged": averaged_text(card),
         "flip": on[card.inference.flip],
         "post": post_text(post),
-        "parts": table(*parts_table(parts)),
-        "settings": "\n\n".join(settings_texts(parts)),
+        "parts": table(*parts_table(networks)),
+        "settings": "\n\n".join(settings_texts(networks)),
     }
 
 
@@ -203,7 +203,7 @@ def averaged_text(card: ModelCard) -> str:
         return ""
     return (
         f" The probabilities of {card.ensemble} of this kind, each trained on its own,\n"
-        "are averaged; the parts and settings below are those of the first."
+        "are averaged."
     )
 
 

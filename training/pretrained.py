@@ -7,7 +7,6 @@ import numpy as np
 from keras import layers
 
 from model.card import WEIGHTS, read_card, verified
-from model.errors import ModelError
 from model.modalities import MODALITIES
 from model.networks import NETWORKS
 from model.preprocess import Preprocessing
@@ -46,13 +45,10 @@ def load_imagenet(model: keras.Model, weights: Path | None, inputs: Preprocessin
 def load_model_weights(model: keras.Model, folder: Path) -> None:
     """Copy the weights of a trained model's folder into `model`, a network of the same kind.
 
-    Input channels that the trained model did not have start without influence. Raises ModelError.
+    Of several networks, those of the first. Input channels that it did not have start without
+    influence. Raises ModelError.
     """
     card = read_card(folder)
-    if card.networks > 1:
-        raise ModelError(
-            f"The model in {folder} averages {card.ensemble}; a training goes on from the weights of one."
-        )
     source = NETWORKS[card.architecture](card.channels)
     source.load_weights(verified(folder, card, WEIGHTS))
     for target, layer in zip(model.layers, source.layers, strict=True):

@@ -38,6 +38,7 @@ from training.pretrained import (
     load_model_weights,
     match_batch_norm,
 )
+from training.provenance import by_network
 from training.settings import Settings, merged, parse, read_toml
 
 # The settings that are a flag of their own; the others are reached through a file.
@@ -186,9 +187,10 @@ def remember(path: Path, content: dict) -> None:
 
 
 def provenance(model_dir: Path) -> dict:
-    """Return which weights a model has, and how they were trained. Raises ModelError."""
+    """Return which weights a model's first network has, and how they were trained. Raises ModelError."""
     card = read_card(model_dir)
-    return {"weights": card.checksum, "training": card.training}
+    first, *_ = by_network(card.training)
+    return {"weights": card.weights[0], "training": first}
 
 
 def start(

@@ -1,4 +1,4 @@
-"""What runs the network: OpenVINO on CPUs, TensorFlow on GPUs, behind one small interface."""
+"""What runs the networks: OpenVINO on CPUs, TensorFlow on GPUs, behind one small interface."""
 
 import importlib.util
 from collections.abc import Callable, Iterable
@@ -26,15 +26,15 @@ class Engine(Protocol):
     ) -> None:
         """Predict batches (B, H, W, C) float32 as they come.
 
-        Calls `receive(index, probabilities)` with (B, H, W, classes) float32 for each, one call at
-        a time, in any order.
+        Calls `receive(index, probabilities)` with (B, H, W, classes) float32 for each, the mean of
+        the card's networks, one call at a time, in any order.
         """
 
 
 def load_engine(
     folder: Path, card: ModelCard, engine: EngineName = "auto", device: DeviceName = "auto"
 ) -> Engine:
-    """Return the engine asked for, its network loaded and run once. Raises ModelError.
+    """Return the engine asked for, its networks loaded and run once. Raises ModelError.
 
     `auto` takes TensorFlow where there are an NVIDIA GPU and TensorFlow, and OpenVINO elsewhere.
     """

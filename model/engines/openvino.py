@@ -1,13 +1,14 @@
-"""The network on a CPU through OpenVINO, in bfloat16 where the processor has it."""
+"""The networks on a CPU through OpenVINO, in bfloat16 where the processor has it."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 
-from model.card import OPENVINO, OPENVINO_BIN, ModelCard, verified
+from model.card import OPENVINO, OPENVINO_BIN, ModelCard, file_of, verified
 
 
 class OpenVinoEngine:
@@ -17,9 +18,7 @@ class OpenVinoEngine:
 
     def __init__(self, folder: Path, card: ModelCard):
         self._core = ov.Core()
-        # OpenVINO opens the .bin beside the .xml by itself, so both are verified first.
-        verified(folder, card, OPENVINO_BIN)
-        self._model = self._core.read_model(verified(folder, card, OPENVINO))
+        self._model = _averaged([self._read(folder, card, n) for n in range(card.networks)])
         self._compiled: dict[tuple[int, ...], ov.CompiledModel] = {}
         self.batch = card.inference.batch
         shape = (self.batch, *card.inference.shapes[0], card.channels)
@@ -63,6 +62,11 @@ class OpenVinoEngine:
             for _, _, request in running:
                 request.wait()
 
+    def _read(self, folder: Path, card: ModelCard, network: int) -> ov.Model:
+        # OpenVINO opens the .bin beside the .xml by itself, so both are verified first.
+        verified(folder, card, file_of(OPENVINO_BIN, network))
+        return self._core.read_model(verified(folder, card, file_of(OPENVINO, network)))
+
     def _compile(self, shape: tuple[int, ...]) -> ov.CompiledModel:
         if shape not in self._compiled:
             model = self._model.clone()
@@ -71,3 +75,18 @@ class OpenVinoEngine:
                 model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}
             )
         return self._compiled[shape]
+
+
+def _averaged(models: list[ov.Model]) -> ov.Model:
+    """Return one model that gives the mean of what several of one input and output give."""
+    first, *others = models
+    (slices,) = first.get_parameters()
+    for other in others:
+        (own,) = other.get_parameters()
+        own.output(0).replace(slices.output(0))
+    if not others:
+        return first
+    ops = ov.opset13
+    total = reduce(ops.add, (model.get_results()[0].input_value(0) for model in models))
+    share = ops.constant(np.float32(1 / len(models)))
+    return ov.Model([ops.multiply(total, share)], [slices])

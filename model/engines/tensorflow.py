@@ -1,4 +1,4 @@
-"""The network on a GPU through TensorFlow, in mixed precision; on a CPU in float32."""
+"""The networks on a GPU through TensorFlow, in mixed precision; on a CPU in float32."""
 
 import os
 
@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model.card import WEIGHTS, ModelCard, verified
+from model.card import WEIGHTS, ModelCard, file_of, verified
 from model.errors import ModelError
-from model.networks import averaged
+from model.networks import NETWORKS
 
 
 class TensorFlowEngine:
@@ -36,13 +36,17 @@ class TensorFlowEngine:
         keras.config.set_dtype_policy(policy)
         try:
             with tf.device(self._where):
-                network = averaged(card.architecture, card.channels, card.networks)
-                network.load_weights(verified(folder, card, WEIGHTS))
+                networks = [
+                    NETWORKS[card.architecture](card.channels) for _ in range(card.networks)
+                ]
+            for number, network in enumerate(networks):
+                network.load_weights(verified(folder, card, file_of(WEIGHTS, number)))
         finally:
             keras.config.set_dtype_policy(previous)
-        # XLA on a CPU makes this network several times slower.
+        # XLA on a CPU makes these networks several times slower.
         self._predict = tf.function(
-            lambda batch: network(batch, training=False), jit_compile=bool(gpus)
+            lambda batch: _mean([network(batch, training=False) for network in networks]),
+            jit_compile=bool(gpus),
         )
         self.device = f"{_describe(gpus)}, {policy}"
 
@@ -59,6 +63,10 @@ class TensorFlowEngine:
                 pending = current
             if pending is not None:
                 receive(pending[0], pending[1].numpy())
+
+
+def _mean(probabilities: list[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n(probabilities) / len(probabilities)
 
 
 def _describe(gpus: list) -> str:

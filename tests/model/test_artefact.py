@@ -4,11 +4,23 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from model.card import CARD, DEFAULT_DIR, OPENVINO_BIN, WEIGHTS, read_card, verified
+from model.card import (
+    CARD,
+    DEFAULT_DIR,
+    OPENVINO,
+    OPENVINO_BIN,
+    WEIGHTS,
+    file_of,
+    read_card,
+    sha256,
+    verified,
+    write_card,
+)
 from model.engines import load_engine
 from model.errors import ModelError
 from model.segmenter import Segmenter
@@ -31,13 +43,23 @@ def test_the_card_describes_the_files():
     assert card.scores["regions"]["WT"]["dice"] > 0.8
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, OPENVINO_BIN])
+FILES = (WEIGHTS, OPENVINO, OPENVINO_BIN)
+
+
+def test_the_files_of_every_network_are_told_apart():
+    assert [file_of(name, 0) for name in FILES] == list(FILES)
+    later = [file_of(name, 1) for name in FILES]
+    assert later == ["network_2.weights.h5", "network_2.xml", "network_2.bin"]
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, OPENVINO_BIN, "network_2.weights.h5", "network_2.bin"])
 def test_a_changed_file_is_never_opened(copy, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
     with pytest.raises(ModelError, match="damaged"):
-        Segmenter.load(copy, engine="tensorflow" if name == WEIGHTS else "openvino", device="cpu")
+        engine = "tensorflow" if name.endswith(".h5") else "openvino"
+        Segmenter.load(copy, engine=engine, device="cpu")
 
 
 @pytest.mark.parametrize("damage", ["missing", "not json", "field", "version"])
@@ -63,6 +85,19 @@ def test_a_card_without_a_count_is_of_one_network(copy):
     assert (card.networks, card.ensemble) == (1, "")
     (copy / CARD).write_text(json.dumps(fields | {"networks": 2}))
     assert read_card(copy).ensemble == "two networks"
+
+
+def test_the_checksum_is_that_of_all_weights(copy):
+    both = read_card(copy)
+    one, two = (sha256(copy / file_of(WEIGHTS, network)) for network in (0, 1))
+    assert both.weights == (one, two)
+    (copy / "sums").write_text(f"{one}\n{two}\n")
+    assert both.checksum == sha256(copy / "sums")
+    write_card(copy, replace(both, networks=1))
+    alone = read_card(copy)
+    assert alone.weights == (one,) and alone.checksum == one
+    # What is run does not change what the artefact is.
+    assert replace(both, networks=1).checksum == both.checksum
 
 
 def test_a_gpu_that_is_not_there_is_a_clear_error():

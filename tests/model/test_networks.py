@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from model.networks import BATCH_NORM_MOMENTUM, NETWORKS, averaged, members
+from model.networks import BATCH_NORM_MOMENTUM, NETWORKS
 
 # The publication that this follows: Simple U-Net 1.98 M, MobileUNet 12.5 M parameters.
 SIZES = {"simple_unet": (1.8e6, 2.2e6), "mobile_unet": (2.0e6, 3.0e6)}
@@ -42,24 +42,3 @@ def test_moving_averages_follow_within_a_short_training(network):
         if isinstance(layer, keras.layers.BatchNormalization)
     }
     assert momenta == {BATCH_NORM_MOMENTUM} and BATCH_NORM_MOMENTUM <= 0.99
-
-
-def test_several_networks_give_the_mean_of_their_probabilities():
-    both = averaged("simple_unet", 12, 2)
-    first, second = members(both)
-    assert first.name != second.name and both.count_params() == 2 * first.count_params()
-    slices = np.random.default_rng(0).normal(size=(2, 32, 64, 12)).astype(np.float32)
-    one, two, mean = (
-        keras.ops.convert_to_numpy(model(slices, training=False)) for model in (first, second, both)
-    )
-    assert np.abs(one - two).max() > 0.01 and mean.dtype == np.float32
-    np.testing.assert_allclose(mean, (one + two) / 2, atol=1e-6)
-
-
-def test_one_network_alone_is_its_own_member(tmp_path, network):
-    network.save_weights(tmp_path / "one.weights.h5")
-    alone = averaged(network.name, 12)
-    alone.load_weights(tmp_path / "one.weights.h5")
-    assert members(alone) == [alone]
-    for a, b in zip(network.get_weights(), alone.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)

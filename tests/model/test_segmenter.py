@@ -250,8 +250,8 @@ def test_without_suspicion_the_first_plane_is_enough(segmenter, demo_case):
     case, _ = demo_case
     attentive, few = _attentive(segmenter, Nothing(), 0.2)
     _, first = _attentive(segmenter, Nothing(), 0.0)
-    fast = dataclasses.replace(segmenter.card.inference, planes=("axial",))
-    Segmenter(dataclasses.replace(segmenter.card, inference=fast), first).segment(case)
+    axial = dataclasses.replace(segmenter.card.inference, planes=("axial",))
+    Segmenter(dataclasses.replace(segmenter.card, inference=axial), first).segment(case)
     result = attentive.segment(case)
     assert few.batches == first.batches > 0
     assert not result.labels.any() and (result.confidence == 255).all()
@@ -285,9 +285,12 @@ def test_an_engine_ends_what_it_began_when_a_receiver_fails(segmenter):
     assert len({total for _, total in seen}) == 1
 
 
-def test_fast_takes_the_first_plane_alone():
+def test_fast_takes_the_first_plane_and_network_alone(segmenter):
     fast = Segmenter.load(engine="openvino", device="cpu", quality="fast")
     assert fast.card.inference.planes == ("axial",) and not fast.card.inference.flip
+    assert fast.card.networks == 1 < segmenter.card.networks
+    assert fast.card.checksum == segmenter.card.checksum
+    assert "two networks" in segmenter.device and "networks" not in fast.device
     assert fast.device.endswith("; every second axial slice")
 
 

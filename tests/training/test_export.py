@@ -1,6 +1,7 @@
-"""Artefacts of one network and of two that are averaged, on untrained networks."""
+"""Artefacts of one network and of two, on untrained networks."""
 
 import json
+import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,12 +10,10 @@ import keras
 import numpy as np
 import openvino as ov
 import pytest
-import tensorflow as tf
 
-from model.card import OPENVINO, WEIGHTS, Inference, read_card
+from model.card import OPENVINO, OPENVINO_BIN, WEIGHTS, Inference, file_of, read_card, write_card
 from model.engines import load_engine
-from model.errors import ModelError
-from model.networks import averaged, members, mobile_unet, simple_unet
+from model.networks import mobile_unet
 from model.preprocess import Preprocessing
 from training import export
 from training.card_tables import size_table
@@ -23,6 +22,7 @@ from training.packing import pack
 from training.pretrained import load_model_weights
 from training.rounding import round_weights
 from training.settings import Settings
+from training.train import provenance
 
 # Small ones, so that little is compiled.
 SHAPES = Inference(shapes=((32, 64), (64, 64)), warm_shapes=1)
@@ -77,56 +77,54 @@ def test_every_engine_gives_the_mean_of_both_networks(both, rounded):
     batch = np.random.default_rng(0).normal(size=(2, 64, 64, 12)).astype(np.float32)
     one, two = (np.asarray(network(batch, training=False)) for network in rounded)
     assert np.abs(one - two).mean() > 0.05
-    results = {}
-    for name in ("tensorflow", "openvino"):
-        engine = load_engine(both, read_card(both), name, "cpu")
-        engine.run([batch], lambda index, result, name=name: results.update({name: result.copy()}))
-    np.testing.assert_allclose(results["tensorflow"], (one + two) / 2, atol=1e-4)
-    difference = np.abs(results["openvino"] - (one + two) / 2)
-    assert difference.mean() < export.ENGINE_TOLERANCE
+    exact, quick = (
+        export.predicted(load_engine(both, read_card(both), name, "cpu"), batch)
+        for name in ("tensorflow", "openvino")
+    )
+    np.testing.assert_allclose(exact, (one + two) / 2, atol=1e-4)
+    assert np.abs(quick - (one + two) / 2).mean() < export.ENGINE_TOLERANCE
+
+
+@pytest.mark.slow
+def test_another_network_in_one_of_the_engines_is_noticed(both, tmp_path):
+    assert export.engines_differ_by(both) < export.ENGINE_TOLERANCE
+    mixed = shutil.copytree(both, tmp_path / "mixed")
+    for name in (OPENVINO, OPENVINO_BIN):
+        shutil.copy(mixed / name, mixed / file_of(name, 1))
+    write_card(mixed, read_card(mixed))
+    assert export.engines_differ_by(mixed) > export.ENGINE_TOLERANCE
 
 
 @pytest.mark.slow
 def test_weights_are_kept_small_and_whole(both, rounded, tmp_path):
-    network = averaged("mobile_unet", 12, 2)
-    network.load_weights(both / WEIGHTS)
-    for member, alone in zip(members(network), rounded, strict=True):
-        for a, b in zip(member.get_weights(), alone.get_weights(), strict=True):
+    for number, alone in enumerate(rounded):
+        kept, again = both / file_of(WEIGHTS, number), tmp_path / "again.weights.h5"
+        network = mobile_unet(12)
+        network.load_weights(kept)
+        for a, b in zip(network.get_weights(), alone.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
-    again = tmp_path / "again.weights.h5"
-    network.save_weights(again)
-    assert (both / WEIGHTS).stat().st_size < again.stat().st_size / 2
+        network.save_weights(again)
+        assert kept.stat().st_size < again.stat().st_size / 2
+        pack(again)
+        # The same weights, the same file, and nothing beside it.
+        assert again.read_bytes() == kept.read_bytes()
+        assert list(tmp_path.iterdir()) == [again]
     assert sum(file.stat().st_size for file in both.iterdir()) < 25e6
-    pack(again)
-    # The same weights, the same file, and nothing beside it.
-    assert again.read_bytes() == (both / WEIGHTS).read_bytes()
-    assert list(tmp_path.iterdir()) == [again]
 
 
 @pytest.mark.slow
 def test_the_first_convolutions_of_each_network_stay_in_float32(both):
-    marked = convolutions_in_float32(both)
-    assert len(marked) == 2 * export.FLOAT32_CONVOLUTIONS
-    parts = export.one_by_one(ov.Core().read_model(both / OPENVINO))
-    firsts = [export.first_convolutions(part, export.FLOAT32_CONVOLUTIONS) for part in parts]
-    assert [len(marked & first) for first in firsts] == [export.FLOAT32_CONVOLUTIONS] * 2
+    for number in range(2):
+        path = both / file_of(OPENVINO, number)
+        marked = convolutions_in_float32(path)
+        assert len(marked) == export.FLOAT32_CONVOLUTIONS
+        first = export.first_convolutions(ov.Core().read_model(path), export.FLOAT32_CONVOLUTIONS)
+        assert marked <= first
 
 
-def test_of_one_network_the_first_convolutions_are_the_whole_model_s():
-    keras.utils.set_random_seed(0)
-    signature = tf.TensorSpec((None, 64, 64, 12), tf.float32)
-    network = simple_unet(12, width=4)
-    function = tf.function(lambda slices: network(slices, training=False))
-    whole = ov.convert_model(function.get_concrete_function(signature))
-    (alone,) = export.one_by_one(whole)
-    for count in (1, 10):
-        expected = export.first_convolutions(whole, count)
-        assert export.first_convolutions(alone, count) == expected
-
-
-def convolutions_in_float32(folder: Path) -> set[str]:
-    """Return the names of the convolutions of an artefact that are never computed in 16 bits."""
-    layers = ElementTree.parse(folder / OPENVINO).getroot().find("layers")
+def convolutions_in_float32(path: Path) -> set[str]:
+    """Return the names of the convolutions of an OpenVINO XML that are never computed in 16 bits."""
+    layers = ElementTree.parse(path).getroot().find("layers")
     return {
         layer.get("name")
         for layer in layers
@@ -136,9 +134,14 @@ def convolutions_in_float32(folder: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_no_training_goes_on_from_several_networks(both):
-    with pytest.raises(ModelError, match="averages two networks"):
-        load_model_weights(mobile_unet(12), both)
+def test_a_training_goes_on_from_the_first_of_several_networks(both, rounded):
+    network = mobile_unet(12)
+    load_model_weights(network, both)
+    for a, b in zip(network.get_weights(), rounded[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    card, told = read_card(both), provenance(both)
+    assert told["weights"] == card.weights[0] != card.checksum
+    assert told["training"].items() <= card.training.items() and "others" not in told["training"]
 
 
 def test_the_card_tells_of_every_network(tmp_path):
@@ -157,7 +160,7 @@ def test_the_model_card_tells_how_many_networks_are_averaged(tmp_path):
     assert averaged_text(one) == "" and "two networks" in averaged_text(two)
     before, after = (size_table(card).splitlines() for card in (one, two))
     assert after[:-1] == before and after[-1].startswith("| MobileUNet, two networks |")
-    count = averaged("mobile_unet", 12, 2).count_params()
+    count = 2 * mobile_unet(12).count_params()
     assert f"| {count:,} | {count * 4 / 1e6:.1f} MB |" in after[-1]
 
 
@@ -183,13 +186,13 @@ def test_only_networks_of_one_kind_and_the_same_cases_are_averaged(
 @pytest.mark.slow
 def test_a_trained_model_is_averaged_as_its_run_is(runs, both, tmp_path):
     one, two = runs
-    model, again = tmp_path / "model", tmp_path / "again"
-    for given, out in (([two], model), ([one, model], again)):
+    model, mixed, again = (tmp_path / name for name in ("model", "mixed", "again"))
+    for given, out in (([two], model), ([one, model], mixed), ([both], again)):
         export.export(export.make_card(given, Preprocessing(), SHAPES), given, out)
-    assert (again / WEIGHTS).read_bytes() == (both / WEIGHTS).read_bytes()
-    assert read_card(again).training == read_card(both).training
-    with pytest.raises(ModelError, match="averages two networks already"):
-        export.make_card([one, again], Preprocessing())
+    for folder in (mixed, again):
+        assert read_card(folder).weights == read_card(both).weights
+        assert read_card(folder).training == read_card(both).training
+    assert export.make_card([one, both], Preprocessing()).networks == 3
 
 
 def test_settings_that_a_run_did_not_know_count_as_their_defaults(tmp_path):
