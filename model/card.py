@@ -40,6 +40,8 @@ class Inference:
     attention : planes after the first are looked at only near where the first gives tumour at least
         this probability; 0: everywhere
     flip : average with the prediction of the left-right mirrored scan
+    share_planes : of several networks, each sees a plane of its own and the last all that are left,
+        in the time of one; False: all see every plane
     """
 
     shapes: tuple[tuple[int, int], ...] = (
@@ -56,6 +58,7 @@ class Inference:
     interval: int = 1
     attention: float = 0.0
     flip: bool = False
+    share_planes: bool = False
 
     @property
     def views(self) -> str:
@@ -103,6 +106,12 @@ class ModelCard:
         """SHA-256 of the weights of each network in the artefact, hexadecimal."""
         count = sum(name.endswith(WEIGHTS.partition(".")[2]) for name in self.files)
         return tuple(self.files[file_of(WEIGHTS, network)] for network in range(count))
+
+    @property
+    def averaged(self) -> str:
+        """Which networks are averaged, as text for people; empty where there is one."""
+        sharing = " that share the planes" if self.inference.share_planes else ""
+        return self.ensemble and f"{self.ensemble}{sharing}"
 
     @property
     def ensemble(self) -> str:

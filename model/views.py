@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -28,8 +29,17 @@ ATTENTION_MARGIN = 4
 
 
 @dataclass(frozen=True)
+class View:
+    """What one of the card's networks, counted from 0, makes of a plane or of its mirror image."""
+
+    plane: Plane
+    network: int
+    mirror: bool
+
+
+@dataclass(frozen=True)
 class Views:
-    """What the card wants to be seen of a scan, and the engine that runs the network on it."""
+    """What the card wants to be seen of a scan, and the engine that runs the networks on it."""
 
     card: ModelCard
     engine: Engine
@@ -42,8 +52,8 @@ class Views:
         Calls `advance` with the share that is done, 0 to 1.
         """
         inference, weights = self.card.inference, self.card.postprocessing.class_weights
-        mirrors = (False, True) if inference.flip else (False,)
-        views = [(plane, mirror) for plane in inference.planes for mirror in mirrors]
+        views = views_of(self.card)
+        first = sum(view.plane == inference.planes[0] for view in views)
         # Once for all slices: converting each of them three times takes longer.
         prepared = replace(prepared, volume=prepared.volume.astype(np.float32))
         mean = Mean.of(prepared.volume.shape[:3])
@@ -52,19 +62,18 @@ class Views:
         def advance_in(number: int, fraction: float) -> None:
             advance((number + fraction) / len(views))
 
-        for number, (plane, mirror) in enumerate(views):
-            if number == len(mirrors) and inference.attention:
+        for number, view in enumerate(views):
+            if number == first and inference.attention:
                 region = mean.tumour_box(inference.attention)
             if region is None:
                 break
-            self._add_view(prepared, plane, mirror, region, mean, partial(advance_in, number))
+            self._add_view(prepared, view, region, mean, partial(advance_in, number))
         return mean.chosen(weights)
 
     def _add_view(
         self,
         prepared: Prepared,
-        plane: Plane,
-        mirror: bool,
+        view: View,
         region: tuple[slice, slice, slice],
         mean: "Mean",
         advance: Callable[[float], None],
@@ -73,10 +82,12 @@ class Views:
 
         Slices between those that the network saw get shares of their neighbours' probabilities.
         """
-        interval, step = self.card.inference.interval, -1 if mirror else 1
-        into, counted = (as_slices(array[::step], plane) for array in (mean.total, mean.counted))
-        start, stop, _ = region[PLANES[plane][0]].indices(len(into))
-        if mirror and plane == "sagittal":
+        interval, step = self.card.inference.interval, -1 if view.mirror else 1
+        into, counted = (
+            as_slices(array[::step], view.plane) for array in (mean.total, mean.counted)
+        )
+        start, stop, _ = region[PLANES[view.plane][0]].indices(len(into))
+        if view.mirror and view.plane == "sagittal":
             start, stop = len(into) - stop, len(into) - start
         seen = range(start, stop, interval)
         weights = np.zeros(len(into), np.float32)
@@ -91,18 +102,18 @@ class Views:
                     into[other][*window.box] += found if share == 1 else found * np.float32(share)
 
         volume, brain = prepared.volume[::step], prepared.brain[::step]
-        self._infer_view(volume, brain, plane, seen, receive, advance)
+        self._infer_view(volume, brain, view, seen, receive, advance)
 
     def _infer_view(
         self,
         volume: np.ndarray,
         brain: np.ndarray,
-        plane: Plane,
+        view: View,
         seen: range,
         receive: Callable[[Window, np.ndarray], None],
         advance: Callable[[float], None],
     ) -> None:
-        """Run the network on the slices `seen` of (X, Y, Z, 4) in one plane.
+        """Run the view's network on the slices `seen` of (X, Y, Z, 4) in its plane.
 
         Calls `receive(window, probabilities (batch, rows, columns, classes))` batch by batch, and
         `advance` with the share that is done.
@@ -114,7 +125,7 @@ class Views:
         def inputs() -> Iterator[np.ndarray]:
             parameters, batch = self.card.preprocessing, self.engine.batch
             for inputs, window in slice_batches(
-                volume, brain, parameters, plane, shapes, batch, seen
+                volume, brain, parameters, view.plane, shapes, batch, seen
             ):
                 windows.append(window)
                 yield inputs
@@ -126,7 +137,21 @@ class Views:
             finished += 1
             advance(min(1.0, finished * self.engine.batch / len(seen)))
 
-        self.engine.run(inputs(), one)
+        self.engine.run(inputs(), one, view.network)
+
+
+def views_of(card: ModelCard) -> list[View]:
+    """Return the views that the card averages, plane by plane.
+
+    Where networks share the planes, each sees one of its own and the last all that are left.
+    """
+    inference, last = card.inference, card.networks - 1
+    views = []
+    for number, plane in enumerate(inference.planes):
+        networks = [min(number, last)] if inference.share_planes else range(card.networks)
+        mirrors = (False, True) if inference.flip else (False,)
+        views += [View(plane, *pair) for pair in product(networks, mirrors)]
+    return views
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,11 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="PROBABILITY",
         help="planes after the first are looked at only near tumour at least this probable",
     )
+    parser.add_argument(
+        "--share-planes",
+        action="store_true",
+        help="each of several networks sees planes of its own",
+    )
     parser.add_argument("--flip", action="store_true", help="average with the mirrored prediction")
     parser.add_argument(
         "--class-weights",
@@ -102,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         interval=options.interval,
         attention=options.attention,
         flip=options.flip,
+        share_planes=options.share_planes,
     )
     postprocessing = Postprocessing(
         class_weights=tuple(options.class_weights),
@@ -314,15 +320,16 @@ def _with_any_size(network: keras.Model) -> keras.Model:
 def engines_differ_by(folder: Path) -> float:
     """Return the mean absolute difference of class probabilities between the two engines.
 
-    On slices through a small phantom's tumour.
+    On slices through a small phantom's tumour; of several networks, that of the one with the largest.
     """
     card = read_card(folder)
     batch = middle_slices(card)
-    one, other = (
-        predicted(load_engine(folder, card, name, "cpu"), batch)
-        for name in ("openvino", "tensorflow")
-    )
-    return float(np.abs(one - other).mean())
+    engines = [load_engine(folder, card, name, "cpu") for name in ("openvino", "tensorflow")]
+    differences = []
+    for network in range(card.networks):
+        one, other = (predicted(engine, batch, network) for engine in engines)
+        differences.append(float(np.abs(one - other).mean()))
+    return max(differences)
 
 
 def middle_slices(card: ModelCard) -> np.ndarray:
@@ -343,10 +350,10 @@ def middle_slices(card: ModelCard) -> np.ndarray:
     return batch
 
 
-def predicted(engine: Engine, batch: np.ndarray) -> np.ndarray:
-    """Return class probabilities (B, H, W, classes) of one batch (B, H, W, C)."""
+def predicted(engine: Engine, batch: np.ndarray, network: int) -> np.ndarray:
+    """Return class probabilities (B, H, W, classes) of one batch (B, H, W, C) by one network."""
     results = []
-    engine.run([batch], lambda index, result: results.append(result.copy()))
+    engine.run([batch], lambda index, result: results.append(result.copy()), network)
     return results[0]
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -22,12 +23,15 @@ class Engine(Protocol):
     batch: int
 
     def run(
-        self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
+        self,
+        batches: Iterable[np.ndarray],
+        receive: Callable[[int, np.ndarray], None],
+        network: int = 0,
     ) -> None:
-        """Predict batches (B, H, W, C) float32 as they come.
+        """Predict batches (B, H, W, C) float32 as they come, by one of the card's networks.
 
-        Calls `receive(index, probabilities)` with (B, H, W, classes) float32 for each, the mean of
-        the card's networks, one call at a time, in any order.
+        Calls `receive(index, probabilities)` with (B, H, W, classes) float32 for each, one call at
+        a time, in any order.
         """
 
 
@@ -63,11 +67,16 @@ def load_engine(
 
 
 def warm_up(engine: Engine, card: ModelCard) -> None:
-    """Run the engine once on each shape that the card wants ready."""
+    """Run each network once on each shape that the card wants ready; several side by side."""
     inference = card.inference
     shapes = inference.shapes[: inference.warm_shapes]
-    batches = (np.zeros((engine.batch, *shape, card.channels), np.float32) for shape in shapes)
-    engine.run(batches, lambda index, probabilities: None)
+    batches = [np.zeros((engine.batch, *shape, card.channels), np.float32) for shape in shapes]
+
+    def warm(network: int) -> None:
+        engine.run(batches, lambda index, probabilities: None, network)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(warm, range(card.networks)))
 
 
 def has_nvidia_gpu() -> bool:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +11,17 @@ from model.card import OPENVINO, OPENVINO_BIN, ModelCard, file_of, verified
 
 
 class OpenVinoEngine:
-    """Asynchronous inference; each input shape is compiled once and kept."""
+    """Asynchronous inference; each network is compiled once for an input shape, and kept."""
 
     name = "openvino"
 
     def __init__(self, folder: Path, card: ModelCard):
         self._core = ov.Core()
-        self._model = _averaged([self._read(folder, card, n) for n in range(card.networks)])
-        self._compiled: dict[tuple[int, ...], ov.CompiledModel] = {}
+        self._models = [self._read(folder, card, network) for network in range(card.networks)]
+        self._compiled: dict[tuple[int, tuple[int, ...]], ov.CompiledModel] = {}
         self.batch = card.inference.batch
         shape = (self.batch, *card.inference.shapes[0], card.channels)
-        compiled = self._compile(shape)
+        compiled = self._compile(0, shape)
         # One more than are computed at once, so that the next is there when one ends.
         self._at_once = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
         precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -30,7 +29,10 @@ class OpenVinoEngine:
         self.device = f"CPU: {processor}, {precision}"
 
     def run(
-        self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
+        self,
+        batches: Iterable[np.ndarray],
+        receive: Callable[[int, np.ndarray], None],
+        network: int = 0,
     ) -> None:
         # No callbacks of OpenVINO's: its threads would want Python's lock to let go of them, and
         # whoever frees a network waits for those threads with that lock in hand.
@@ -51,7 +53,7 @@ class OpenVinoEngine:
                 request = (
                     requests.pop()
                     if requests
-                    else self._compile(batch.shape).create_infer_request()
+                    else self._compile(network, batch.shape).create_infer_request()
                 )
                 request.start_async({0: batch})
                 running.append((index, batch.shape, request))
@@ -67,26 +69,12 @@ class OpenVinoEngine:
         verified(folder, card, file_of(OPENVINO_BIN, network))
         return self._core.read_model(verified(folder, card, file_of(OPENVINO, network)))
 
-    def _compile(self, shape: tuple[int, ...]) -> ov.CompiledModel:
-        if shape not in self._compiled:
-            model = self._model.clone()
+    def _compile(self, network: int, shape: tuple[int, ...]) -> ov.CompiledModel:
+        key = network, shape
+        if key not in self._compiled:
+            model = self._models[network].clone()
             model.reshape(shape)
-            self._compiled[shape] = self._core.compile_model(
+            self._compiled[key] = self._core.compile_model(
                 model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}
             )
-        return self._compiled[shape]
-
-
-def _averaged(models: list[ov.Model]) -> ov.Model:
-    """Return one model that gives the mean of what several of one input and output give."""
-    first, *others = models
-    (slices,) = first.get_parameters()
-    for other in others:
-        (own,) = other.get_parameters()
-        own.output(0).replace(slices.output(0))
-    if not others:
-        return first
-    ops = ov.opset13
-    total = reduce(ops.add, (model.get_results()[0].input_value(0) for model in models))
-    share = ops.constant(np.float32(1 / len(models)))
-    return ov.Model([ops.multiply(total, share)], [slices])
+        return self._compiled[key]

@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -19,7 +20,7 @@ from model.networks import NETWORKS
 
 
 class TensorFlowEngine:
-    """One compiled function for each input shape."""
+    """One compiled function for each network and input shape."""
 
     name = "tensorflow"
 
@@ -44,29 +45,28 @@ class TensorFlowEngine:
         finally:
             keras.config.set_dtype_policy(previous)
         # XLA on a CPU makes these networks several times slower.
-        self._predict = tf.function(
-            lambda batch: _mean([network(batch, training=False) for network in networks]),
-            jit_compile=bool(gpus),
-        )
+        self._predict = [
+            tf.function(partial(network, training=False), jit_compile=bool(gpus))
+            for network in networks
+        ]
         self.device = f"{_describe(gpus)}, {policy}"
 
     def run(
-        self, batches: Iterable[np.ndarray], receive: Callable[[int, np.ndarray], None]
+        self,
+        batches: Iterable[np.ndarray],
+        receive: Callable[[int, np.ndarray], None],
+        network: int = 0,
     ) -> None:
         # One batch ahead: the GPU computes while the host fetches the last result.
         pending = None
         with tf.device(self._where):
             for index, batch in enumerate(batches):
-                current = index, self._predict(tf.convert_to_tensor(batch))
+                current = index, self._predict[network](tf.convert_to_tensor(batch))
                 if pending is not None:
                     receive(pending[0], pending[1].numpy())
                 pending = current
             if pending is not None:
                 receive(pending[0], pending[1].numpy())
-
-
-def _mean(probabilities: list[tf.Tensor]) -> tf.Tensor:
-    return tf.add_n(probabilities) / len(probabilities)
 
 
 def _describe(gpus: list) -> str:

@@ -172,14 +172,17 @@ def test_delete(app, client, upload, assert_nothing_kept):
 
 def test_about_tells_of_networks_that_are_averaged(client, app, monkeypatch):
     card = app.extensions["model"].card
-    one, two = (SimpleNamespace(card=replace(card, networks=count)) for count in (1, 2))
+    inference = replace(card.inference, share_planes=False)
+    one, two = (
+        SimpleNamespace(card=replace(card, networks=count, inference=inference)) for count in (1, 2)
+    )
     monkeypatch.setitem(app.extensions, "model", one)
     text = client.get("/about").text
-    assert f"{card.architecture}</dd>" in text and "averaged" not in text
+    assert f"{card.architecture}</dd>" in text and "the mean of" not in text
     monkeypatch.setitem(app.extensions, "model", two)
     text = client.get("/about").text
     assert f"{card.architecture}, two networks</dd>" in text
-    assert "probabilities of two networks of this kind" in text
+    assert "the mean of two networks, each" in text
 
 
 @pytest.mark.parametrize("address", ["/", "/about", "/nothing"])

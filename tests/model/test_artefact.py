@@ -84,7 +84,8 @@ def test_a_card_without_a_count_is_of_one_network(copy):
     card = read_card(copy)
     assert (card.networks, card.ensemble) == (1, "")
     (copy / CARD).write_text(json.dumps(fields | {"networks": 2}))
-    assert read_card(copy).ensemble == "two networks"
+    card = read_card(copy)
+    assert (card.ensemble, card.averaged) == ("two networks", "two networks that share the planes")
 
 
 def test_the_checksum_is_that_of_all_weights(copy):

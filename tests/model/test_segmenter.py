@@ -12,7 +12,7 @@ from model.notices import missing_warning
 from model.postprocess import Postprocessing
 from model.preprocess import prepare
 from model.segmenter import Segmenter
-from model.views import shares
+from model.views import shares, views_of
 from tests.phantoms import orientations, stretched, turned, without
 from training.scores import quick_dice
 
@@ -129,7 +129,7 @@ class Threshold:
     batch = 2
     name = device = "threshold"
 
-    def run(self, batches, receive):
+    def run(self, batches, receive, network=0):
         for index, batch in enumerate(batches):
             flair = batch[..., batch.shape[-1] // 2 - 2]
             probabilities = np.zeros((*flair.shape, 4), np.float32)
@@ -159,6 +159,46 @@ def test_every_view_puts_its_answer_where_it_belongs(segmenter, demo_case, plane
     inside = result.labels == 2
     # 0.92 of 255, whatever the number of views that it was averaged over.
     assert set(np.unique(result.confidence[inside])) == {235}
+
+
+class Disagreeing(Threshold):
+    """An engine whose second network is surer of core where the first calls edema."""
+
+    def run(self, batches, receive, network=0):
+        def told(index, probabilities):
+            if network:
+                probabilities[probabilities[..., 2] > 0] = [0.02, 0.98, 0, 0]
+            receive(index, probabilities)
+
+        super().run(batches, told)
+
+
+@pytest.mark.parametrize(
+    ("networks", "share_planes", "region", "confidence"),
+    # Of 255: the mean of all views where each network sees each plane, and of three where not.
+    [(1, True, 2, 235), (1, False, 2, 235), (2, False, 1, 125), (2, True, 1, 167)],
+)
+def test_networks_are_averaged(segmenter, demo_case, networks, share_planes, region, confidence):
+    case, _ = demo_case
+    inference = dataclasses.replace(
+        segmenter.card.inference, interval=1, attention=0.0, share_planes=share_planes
+    )
+    card = dataclasses.replace(
+        segmenter.card, networks=networks, inference=inference, postprocessing=Postprocessing()
+    )
+    result = Segmenter(card, Disagreeing()).segment(case)
+    assert set(np.unique(result.labels)) == {0, region}
+    assert set(np.unique(result.confidence[result.labels > 0])) == {confidence}
+
+
+def test_networks_share_the_planes_and_the_last_sees_what_is_left(segmenter):
+    inference = dataclasses.replace(segmenter.card.inference, share_planes=True)
+    planes = ("axial", "coronal", "sagittal")
+    for networks, seen in ((1, (0, 0, 0)), (2, (0, 1, 1)), (3, (0, 1, 2))):
+        card = dataclasses.replace(segmenter.card, networks=networks, inference=inference)
+        assert [(view.plane, view.network) for view in views_of(card)] == list(
+            zip(planes, seen, strict=True)
+        )
 
 
 def test_slices_between_are_interpolated(segmenter, demo_case):
@@ -210,19 +250,19 @@ class Counting:
         self._engine, self.batch, self.batches = engine, engine.batch, 0
         self.name, self.device = engine.name, engine.device
 
-    def run(self, batches, receive):
+    def run(self, batches, receive, network=0):
         def counted():
             for batch in batches:
                 self.batches += 1
                 yield batch
 
-        self._engine.run(counted(), receive)
+        self._engine.run(counted(), receive, network)
 
 
 class Nothing(Threshold):
     """An engine that finds no tumour anywhere."""
 
-    def run(self, batches, receive):
+    def run(self, batches, receive, network=0):
         for index, batch in enumerate(batches):
             receive(index, np.broadcast_to(np.float32([1, 0, 0, 0]), (*batch.shape[:3], 4)))
 
@@ -296,11 +336,16 @@ def test_fast_takes_the_first_plane_and_network_alone(segmenter):
 
 def test_the_device_names_the_networks_and_the_slices_that_are_seen(segmenter):
     inference = dataclasses.replace(
-        segmenter.card.inference, planes=("axial", "coronal", "sagittal"), interval=2, flip=True
+        segmenter.card.inference,
+        planes=("axial", "coronal", "sagittal"),
+        interval=2,
+        flip=True,
+        share_planes=True,
     )
     one = dataclasses.replace(segmenter.card, inference=inference, networks=1)
     two = dataclasses.replace(one, networks=2)
+    averaged = "two networks that share the planes"
     views = "every second axial, coronal, sagittal and mirrored slice"
     assert Segmenter(one, Threshold()).device == f"threshold; {views}"
     # The views stay at the end, where they are looked for.
-    assert Segmenter(two, Threshold()).device == f"threshold; two networks; {views}"
+    assert Segmenter(two, Threshold()).device == f"threshold; {averaged}; {views}"
