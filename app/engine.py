@@ -51,10 +51,13 @@ class ModelHolder:
         """Load the model in a thread, while other things are made ready; `get()` tells the outcome."""
 
         def load() -> None:
+            segmenter = None
             with suppress(StartupError):
-                self.get()
+                segmenter = self.get()
             for name in FOR_FIRST_CASE:
                 importlib.import_module(name)
+            if segmenter:
+                segmenter.warm_up()
 
         threading.Thread(target=load, name="model").start()
 

@@ -66,6 +66,7 @@ def load(sender: Any, **_: Any) -> None:
     try:
         storage.make(flask_app)
         segmenter = flask_app.extensions["model"].get()
+        segmenter.warm_up()
     except StartupError as error:
         # Celery would log an exception, and go on.
         sys.exit(f"Error: {error.message}")

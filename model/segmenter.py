@@ -10,7 +10,7 @@ import numpy as np
 
 from model.card import DEFAULT_DIR, ModelCard, read_card
 from model.case import Case
-from model.engines import DeviceName, Engine, EngineName, load_engine
+from model.engines import DeviceName, Engine, EngineName, load_engine, warm_up
 from model.geometry import (
     canonical_grid,
     centre_mm,
@@ -83,6 +83,11 @@ class Segmenter:
         """What ran, as text for people: the engine's device, networks and views that it averaged."""
         parts = (self._engine.device, self.card.averaged, self.card.inference.views)
         return "; ".join(filter(None, parts))
+
+    def warm_up(self) -> None:
+        """Run networks after the first once, which is needed first and was run when it was loaded."""
+        for network in range(1, self.card.networks):
+            warm_up(self._engine, self.card, network)
 
     def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
         """Segment one case. Raises CaseError `no_brain`."""

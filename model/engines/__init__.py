@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -38,7 +37,7 @@ class Engine(Protocol):
 def load_engine(
     folder: Path, card: ModelCard, engine: EngineName = "auto", device: DeviceName = "auto"
 ) -> Engine:
-    """Return the engine asked for, its networks loaded and run once. Raises ModelError.
+    """Return the engine asked for, its networks loaded and the first run once. Raises ModelError.
 
     `auto` takes TensorFlow where there are an NVIDIA GPU and TensorFlow, and OpenVINO elsewhere.
     """
@@ -66,17 +65,12 @@ def load_engine(
     return loaded
 
 
-def warm_up(engine: Engine, card: ModelCard) -> None:
-    """Run each network once on each shape that the card wants ready; several side by side."""
+def warm_up(engine: Engine, card: ModelCard, network: int = 0) -> None:
+    """Run one of the networks once on each shape that the card wants ready."""
     inference = card.inference
     shapes = inference.shapes[: inference.warm_shapes]
-    batches = [np.zeros((engine.batch, *shape, card.channels), np.float32) for shape in shapes]
-
-    def warm(network: int) -> None:
-        engine.run(batches, lambda index, probabilities: None, network)
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(warm, range(card.networks)))
+    batches = (np.zeros((engine.batch, *shape, card.channels), np.float32) for shape in shapes)
+    engine.run(batches, lambda index, probabilities: None, network)
 
 
 def has_nvidia_gpu() -> bool:

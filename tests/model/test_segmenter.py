@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model.case import Case, find_case_files, load_case
+from model.engines import warm_up
 from model.geometry import from_canonical
 from model.notices import missing_warning
 from model.postprocess import Postprocessing
@@ -199,6 +200,22 @@ def test_networks_share_the_planes_and_the_last_sees_what_is_left(segmenter):
         assert [(view.plane, view.network) for view in views_of(card)] == list(
             zip(planes, seen, strict=True)
         )
+
+
+def test_later_networks_are_warmed_up_after_the_first(segmenter):
+    class Recording(Threshold):
+        def __init__(self):
+            self.ran = []
+
+        def run(self, batches, receive, network=0):
+            self.ran += [(network, batch.shape[1:3]) for batch in batches]
+
+    engine = Recording()
+    card = dataclasses.replace(segmenter.card, networks=2)
+    warm_up(engine, card)
+    Segmenter(card, engine).warm_up()
+    shapes = card.inference.shapes[: card.inference.warm_shapes]
+    assert engine.ran == [(network, shape) for network in (0, 1) for shape in shapes]
 
 
 def test_slices_between_are_interpolated(segmenter, demo_case):
