@@ -29,36 +29,43 @@ COUNTS = {2: "two", 3: "three", 4: "four"}
 
 @dataclass(frozen=True)
 class Inference:
-    """How the network is run.
+    """How the networks are run.
 
-    shapes : in-plane sizes (rows, columns) tried in order; each is compiled once
-    warm_shapes : how many of them are compiled at load; a brain at 1 mm needs no others
+    shapes : in-plane sizes (rows, columns) tried in order on a CPU, by area; each is run once ahead
+        of the first case, and a brain at 1 mm needs no others
+    gpu_shapes : the same on a GPU: few, since each is compiled, which takes seconds
     batch : slices per call on a CPU; few, so that what is computed on stays in its caches
     gpu_batch : the same on a GPU, which many keep busy
     planes : orientations that are sliced, segmented and averaged
     interval : only every such slice is segmented; what lies between is interpolated
-    attention : planes after the first are looked at only near where the first gives tumour at least
-        this probability; 0: everywhere
+    attention : planes and networks after the first are used only near where the first network gives
+        tumour at least this probability in the first plane; 0: everywhere
     flip : average with the prediction of the left-right mirrored scan
-    share_planes : of several networks, each sees a plane of its own and the last all that are left,
-        in the time of one; False: all see every plane
     """
 
     shapes: tuple[tuple[int, int], ...] = (
+        (64, 64),
+        (64, 96),
+        (96, 64),
+        (96, 96),
         (96, 128),
+        (128, 96),
+        (96, 160),
+        (128, 128),
+        (96, 192),
         (128, 160),
+        (160, 128),
+        (128, 192),
+        (160, 160),
         (160, 192),
-        (192, 224),
-        (256, 256),
     )
-    warm_shapes: int = 3
+    gpu_shapes: tuple[tuple[int, int], ...] = ((96, 128), (128, 160), (160, 192))
     batch: int = 2
     gpu_batch: int = 32
     planes: tuple[Plane, ...] = ("axial",)
     interval: int = 1
     attention: float = 0.0
     flip: bool = False
-    share_planes: bool = False
 
     @property
     def views(self) -> str:
@@ -106,12 +113,6 @@ class ModelCard:
         """SHA-256 of the weights of each network in the artefact, hexadecimal."""
         count = sum(name.endswith(WEIGHTS.partition(".")[2]) for name in self.files)
         return tuple(self.files[file_of(WEIGHTS, network)] for network in range(count))
-
-    @property
-    def averaged(self) -> str:
-        """Which networks are averaged, as text for people; empty where there is one."""
-        sharing = " that share the planes" if self.inference.share_planes else ""
-        return self.ensemble and f"{self.ensemble}{sharing}"
 
     @property
     def ensemble(self) -> str:

@@ -88,7 +88,7 @@ class Prepared:
 class Window:
     """Where a batch lies.
 
-    indices : its slices, in the volume; `box` : rows and columns of them;
+    indices : its slices, in the volume; `box` : rows and columns of them that are asked for;
     batch : cuts them out of (batch, rows, columns)
     """
 
@@ -282,7 +282,7 @@ def mirrored_slices(volume: np.ndarray, plane: Plane) -> np.ndarray:
 
 def slice_batches(
     volume: np.ndarray,
-    brain: np.ndarray,
+    wanted: np.ndarray,
     parameters: Preprocessing,
     plane: Plane,
     shapes: Sequence[tuple[int, int]],
@@ -291,33 +291,51 @@ def slice_batches(
 ) -> Iterator[tuple[np.ndarray, Window]]:
     """Yield network inputs (batch, H, W, C) float32 and what they show, in the order of slices.
 
-    `volume` is (X, Y, Z, 4), quickest in float32, `brain` (X, Y, Z); `seen` are the slices that are
-    taken, all unless told. Of each batch only the rows and columns with brain are taken, in its slices and those
-    between, centred in the first of `shapes` that holds them: towards the top of a head that is
-    half the work. Slices without brain are left out. The last batch is filled up with empty slices.
+    `volume` is (X, Y, Z, 4), quickest in float32, `wanted` (X, Y, Z) says of which voxels answers
+    are: of the brain, or of a part of it; `seen` are the slices that are taken, all unless told. Of
+    each batch only the rows and columns with such voxels are asked for, in its slices and those
+    between, in the middle of the first of `shapes` that holds them: towards the top of a head that
+    is half the work. What the scan has around them fills the shape. Slices without such voxels are
+    left out. The last batch is filled up with empty slices.
     """
-    brain = np.ascontiguousarray(as_slices(brain, plane))
-    seen = range(len(brain)) if seen is None else seen
+    wanted = np.ascontiguousarray(as_slices(wanted, plane))
+    seen = range(len(wanted)) if seen is None else seen
     for start in range(0, len(seen), batch):
         taken = seen[start : start + batch]
-        inside = brain[max(0, taken[0] - seen.step + 1) : taken[-1] + seen.step].any(axis=0)
+        inside = wanted[max(0, taken[0] - seen.step + 1) : taken[-1] + seen.step].any(axis=0)
         if not inside.any():
             continue
         box = bounding_box(inside)
-        size = tuple(cut.stop - cut.start for cut in box)
-        shape = fitting_shape(size, shapes)
-        where = centred(size, shape)
+        shape = fitting_shape(tuple(cut.stop - cut.start for cut in box), shapes)
+        starts = centred(box, shape)
         inputs = np.zeros((batch, *shape, parameters.channels), np.float32)
         by_slice = inputs.reshape(*inputs.shape[:3], parameters.slices, len(MODALITIES))
+        around, where = overlap(starts, shape, inside.shape)
         for row, index in enumerate(taken):
-            fill_slice(by_slice[row, *where], volume, index, parameters, plane, box)
-        yield inputs, Window(taken, box, (slice(0, len(taken)), *where))
+            fill_slice(by_slice[row, *where], volume, index, parameters, plane, around)
+        asked = (slice(a.start - b, a.stop - b) for a, b in zip(box, starts, strict=True))
+        yield inputs, Window(taken, box, (slice(0, len(taken)), *asked))
 
 
-def centred(size: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """Return where an array of `size` lies when centred in a larger `shape`."""
-    starts = [(outer - inner) // 2 for inner, outer in zip(size, shape, strict=True)]
-    return tuple(slice(a, a + inner) for a, inner in zip(starts, size, strict=True))
+def centred(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return where a larger `shape` starts that has `box` in its middle; may be below 0."""
+    return tuple(
+        cut.start - (length - (cut.stop - cut.start)) // 2
+        for cut, length in zip(box, shape, strict=True)
+    )
+
+
+def overlap(
+    starts: tuple[int, ...], shape: tuple[int, ...], outer: tuple[int, ...]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return what of an array of size `outer` a window covers, and where in the window that is.
+
+    The window starts at `starts` and has the size `shape`; it may reach beyond the array.
+    """
+    ends = [min(a + length, end) for a, length, end in zip(starts, shape, outer, strict=True)]
+    covered = tuple(slice(max(0, a), end) for a, end in zip(starts, ends, strict=True))
+    within = tuple(slice(c.start - a, c.stop - a) for c, a in zip(covered, starts, strict=True))
+    return covered, within
 
 
 def fitting_shape(size: tuple[int, int], shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:

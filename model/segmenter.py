@@ -81,7 +81,7 @@ class Segmenter:
     @property
     def device(self) -> str:
         """What ran, as text for people: the engine's device, networks and views that it averaged."""
-        parts = (self._engine.device, self.card.averaged, self.card.inference.views)
+        parts = (self._engine.device, self.card.ensemble, self.card.inference.views)
         return "; ".join(filter(None, parts))
 
     def warm_up(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -12,7 +12,6 @@ from model.card import ModelCard
 from model.engines import Engine
 from model.labels import CLASSES
 from model.preprocess import (
-    PLANES,
     Plane,
     Prepared,
     Window,
@@ -24,8 +23,8 @@ from model.preprocess import (
 
 # Axial slices that are worked on at once: a few megabytes, which caches hold.
 PART = 8
-# Slices further than this from where the first plane suspects tumour are not looked at again.
-ATTENTION_MARGIN = 4
+# Edge in voxels of the cubes in which suspected tumour is looked at again, with those around them.
+ATTENTION_CUBE = 8
 
 
 @dataclass(frozen=True)
@@ -53,79 +52,72 @@ class Views:
         """
         inference, weights = self.card.inference, self.card.postprocessing.class_weights
         views = views_of(self.card)
-        first = sum(view.plane == inference.planes[0] for view in views)
+        first = sum(view.plane == inference.planes[0] and view.network == 0 for view in views)
         # Once for all slices: converting each of them three times takes longer.
-        prepared = replace(prepared, volume=prepared.volume.astype(np.float32))
-        mean = Mean.of(prepared.volume.shape[:3])
-        region = (slice(None),) * 3
+        volume = prepared.volume.astype(np.float32)
+        mean = Mean.of(volume.shape[:3])
+        wanted = prepared.brain
 
         def advance_in(number: int, fraction: float) -> None:
             advance((number + fraction) / len(views))
 
         for number, view in enumerate(views):
             if number == first and inference.attention:
-                region = mean.tumour_box(inference.attention)
-            if region is None:
+                wanted = prepared.brain & mean.suspected(inference.attention)
+            if not wanted.any():
                 break
-            self._add_view(prepared, view, region, mean, partial(advance_in, number))
+            self._add_view(volume, wanted, view, mean, partial(advance_in, number))
         return mean.chosen(weights)
 
     def _add_view(
         self,
-        prepared: Prepared,
+        volume: np.ndarray,
+        wanted: np.ndarray,
         view: View,
-        region: tuple[slice, slice, slice],
         mean: "Mean",
         advance: Callable[[float], None],
     ) -> None:
-        """Add the probabilities of one view to `mean`, of the slices in `region` (X, Y, Z).
+        """Add the probabilities that one view of (X, Y, Z, 4) gives to voxels that are `wanted`.
 
         Slices between those that the network saw get shares of their neighbours' probabilities.
         """
         interval, step = self.card.inference.interval, -1 if view.mirror else 1
+        volume, wanted = volume[::step], wanted[::step]
         into, counted = (
             as_slices(array[::step], view.plane) for array in (mean.total, mean.counted)
         )
-        start, stop, _ = region[PLANES[view.plane][0]].indices(len(into))
-        if view.mirror and view.plane == "sagittal":
-            start, stop = len(into) - stop, len(into) - start
-        seen = range(start, stop, interval)
-        weights = np.zeros(len(into), np.float32)
-        for index in seen:
-            for other, share in shares(index, interval, len(into)):
-                weights[other] += share
-        counted += weights.reshape(-1, 1, 1, 1)
+        (slices,) = bounding_box(as_slices(wanted, view.plane).any(axis=(1, 2)))
+        seen = range(slices.start, slices.stop, interval)
 
         def receive(window: Window, result: np.ndarray) -> None:
             for index, found in zip(window.indices, result[window.batch], strict=True):
                 for other, share in shares(index, interval, len(into)):
                     into[other][*window.box] += found if share == 1 else found * np.float32(share)
+                    counted[other][*window.box] += np.float32(share)
 
-        volume, brain = prepared.volume[::step], prepared.brain[::step]
-        self._infer_view(volume, brain, view, seen, receive, advance)
+        self._infer_view(volume, wanted, view, seen, receive, advance)
 
     def _infer_view(
         self,
         volume: np.ndarray,
-        brain: np.ndarray,
+        wanted: np.ndarray,
         view: View,
         seen: range,
         receive: Callable[[Window, np.ndarray], None],
         advance: Callable[[float], None],
     ) -> None:
-        """Run the view's network on the slices `seen` of (X, Y, Z, 4) in its plane.
+        """Run the view's network on the slices `seen` of (X, Y, Z, 4), where voxels are `wanted`.
 
         Calls `receive(window, probabilities (batch, rows, columns, classes))` batch by batch, and
         `advance` with the share that is done.
         """
-        shapes = self.card.inference.shapes
         windows: list[Window] = []
         finished = 0
 
         def inputs() -> Iterator[np.ndarray]:
-            parameters, batch = self.card.preprocessing, self.engine.batch
+            parameters, engine = self.card.preprocessing, self.engine
             for inputs, window in slice_batches(
-                volume, brain, parameters, view.plane, shapes, batch, seen
+                volume, wanted, parameters, view.plane, engine.shapes, engine.batch, seen
             ):
                 windows.append(window)
                 yield inputs
@@ -141,17 +133,9 @@ class Views:
 
 
 def views_of(card: ModelCard) -> list[View]:
-    """Return the views that the card averages, plane by plane.
-
-    Where networks share the planes, each sees one of its own and the last all that are left.
-    """
-    inference, last = card.inference, card.networks - 1
-    views = []
-    for number, plane in enumerate(inference.planes):
-        networks = [min(number, last)] if inference.share_planes else range(card.networks)
-        mirrors = (False, True) if inference.flip else (False,)
-        views += [View(plane, *pair) for pair in product(networks, mirrors)]
-    return views
+    """Return the views that the card averages, plane by plane."""
+    mirrors = (False, True) if card.inference.flip else (False,)
+    return [View(*view) for view in product(card.inference.planes, range(card.networks), mirrors)]
 
 
 @dataclass(frozen=True)
@@ -159,7 +143,8 @@ class Mean:
     """Class probabilities that are being averaged.
 
     total : (X, Y, Z, classes) float32, their sum
-    counted : (X, Y, Z, 1) float32, how often each voxel counts in it
+    counted : (X, Y, Z, 1) float32, how often each voxel counts in it; never quite 0, so that what no
+        view was asked about divides to 0
     """
 
     total: np.ndarray
@@ -167,12 +152,15 @@ class Mean:
 
     @classmethod
     def of(cls, shape: tuple[int, int, int]) -> "Mean":
-        return cls(slice_major((*shape, CLASSES), np.float32), slice_major((*shape, 1), np.float32))
+        total, counted = (slice_major((*shape, count), np.float32) for count in (CLASSES, 1))
+        counted[:] = np.finfo(np.float32).tiny
+        return cls(total, counted)
 
-    def tumour_box(self, probability: float) -> tuple[slice, slice, slice] | None:
-        """Return the box, ATTENTION_MARGIN wider, of where tumour is at least this probable.
+    def suspected(self, probability: float) -> np.ndarray:
+        """Say of which voxels more should be learnt, (X, Y, Z) bool.
 
-        None where it is nowhere.
+        Those are the cubes of ATTENTION_CUBE voxels that hold one where tumour is at least this
+        probable, and the cubes around them.
         """
         # Axial slices lie in one piece each.
         slices, counted = as_slices(self.total, "axial"), as_slices(self.counted, "axial")
@@ -183,12 +171,7 @@ class Mean:
             found[part] = tumour >= probability * counted[part, ..., 0]
 
         _by_parts(look, len(found))
-        if not found.any():
-            return None
-        return tuple(
-            slice(max(0, cut.start - ATTENTION_MARGIN), cut.stop + ATTENTION_MARGIN)
-            for cut in bounding_box(found.transpose(1, 2, 0))
-        )
+        return near(found, ATTENTION_CUBE).transpose(1, 2, 0)
 
     def chosen(self, weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence, (X, Y, Z) uint8; see the function `winners`."""
@@ -208,6 +191,21 @@ def _by_parts(work: Callable[[slice], None], length: int) -> None:
     """Call `work` with slices that make up `length`, on all cores."""
     with ThreadPoolExecutor() as pool:
         list(pool.map(work, [slice(start, start + PART) for start in range(0, length, PART)]))
+
+
+def near(found: np.ndarray, edge: int) -> np.ndarray:
+    """Return the cubes of `edge` voxels of a bool volume that hold True, and those around them."""
+    padded = np.pad(found, [(0, -length % edge) for length in found.shape])
+    blocks = [part for length in padded.shape for part in (length // edge, edge)]
+    cubes = padded.reshape(blocks).any(axis=(1, 3, 5))
+    for axis in range(cubes.ndim):
+        along = cubes.swapaxes(0, axis)
+        before, after = along[:-1].copy(), along[1:].copy()
+        along[1:] |= before
+        along[:-1] |= after
+    for axis in range(cubes.ndim):
+        cubes = cubes.repeat(edge, axis)
+    return cubes[tuple(slice(length) for length in found.shape)]
 
 
 def shares(index: int, interval: int, count: int) -> Iterator[tuple[int, float]]:

@@ -37,6 +37,8 @@ from training.settings import Settings, merged, parse, read_toml
 from training.train import run as train
 
 HERE = Path(__file__).parent
+# What changes times alone.
+BATCHING = ("shapes", "gpu_shapes", "batch", "gpu_batch")
 
 
 @dataclass(frozen=True)
@@ -123,14 +125,13 @@ def read_experiments(config: dict[str, Any], folder: Path) -> dict[str, Experime
 def is_result_of(result: dict, experiment: Experiment) -> bool:
     """Say whether a result that was kept, or {}, is that of `experiment`.
 
-    Settings that came later count as their defaults, which are what was done before. Sizes and
-    counts of slices run together change times alone.
+    Settings that came later count as their defaults, which are what was done before.
     """
     if not result:
         return False
-    inference = experiment.inference
-    batching = {name: getattr(inference, name) for name in ("shapes", "warm_shapes", "batch")}
+    batching = {name: getattr(experiment.inference, name) for name in BATCHING}
     recorded = merged(result["settings"], {"inference": batching})
+    recorded["inference"].pop("warm_shapes", None)
     return parse(Experiment, recorded) == experiment
 
 

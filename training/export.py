@@ -78,12 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=float,
         default=0.0,
         metavar="PROBABILITY",
-        help="planes after the first are looked at only near tumour at least this probable",
-    )
-    parser.add_argument(
-        "--share-planes",
-        action="store_true",
-        help="each of several networks sees planes of its own",
+        help="views after the first are of what lies near tumour at least this probable",
     )
     parser.add_argument("--flip", action="store_true", help="average with the mirrored prediction")
     parser.add_argument(
@@ -107,7 +102,6 @@ def main(arguments: list[str] | None = None) -> int:
         interval=options.interval,
         attention=options.attention,
         flip=options.flip,
-        share_planes=options.share_planes,
     )
     postprocessing = Postprocessing(
         class_weights=tuple(options.class_weights),

@@ -201,7 +201,7 @@ def averaged_text(card: ModelCard) -> str:
     """Return a sentence on the networks whose probabilities are averaged; empty for one."""
     if not card.ensemble:
         return ""
-    return f" Its probabilities are the mean of {card.averaged},\neach trained on its own."
+    return f" Its probabilities are the mean of {card.ensemble},\neach trained on its own."
 
 
 def attention_text(inference: Inference) -> str:

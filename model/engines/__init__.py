@@ -15,11 +15,16 @@ DeviceName = Literal["auto", "gpu", "cpu"]
 
 
 class Engine(Protocol):
-    """`name` and `device` say what runs; `device` is text for people, `batch` slices per call."""
+    """What runs the networks.
+
+    `device` is text for people, `batch` slices per call, `shapes` the in-plane sizes (rows,
+    columns) that it is best at, by area.
+    """
 
     name: str
     device: str
     batch: int
+    shapes: tuple[tuple[int, int], ...]
 
     def run(
         self,
@@ -66,10 +71,9 @@ def load_engine(
 
 
 def warm_up(engine: Engine, card: ModelCard, network: int = 0) -> None:
-    """Run one of the networks once on each shape that the card wants ready."""
-    inference = card.inference
-    shapes = inference.shapes[: inference.warm_shapes]
-    batches = (np.zeros((engine.batch, *shape, card.channels), np.float32) for shape in shapes)
+    """Run one of the networks once on each of the engine's shapes."""
+    shapes = [(engine.batch, *shape, card.channels) for shape in engine.shapes]
+    batches = (np.zeros(shape, np.float32) for shape in shapes)
     engine.run(batches, lambda index, probabilities: None, network)
 
 

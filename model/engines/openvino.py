@@ -1,6 +1,6 @@
 """The networks on a CPU through OpenVINO, in bfloat16 where the processor has it."""
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,20 +11,22 @@ from model.card import OPENVINO, OPENVINO_BIN, ModelCard, file_of, verified
 
 
 class OpenVinoEngine:
-    """Asynchronous inference; each network is compiled once for an input shape, and kept."""
+    """Asynchronous inference.
+
+    Each network is compiled once for all shapes: as quick as a network for each of them, quicker
+    where shapes change from batch to batch, and compiled in the time that one takes.
+    """
 
     name = "openvino"
 
     def __init__(self, folder: Path, card: ModelCard):
         self._core = ov.Core()
-        self._models = [self._read(folder, card, network) for network in range(card.networks)]
-        self._compiled: dict[tuple[int, tuple[int, ...]], ov.CompiledModel] = {}
-        self.batch = card.inference.batch
-        shape = (self.batch, *card.inference.shapes[0], card.channels)
-        compiled = self._compile(0, shape)
+        self.batch, self.shapes = card.inference.batch, card.inference.shapes
+        self._networks = [self._compile(folder, card, network) for network in range(card.networks)]
+        first = self._networks[0]
         # One more than are computed at once, so that the next is there when one ends.
-        self._at_once = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
-        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self._at_once = first.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
+        precision = first.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
         self.device = f"CPU: {processor}, {precision}"
 
@@ -36,45 +38,32 @@ class OpenVinoEngine:
     ) -> None:
         # No callbacks of OpenVINO's: its threads would want Python's lock to let go of them, and
         # whoever frees a network waits for those threads with that lock in hand.
-        idle: dict[tuple[int, ...], list[ov.InferRequest]] = defaultdict(list)
-        running: deque[tuple[int, tuple[int, ...], ov.InferRequest]] = deque()
+        idle: list[ov.InferRequest] = []
+        running: deque[tuple[int, ov.InferRequest]] = deque()
 
         def finish_first() -> None:
-            index, shape, request = running.popleft()
+            index, request = running.popleft()
             request.wait()
             receive(index, request.get_output_tensor().data)
-            idle[shape].append(request)
+            idle.append(request)
 
         try:
             for index, batch in enumerate(batches):
                 if len(running) == self._at_once:
                     finish_first()
-                requests = idle[batch.shape]
-                request = (
-                    requests.pop()
-                    if requests
-                    else self._compile(network, batch.shape).create_infer_request()
-                )
+                request = idle.pop() if idle else self._networks[network].create_infer_request()
                 request.start_async({0: batch})
-                running.append((index, batch.shape, request))
+                running.append((index, request))
             while running:
                 finish_first()
         finally:
             # Also before an error leaves: nothing may go on computing for nobody.
-            for _, _, request in running:
+            for _, request in running:
                 request.wait()
 
-    def _read(self, folder: Path, card: ModelCard, network: int) -> ov.Model:
+    def _compile(self, folder: Path, card: ModelCard, network: int) -> ov.CompiledModel:
         # OpenVINO opens the .bin beside the .xml by itself, so both are verified first.
         verified(folder, card, file_of(OPENVINO_BIN, network))
-        return self._core.read_model(verified(folder, card, file_of(OPENVINO, network)))
-
-    def _compile(self, network: int, shape: tuple[int, ...]) -> ov.CompiledModel:
-        key = network, shape
-        if key not in self._compiled:
-            model = self._models[network].clone()
-            model.reshape(shape)
-            self._compiled[key] = self._core.compile_model(
-                model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}
-            )
-        return self._compiled[key]
+        model = self._core.read_model(verified(folder, card, file_of(OPENVINO, network)))
+        model.reshape([self.batch, -1, -1, card.channels])
+        return self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})

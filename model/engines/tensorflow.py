@@ -31,7 +31,9 @@ class TensorFlowEngine:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         self._where = "/GPU:0" if gpus else "/CPU:0"
-        self.batch = card.inference.gpu_batch if gpus else card.inference.batch
+        inference = card.inference
+        self.batch = inference.gpu_batch if gpus else inference.batch
+        self.shapes = inference.gpu_shapes if gpus else inference.shapes
         policy = "mixed_float16" if gpus else "float32"
         previous = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)

@@ -172,10 +172,7 @@ def test_delete(app, client, upload, assert_nothing_kept):
 
 def test_about_tells_of_networks_that_are_averaged(client, app, monkeypatch):
     card = app.extensions["model"].card
-    inference = replace(card.inference, share_planes=False)
-    one, two = (
-        SimpleNamespace(card=replace(card, networks=count, inference=inference)) for count in (1, 2)
-    )
+    one, two = (SimpleNamespace(card=replace(card, networks=count)) for count in (1, 2))
     monkeypatch.setitem(app.extensions, "model", one)
     text = client.get("/about").text
     assert f"{card.architecture}</dd>" in text and "the mean of" not in text

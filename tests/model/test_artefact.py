@@ -85,7 +85,7 @@ def test_a_card_without_a_count_is_of_one_network(copy):
     assert (card.networks, card.ensemble) == (1, "")
     (copy / CARD).write_text(json.dumps(fields | {"networks": 2}))
     card = read_card(copy)
-    assert (card.ensemble, card.averaged) == ("two networks", "two networks that share the planes")
+    assert card.ensemble == "two networks"
 
 
 def test_the_checksum_is_that_of_all_weights(copy):

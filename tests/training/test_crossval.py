@@ -145,7 +145,7 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         count = 2
         run = [1]
         [base.inference]
-        warm_shapes = 1
+        shapes = [[96, 128], [128, 160]]
         [experiment.base]
         question = "Does it run?"
         decision = "It does."

@@ -25,7 +25,7 @@ from training.settings import Settings
 from training.train import provenance
 
 # Small ones, so that little is compiled.
-SHAPES = Inference(shapes=((32, 64), (64, 64)), warm_shapes=1)
+SHAPES = Inference(shapes=((32, 64), (64, 64)), gpu_shapes=((64, 64),))
 SPLIT = {"train": ["one"], "validation": [], "test": ["two"]}
 
 
@@ -158,8 +158,6 @@ def test_the_model_card_tells_how_many_networks_are_averaged(tmp_path):
     one = export.make_card([finished(tmp_path / "run")], Preprocessing())
     two = replace(one, networks=2)
     assert averaged_text(one) == "" and "two networks,\n" in averaged_text(two)
-    sharing = replace(two, inference=replace(two.inference, share_planes=True))
-    assert "two networks that share the planes" in averaged_text(sharing)
     before, after = (size_table(card).splitlines() for card in (one, two))
     assert after[:-1] == before and after[-1].startswith("| MobileUNet, two networks |")
     count = 2 * mobile_unet(12).count_params()
