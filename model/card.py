@@ -31,8 +31,8 @@ COUNTS = {2: "two", 3: "three", 4: "four"}
 class Inference:
     """How the networks are run.
 
-    shapes : in-plane sizes (rows, columns) tried in order on a CPU, by area; each is run once ahead
-        of the first case, and a brain at 1 mm needs no others
+    shapes : in-plane sizes (rows, columns) tried in order on a CPU, by area; a brain at 1 mm needs no
+        others
     gpu_shapes : the same on a GPU: few, since each is compiled, which takes seconds
     batch : slices per call on a CPU; few, so that what is computed on stays in its caches
     gpu_batch : the same on a GPU, which many keep busy

@@ -136,6 +136,14 @@ def mean_lesion_wise(cases: dict[str, dict]) -> dict[str, dict[str, float]]:
     return result
 
 
+def title_of(result: dict) -> str:
+    """Return what was done to the cases before they were scored, as text for people."""
+    without, edges = result["without"], result["voxels_mm"]
+    lacking = f" without {TITLES[without]}" if without else ""
+    resampled = f" at {' x '.join(f'{edge:g}' for edge in edges)} mm" if edges else ""
+    return f"Cases{lacking}{resampled}"
+
+
 def show(result: dict) -> None:
     """Print Dice by case, and the means of every score."""
     console = Console()
@@ -144,7 +152,7 @@ def show(result: dict) -> None:
         *[f"Dice {short}" for short in SHORT],
         "accuracy",
         "s",
-        title=f"Cases without {TITLES[result['without']]}" if result["without"] else "Cases",
+        title=title_of(result),
     )
     for name, scores in result["cases"].items():
         dice = [f"{scores['regions'][short]['dice']:.3f}" for short in SHORT]

@@ -188,7 +188,7 @@ def describe(card: ModelCard) -> dict:
         "denoise": on[card.preprocessing.denoise],
         "n4": on[card.preprocessing.bias_correction],
         "views": card.inference.views,
-        "attention": attention_text(card.inference),
+        "attention": attention_text(card),
         "averaged": averaged_text(card),
         "flip": on[card.inference.flip],
         "post": post_text(post),
@@ -204,13 +204,15 @@ def averaged_text(card: ModelCard) -> str:
     return f" Its probabilities are the mean of {card.ensemble},\neach trained on its own."
 
 
-def attention_text(inference: Inference) -> str:
-    """Return what later planes leave out, as the end of a list of views."""
+def attention_text(card: ModelCard) -> str:
+    """Return what later views leave out, as the end of a list of views."""
+    inference = card.inference
     first, *others = inference.planes
-    if not (inference.attention and others):
+    if not (inference.attention and (others or card.ensemble)):
         return ""
+    one = f"the first network's {first} ones" if card.ensemble else f"{first} ones"
     return (
-        f" ({' and '.join(others)} ones only near where {first} ones give tumour a probability of "
+        f" (all but {one} only near where those give tumour a probability of "
         f"{inference.attention:g})"
     )
 

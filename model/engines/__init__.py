@@ -18,13 +18,14 @@ class Engine(Protocol):
     """What runs the networks.
 
     `device` is text for people, `batch` slices per call, `shapes` the in-plane sizes (rows,
-    columns) that it is best at, by area.
+    columns) that it is best at, by area, `warm_shapes` those that are run once before the first case.
     """
 
     name: str
     device: str
     batch: int
     shapes: tuple[tuple[int, int], ...]
+    warm_shapes: tuple[tuple[int, int], ...]
 
     def run(
         self,
@@ -71,8 +72,8 @@ def load_engine(
 
 
 def warm_up(engine: Engine, card: ModelCard, network: int = 0) -> None:
-    """Run one of the networks once on each of the engine's shapes."""
-    shapes = [(engine.batch, *shape, card.channels) for shape in engine.shapes]
+    """Run one of the networks once on each shape that the engine wants warm."""
+    shapes = [(engine.batch, *shape, card.channels) for shape in engine.warm_shapes]
     batches = (np.zeros(shape, np.float32) for shape in shapes)
     engine.run(batches, lambda index, probabilities: None, network)
 

@@ -22,6 +22,7 @@ class OpenVinoEngine:
     def __init__(self, folder: Path, card: ModelCard):
         self._core = ov.Core()
         self.batch, self.shapes = card.inference.batch, card.inference.shapes
+        self.warm_shapes = self.shapes
         self._networks = [self._compile(folder, card, network) for network in range(card.networks)]
         first = self._networks[0]
         # One more than are computed at once, so that the next is there when one ends.

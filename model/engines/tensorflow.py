@@ -34,6 +34,8 @@ class TensorFlowEngine:
         inference = card.inference
         self.batch = inference.gpu_batch if gpus else inference.batch
         self.shapes = inference.gpu_shapes if gpus else inference.shapes
+        # A shape takes seconds; on a CPU, where there are many, the others come as they are needed.
+        self.warm_shapes = inference.gpu_shapes
         policy = "mixed_float16" if gpus else "float32"
         previous = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)
