@@ -85,9 +85,9 @@ class Segmenter:
         return "; ".join(filter(None, parts))
 
     def warm_up(self) -> None:
-        """Run networks after the first once, which is needed first and was run when it was loaded."""
-        for network in range(1, self.card.networks):
-            warm_up(self._engine, self.card, network)
+        """Run every network once on each usual shape, of which few were run when it was loaded."""
+        for network in range(self.card.networks):
+            warm_up(self._engine, self.card, self._engine.warm_shapes, network)
 
     def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
         """Segment one case. Raises CaseError `no_brain`."""

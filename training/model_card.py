@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.card import DEFAULT_DIR, Inference, ModelCard, read_card
+from model.card import DEFAULT_DIR, ModelCard, read_card
 from model.labels import REGIONS
 from model.postprocess import Postprocessing
 from training.card_tables import (

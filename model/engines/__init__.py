@@ -12,6 +12,8 @@ from model.errors import ModelError
 
 EngineName = Literal["auto", "tensorflow", "openvino"]
 DeviceName = Literal["auto", "gpu", "cpu"]
+# The largest shapes, which whole heads need; windows near tumour, which are smaller, come later.
+WARM_AT_LOAD = 3
 
 
 class Engine(Protocol):
@@ -67,14 +69,15 @@ def load_engine(
         loaded = TensorFlowEngine(folder, card, device)
     else:
         raise ModelError("TensorFlow is not installed: install the `tensorflow` extra.")
-    warm_up(loaded, card)
+    warm_up(loaded, card, loaded.warm_shapes[-WARM_AT_LOAD:])
     return loaded
 
 
-def warm_up(engine: Engine, card: ModelCard, network: int = 0) -> None:
-    """Run one of the networks once on each shape that the engine wants warm."""
-    shapes = [(engine.batch, *shape, card.channels) for shape in engine.warm_shapes]
-    batches = (np.zeros(shape, np.float32) for shape in shapes)
+def warm_up(
+    engine: Engine, card: ModelCard, shapes: Iterable[tuple[int, int]], network: int = 0
+) -> None:
+    """Run one of the networks once on each of the shapes (rows, columns)."""
+    batches = (np.zeros((engine.batch, *shape, card.channels), np.float32) for shape in shapes)
     engine.run(batches, lambda index, probabilities: None, network)
 
 

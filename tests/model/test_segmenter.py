@@ -8,7 +8,6 @@ import pytest
 
 from model.card import Inference
 from model.case import Case, find_case_files, load_case
-from model.engines import warm_up
 from model.geometry import from_canonical
 from model.notices import missing_warning
 from model.postprocess import Postprocessing
@@ -188,7 +187,7 @@ def test_networks_are_averaged(segmenter, demo_case, networks, region, confidenc
     assert set(np.unique(result.confidence[result.labels > 0])) == {confidence}
 
 
-def test_later_networks_are_warmed_up_after_the_first(segmenter):
+def test_all_networks_are_warmed_up_on_all_usual_shapes(segmenter):
     class Recording(Threshold):
         def __init__(self):
             self.ran = []
@@ -198,7 +197,6 @@ def test_later_networks_are_warmed_up_after_the_first(segmenter):
 
     engine = Recording()
     card = dataclasses.replace(segmenter.card, networks=2)
-    warm_up(engine, card)
     Segmenter(card, engine).warm_up()
     assert engine.ran == [(network, shape) for network in (0, 1) for shape in engine.warm_shapes]
 
