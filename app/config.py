@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     )
     quality: Literal["accurate", "fast"] = Field(
         "accurate",
-        description="`accurate` averages all slice directions that the model card names, `fast` "
-        "takes the first alone: quicker, at a cost in accuracy that the model card states.",
+        description="`accurate` averages all networks and slice directions that the model card names, "
+        "`fast` takes the first of each: quicker, at a cost in accuracy that the model card states.",
     )
     label_convention: Literal["brats2021", "brats2023"] = Field(
         "brats2021",

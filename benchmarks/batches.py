@@ -23,7 +23,7 @@ def measure_batches(case_dir: Path, engine: EngineName, repeats: int) -> list[Me
     for batch in BATCHES:
         sized = replace(card, inference=replace(card.inference, batch=batch, gpu_batch=batch))
         loaded = load_engine(DEFAULT_DIR, sized, engine)
-        inputs = network_inputs(case, sized, batch)
+        inputs = network_inputs(case, sized, loaded)
         work = partial(loaded.run, inputs, lambda index, result: None)
         with Utilisation() as used:
             time_s = timed("", work, repeats)

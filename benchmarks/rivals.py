@@ -37,11 +37,11 @@ def measure_rivals(case_dir: Path, ours: list[Measurement], repeats: int) -> lis
 
     card = read_card(DEFAULT_DIR)
     paths = find_case_files(case_dir)
-    batches = network_inputs(load_case(paths), card, card.inference.batch)
+    engines = {name: load_engine(DEFAULT_DIR, card, name, "cpu") for name in ENGINES}
+    batches = network_inputs(load_case(paths), card, engines["openvino"])
     slices = len(batches) * card.inference.batch
     network = NETWORKS[card.architecture](card.channels)
     network.load_weights(verified(DEFAULT_DIR, card, WEIGHTS))
-    engines = {name: load_engine(DEFAULT_DIR, card, name, "cpu") for name in ENGINES}
     times = {
         name: timed(
             f"network, {name} engine",

@@ -13,7 +13,7 @@ from app import overlay
 from benchmarks.report import Measurement, timed
 from model.card import ModelCard
 from model.case import Case, find_case_files, load_case
-from model.engines import EngineName
+from model.engines import Engine, EngineName
 from model.modalities import MODALITIES
 from model.nifti import write_mask, write_scan
 from model.phantom import make_case
@@ -47,7 +47,7 @@ def measure_serving(
     fast = segmenters["fast"]
     card, paths = fast.card, find_case_files(case_dir)
     case = load_case(paths)
-    batches = network_inputs(case, card, fast._engine.batch)
+    batches = network_inputs(case, card, fast._engine)
     slices = len(batches) * fast._engine.batch
     network = timed(
         "network, one plane",
@@ -83,12 +83,12 @@ def measure_serving(
     ]
 
 
-def network_inputs(case: Case, card: ModelCard, batch: int) -> list[np.ndarray]:
-    """Return the batches (`batch`, H, W, C) that the network sees of a case's axial slices."""
+def network_inputs(case: Case, card: ModelCard, engine: Engine) -> list[np.ndarray]:
+    """Return the batches (B, H, W, C) that a network sees of a case's axial slices in `engine`."""
     parameters = card.preprocessing
     prepared = prepare(case, parameters)
     batches = slice_batches(
-        prepared.volume, prepared.brain, parameters, "axial", card.inference.shapes, batch
+        prepared.volume, prepared.brain, parameters, "axial", engine.shapes, engine.batch
     )
     return [batch for batch, _ in batches]
 

@@ -59,7 +59,13 @@ class Inference:
         (160, 160),
         (160, 192),
     )
-    gpu_shapes: tuple[tuple[int, int], ...] = ((96, 128), (128, 160), (160, 192))
+    gpu_shapes: tuple[tuple[int, int], ...] = (
+        (96, 128),
+        (128, 160),
+        (160, 192),
+        (192, 224),
+        (256, 256),
+    )
     batch: int = 2
     gpu_batch: int = 32
     planes: tuple[Plane, ...] = ("axial",)
@@ -127,6 +133,8 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / CARD
     try:
         fields = json.loads(path.read_text())
+        # Cards of versions before 0.5 have it.
+        fields["inference"].pop("warm_shapes", None)
         card = ModelCard(
             **fields
             | {
@@ -141,7 +149,7 @@ def read_card(folder: Path) -> ModelCard:
             f"There is no model in {folder}: {CARD} is missing. "
             "Train and export one, or point BTS_MODEL_DIR at one."
         ) from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path} is damaged or of another version: {error!r}") from error
     if card.format != FORMAT or card.modalities != MODALITIES:
         raise ModelError(f"{path} is of another version than this program.")

@@ -52,11 +52,11 @@ def progress_table(networks: list[list[dict]], results: list[dict]) -> str:
     Last comes that of all networks together, where there are several.
     """
     by_weights = {tuple(result["model"]["weights"]): result for result in results}
-    titles = {
-        (part["weights"],): f"network {network}, part {number}"
-        for network, parts in enumerate(networks, start=1)
-        for number, part in enumerate(parts, start=1)
-    }
+    titles: dict[tuple[str, ...], str] = {}
+    for network, parts in enumerate(networks, start=1):
+        for number, part in enumerate(parts, start=1):
+            # A part that networks share is the first one's.
+            titles.setdefault((part["weights"],), f"network {network}, part {number}")
     titles.setdefault(tuple(parts[-1]["weights"] for parts in networks), "all networks")
     rows = []
     for weights, title in titles.items():

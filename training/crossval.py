@@ -131,6 +131,7 @@ def is_result_of(result: dict, experiment: Experiment) -> bool:
         return False
     batching = {name: getattr(experiment.inference, name) for name in BATCHING}
     recorded = merged(result["settings"], {"inference": batching})
+    # What it said of times has gone since.
     recorded["inference"].pop("warm_shapes", None)
     return parse(Experiment, recorded) == experiment
 

@@ -36,7 +36,7 @@ patient. An empty result does not mean that there is nothing to find.
 {title}: a U-Net whose encoder is MobileNetV2, pre-trained on ImageNet, with skip connections, a
 feature pyramid and a decoder of separable convolutions. It sees {views}{attention}, at 1 mm with
 {neighbours} neighbour on each side, of all four sequences ({channels} channels), and gives each voxel
-one of four classes.{averaged} Weights: SHA-256 `{checksum}`.
+one of four classes.{averaged} Checksum of the weights: `{checksum}`.
 
 {sizes}
 

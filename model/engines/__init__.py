@@ -12,7 +12,7 @@ from model.errors import ModelError
 
 EngineName = Literal["auto", "tensorflow", "openvino"]
 DeviceName = Literal["auto", "gpu", "cpu"]
-# The largest shapes, which whole heads need; windows near tumour, which are smaller, come later.
+# The largest of the usual shapes, which whole brains need; smaller windows near tumour come later.
 WARM_AT_LOAD = 3
 
 
@@ -20,7 +20,7 @@ class Engine(Protocol):
     """What runs the networks.
 
     `device` is text for people, `batch` slices per call, `shapes` the in-plane sizes (rows,
-    columns) that it is best at, by area, `warm_shapes` those that are run once before the first case.
+    columns) that it is best at, by area, `warm_shapes` the usual ones, run once at the start or soon after.
     """
 
     name: str

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.card import WEIGHTS, ModelCard, file_of, verified
+from model.engines import WARM_AT_LOAD
 from model.errors import ModelError
 from model.networks import NETWORKS
 
@@ -34,8 +35,9 @@ class TensorFlowEngine:
         inference = card.inference
         self.batch = inference.gpu_batch if gpus else inference.batch
         self.shapes = inference.gpu_shapes if gpus else inference.shapes
-        # A shape takes seconds; on a CPU, where there are many, the others come as they are needed.
-        self.warm_shapes = inference.gpu_shapes
+        # A shape takes seconds, so that those of heads, larger than brains, come as they are needed,
+        # and on a CPU, where there are many, others, too.
+        self.warm_shapes = inference.gpu_shapes[:WARM_AT_LOAD]
         policy = "mixed_float16" if gpus else "float32"
         previous = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)

@@ -77,9 +77,11 @@ def test_a_wrong_card_is_a_clear_error(copy, damage):
         Segmenter.load(copy)
 
 
-def test_a_card_without_a_count_is_of_one_network(copy):
+def test_a_card_of_an_earlier_version_is_of_one_network(copy):
     fields = json.loads((copy / CARD).read_text())
     fields.pop("networks", None)
+    fields["inference"]["warm_shapes"] = 3
+    fields["inference"].pop("gpu_shapes")
     (copy / CARD).write_text(json.dumps(fields))
     card = read_card(copy)
     assert (card.networks, card.ensemble) == (1, "")
