@@ -46,7 +46,7 @@ class Experiment:
     """One recipe: everything that its scores depend on, but for the data.
 
     then : further parts of the training, each going on from the weights of the one before
-    networks : how many are averaged, view by view; the n-th after the first is trained with all seeds n higher
+    others : all parts of further networks, whose probabilities are averaged with the first's
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -55,9 +55,14 @@ class Experiment:
     preprocessing: Preprocessing = Preprocessing()
     train: Settings = Settings()
     then: tuple[Settings, ...] = ()
-    networks: int = 1
+    others: tuple[tuple[Settings, ...], ...] = ()
     inference: Inference = Inference()
     postprocessing: Postprocessing = Postprocessing()
+
+    @property
+    def trainings(self) -> tuple[tuple[Settings, ...], ...]:
+        """All parts of each network's training."""
+        return ((self.train, *self.then), *self.others)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,22 +108,35 @@ def read_experiments(config: dict[str, Any], folder: Path) -> dict[str, Experime
     """Return the experiments by name: `[base]` with each one's changes.
 
     Where one has a `recipe`, its training is that of these files in `folder`, one after the other,
-    in place of the base's; a `share` below 1 shortens each. Raises ValueError.
+    in place of the base's; a `share` below 1 shortens each, and `every_part` changes each. One that
+    is the `mean_of` some before it averages the networks that they train. Raises ValueError.
     """
-    experiments = {}
+    experiments: dict[str, Experiment] = {}
     for name, table in config["experiment"].items():
         base = config.get("base", {})
         if parts := [read_toml(folder / path) for path in table.get("recipe", ())]:
-            share = table.get("share", 1)
+            share, changes = table.get("share", 1), table.get("every_part", {})
             parts = [
-                part | {"epochs": max(1, round(part.get("epochs", Settings.epochs) * share))}
+                merged(
+                    part,
+                    {"epochs": max(1, round(part.get("epochs", Settings.epochs) * share))},
+                    changes,
+                )
                 for part in parts
             ]
             base = base | {"train": parts[0], "then": parts[1:]}
         try:
-            experiments[name] = parse(Experiment, merged(base, table.get("change", {})))
+            experiment = parse(Experiment, merged(base, table.get("change", {})))
+            if averaged := table.get("mean_of"):
+                (first, *then), *others = (experiments[other].trainings[0] for other in averaged)
+                experiment = replace(
+                    experiment, train=first, then=tuple(then), others=tuple(others)
+                )
+        except KeyError as error:
+            raise ValueError(f"experiment {name}: no experiment {error} before it") from None
         except ValueError as error:
             raise ValueError(f"experiment {name}: {error}") from None
+        experiments[name] = experiment
     return experiments
 
 
@@ -150,10 +168,10 @@ def run_experiment(name: str, experiment: Experiment, options: argparse.Namespac
         runs, spent = train_fold(experiment, number, options)
         minutes += spent
         cases |= score_fold(experiment, number, runs, options)
-    patches = len(experiment.folds.run) * experiment.networks
-    patches *= sum(
+    patches = len(experiment.folds.run) * sum(
         part.epochs * part.steps_per_epoch * part.batch
-        for part in (experiment.train, *experiment.then)
+        for parts in experiment.trainings
+        for part in parts
     )
     return {
         "name": name,
@@ -186,31 +204,21 @@ def train_fold(
     experiment: Experiment, number: int, options: argparse.Namespace
 ) -> tuple[list[Path], float]:
     """Train the networks of one fold; return a folder for each, and the minutes taken by all."""
-    networks = [reseeded(experiment, by) for by in range(experiment.networks)]
-    trained = [train_network(network, number, options) for network in networks]
+    trained = [train_network(parts, experiment, number, options) for parts in experiment.trainings]
     return [run for run, _ in trained], sum(minutes for _, minutes in trained)
 
 
-def reseeded(experiment: Experiment, by: int) -> Experiment:
-    """Return the experiment with the seeds of all parts of the training raised."""
-    train, *then = (
-        replace(part, seed=part.seed + by) for part in (experiment.train, *experiment.then)
-    )
-    return replace(experiment, train=train, then=tuple(then))
-
-
 def train_network(
-    experiment: Experiment, number: int, options: argparse.Namespace
+    parts: tuple[Settings, ...], experiment: Experiment, number: int, options: argparse.Namespace
 ) -> tuple[Path, float]:
     """Train one network on one fold in all parts; return the last one's folder, and the minutes."""
+    first, *then = parts
     data = prepared_folder(experiment.preprocessing, options)
     split = fold_split(load_split(data), experiment.folds, number)
-    run = options.out / f"{digest(experiment.folds)}-{digest(experiment.train)}" / data.name
+    run = options.out / f"{digest(experiment.folds)}-{digest(first)}" / data.name
     run = run / f"fold{number}"
-    minutes = train_part(
-        experiment.train, split, data, run, options.imagenet, workers=options.workers
-    )
-    for settings in experiment.then:
+    minutes = train_part(first, split, data, run, options.imagenet, workers=options.workers)
+    for settings in then:
         artefact = run / "artefact"
         # Once: another version may write another file, and a run goes on from its own only.
         if not (artefact / "card.json").exists():

@@ -71,18 +71,26 @@ def test_results_outlive_new_settings_but_not_changed_ones():
 
 
 def test_a_result_of_one_network_is_not_that_of_two():
-    one, two = Experiment(), Experiment(networks=2)
+    one, two = Experiment(), Experiment(others=((Settings(seed=1),),))
     settings = json.loads(json.dumps(asdict(one)))
-    del settings["networks"]
+    del settings["others"]
     assert crossval.is_result_of({"settings": settings}, one)
     assert not crossval.is_result_of({"settings": settings}, two)
 
 
-def test_further_networks_have_other_seeds_in_every_part():
-    experiment = Experiment(then=(Settings(seed=5, epochs=3),), networks=2)
-    assert crossval.reseeded(experiment, 0) == experiment
-    other = crossval.reseeded(experiment, 1)
-    assert (other.train, other.then) == (Settings(seed=1), (Settings(seed=6, epochs=3),))
+def test_a_mean_is_of_the_networks_that_others_train(tmp_path):
+    (tmp_path / "part.toml").write_text("epochs = 50")
+    plain = {"recipe": ["part.toml", "part.toml"]}
+    other = plain | {"every_part": {"deep_supervision": 0.5}}
+    averaged = {"mean_of": ["plain", "other"], "change": {"inference": {"flip": True}}}
+    config = {"experiment": {"plain": plain, "other": other, "averaged": averaged}}
+    read = read_experiments(config, tmp_path)
+    assert [part.deep_supervision for part in read["other"].trainings[0]] == [0.5, 0.5]
+    assert read["averaged"].trainings == read["plain"].trainings + read["other"].trainings
+    assert read["averaged"].inference.flip and not read["plain"].inference.flip
+    config["experiment"] = {"averaged": averaged}
+    with pytest.raises(ValueError, match="experiment averaged: no experiment 'plain' before it"):
+        read_experiments(config, tmp_path)
 
 
 def test_a_recipe_can_be_shortened(tmp_path):
@@ -155,10 +163,13 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         [experiment.longer]
         question = "Does a second part go on from the first?"
         recipe = ["small.toml", "small.toml"]
-        [experiment.averaged]
-        question = "Do several networks take the runs that are there, and the others' seeds differ?"
+        [experiment.reseeded]
+        question = "And every part from another seed?"
         recipe = ["small.toml", "small.toml"]
-        change.networks = 2
+        every_part.seed = 1
+        [experiment.averaged]
+        question = "Does a mean take the networks that are there?"
+        mean_of = ["longer", "reseeded"]
         """
     )
     (tmp_path / "small.toml").write_text(
@@ -185,8 +196,7 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
     base = json.loads((tmp_path / "results" / "base.json").read_text())
     held_out = fold_split(json.loads((prepared / "split.json").read_text()), Folds(2, (1,)), 1)
     assert sorted(base["cases"]) == sorted(held_out["validation"])
-    # One training serves two experiments, the third has two parts, and so has the fourth's other
-    # network.
+    # One training serves two experiments, the next two have two parts each, and the mean has none.
     assert len(list((tmp_path / "out").rglob("final.weights.h5"))) == 5
     for second in (tmp_path / "out").rglob("then-*/start.json"):
         first = second.parent.parent / "artefact"
@@ -196,7 +206,6 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         for path in (tmp_path / "out").rglob("then-*/artefact-*/card.json")
         if (card := read_card(path.parent)).networks == 2
     ]
-    # Nothing of the first network was trained again: it is in the folder of the third experiment.
     (other,) = both.training["others"]
     for training, seed in ((both.training, 0), (other, 1)):
         before = training["start"]["training"]
@@ -205,7 +214,8 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         json.loads((tmp_path / "results" / f"{name}.json").read_text())
         for name in ("longer", "averaged")
     )
-    assert averaged["minutes"] >= longer["minutes"] and averaged["settings"]["networks"] == 2
+    assert averaged["minutes"] >= longer["minutes"]
+    assert len(averaged["settings"]["others"]) == 1
     assert averaged["cases"].keys() == longer["cases"].keys()
     report = (tmp_path / "report").read_text()
     assert "| base |" in report and "It does." in report and "| mirrored | base |" in report
