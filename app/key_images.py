@@ -9,7 +9,7 @@ import numpy as np
 
 from app import overlay
 from app.measure import PLANE_AXES
-from model.preprocess import bounding_box
+from model.geometry import bounding_box
 
 # The sequence in which the enhancing tumour is seen.
 ENHANCED = "t1ce"

@@ -7,9 +7,8 @@ import numpy as np
 
 from app import lesions
 from app.diameters import bidimensional
-from model.geometry import shifted, to_canonical
+from model.geometry import bounding_box, shifted, to_canonical
 from model.labels import CLASSES, DERIVED, ENHANCING, REGIONS
-from model.preprocess import bounding_box
 
 # The axis of a canonical (RAS+) volume along which the slices of a plane are counted.
 PLANE_AXES = {"axial": 2, "coronal": 1, "sagittal": 0}

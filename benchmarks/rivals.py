@@ -15,7 +15,8 @@ from model.card import DEFAULT_DIR, WEIGHTS, read_card, verified
 from model.case import find_case_files, load_case
 from model.engines import load_engine
 from model.nifti import write_mask
-from model.preprocess import prepare, slice_batches
+from model.preprocess import prepare
+from model.slices import slice_batches
 
 # Edge of the square matrices whose product measures the processor's bfloat16 peak.
 MATRIX = 4096

@@ -17,8 +17,9 @@ from model.engines import Engine, EngineName
 from model.modalities import MODALITIES
 from model.nifti import write_mask, write_scan
 from model.phantom import make_case
-from model.preprocess import prepare, slice_batches
+from model.preprocess import prepare
 from model.segmenter import Segmenter
+from model.slices import slice_batches
 
 BRATS_SHAPE = (240, 240, 155)
 END_TO_END = "end to end, four .nii.gz to seg.nii.gz, "

@@ -13,8 +13,9 @@ from typing import Any
 
 from model.errors import ModelError
 from model.modalities import MODALITIES
+from model.planes import Plane
 from model.postprocess import Postprocessing
-from model.preprocess import Plane, Preprocessing
+from model.preprocess import Preprocessing
 
 CARD = "card.json"
 # The files of the first network; see `file_of`.

@@ -106,3 +106,12 @@ def to_grid(
     if np.abs(matrix - np.diag(np.diag(matrix))).max() < 1e-6:
         matrix = np.diag(matrix)
     return scipy.ndimage.affine_transform(array, matrix, offset, shape, order=1, mode="nearest")
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Return the slices that cut the smallest box around the True voxels of a mask."""
+    box = []
+    for axis in range(mask.ndim):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        box.append(slice(int(used[0]), int(used[-1]) + 1))
+    return tuple(box)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
+from model.geometry import bounding_box
 from model.labels import CORE, EDEMA, ENHANCING
-from model.preprocess import bounding_box
 
 
 @dataclass(frozen=True)

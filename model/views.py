@@ -10,16 +10,11 @@ import numpy as np
 
 from model.card import ModelCard
 from model.engines import Engine
+from model.geometry import bounding_box
 from model.labels import CLASSES
-from model.preprocess import (
-    Plane,
-    Prepared,
-    Window,
-    as_slices,
-    bounding_box,
-    slice_batches,
-    slice_major,
-)
+from model.planes import Plane, as_slices, slice_major
+from model.preprocess import Prepared
+from model.slices import Window, slice_batches
 
 # Axial slices that are worked on at once: a few megabytes, which caches hold.
 PART = 8

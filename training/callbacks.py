@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from model.preprocess import Preprocessing, slice_batches
+from model.preprocess import Preprocessing
+from model.slices import slice_batches
 from training.dataset import PreparedCase
 from training.pretrained import copy_weights
 from training.scores import SHORT, quick_dice

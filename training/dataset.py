@@ -16,7 +16,9 @@ import numpy as np
 
 from model.labels import REGIONS
 from model.modalities import MODALITIES
-from model.preprocess import PLANES, Plane, Preprocessing, as_slices, fill_slice
+from model.planes import PLANES, Plane, as_slices
+from model.preprocess import Preprocessing
+from model.slices import fill_slice
 from training.augment import change_intensity, random_sampling, sample
 from training.settings import Settings
 

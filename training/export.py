@@ -13,51 +13,21 @@ import json
 import shutil
 import sys
 import tempfile
-import xml.etree.ElementTree as ElementTree
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import keras
-import numpy as np
-
-from model.card import (
-    CARD,
-    DEFAULT_DIR,
-    OPENVINO,
-    WEIGHTS,
-    Inference,
-    ModelCard,
-    file_of,
-    read_card,
-    verified,
-    write_card,
-)
-from model.engines import Engine, load_engine
+from model.card import DEFAULT_DIR, Inference, ModelCard, write_card
 from model.errors import ModelError
 from model.labels import CLASSES, REGIONS
-from model.networks import NETWORKS
-from model.phantom import make_case
+from model.planes import PLANES
 from model.postprocess import Postprocessing
-from model.preprocess import PLANES, Preprocessing, prepare, slice_batches
+from model.preprocess import Preprocessing
 from training.dataset import load_preprocessing
-from training.packing import pack
-from training.provenance import by_network, changed, settings_text
-from training.rounding import round_weights
-from training.settings import Settings
+from training.engine_difference import ENGINE_TOLERANCE, engines_differ_by
+from training.network_files import write_network
+from training.trained import differing, further_networks, trained
 
 VERSION = "0.5.0"
-# Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
-ENGINE_TOLERANCE = 0.01
-# The settings in which networks that are averaged are alike: their kind, and what they see.
-OF_INPUTS = ("network", "neighbours", "mirror")
-# Of the phantom on which the engines are compared: a quick one, whose tumour is still found.
-PHANTOM_SHAPE = (88, 104, 80)
-# What is told of a training: a run keeps each in a file, a card under its name.
-PROVENANCE = ("split", "settings", "start")
-# The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:
-# rounding there counts most (0.2 % of the tumour voxels of one case changed class without this,
-# 0.06 % with it).
-FLOAT32_CONVOLUTIONS = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -182,55 +152,6 @@ def make_card(
     )
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A trained network: whose folder holds it, its weights file, and what is told of its training."""
-
-    run: Path
-    weights: Path
-    training: dict
-
-
-def trained(runs: list[Path]) -> list[Trained]:
-    """Return the networks of finished runs and of trained models. Raises ModelError."""
-    return [network for run in runs for network in networks_of(run)]
-
-
-def networks_of(run: Path) -> list[Trained]:
-    """Return the network of a finished run, or those of a trained model. Raises ModelError."""
-    if not (run / CARD).exists():
-        training = {name: json.loads((run / f"{name}.json").read_text()) for name in PROVENANCE}
-        return [Trained(run, run / "final.weights.h5", training)]
-    card = read_card(run)
-    return [
-        Trained(
-            run,
-            verified(run, card, file_of(WEIGHTS, number)),
-            {name: training[name] for name in PROVENANCE},
-        )
-        for number, training in enumerate(by_network(card.training))
-    ]
-
-
-def further_networks(trainings: list[dict]) -> dict[str, list]:
-    """Return what a card tells of the trainings after the first, whose split they share."""
-    others = [{"settings": one["settings"], "start": one["start"]} for one in trainings]
-    return {"others": others} if others else {}
-
-
-def differing(training: dict, other: dict) -> str:
-    """Say in what `training` differs from `other` that forbids an average; empty if in nothing."""
-    if training["split"] != other["split"]:
-        return "cases"
-    # Settings that came after a run count as their defaults.
-    defaults = asdict(Settings())
-    one, two = (
-        {name: (defaults | part["settings"])[name] for name in OF_INPUTS}
-        for part in (training, other)
-    )
-    return "" if one == two else f"settings ({settings_text(changed(one, two))})"
-
-
 def held_out(path: Path, without: list[Path]) -> dict:
     """Return the means of an evaluation, over how many patients, and Dice without a sequence."""
     result = json.loads(path.read_text())
@@ -241,114 +162,6 @@ def held_out(path: Path, without: list[Path]) -> dict:
             short: region["dice"] for short, region in regions.items()
         }
     return scores
-
-
-def write_network(card: ModelCard, weights: Path, folder: Path, number: int) -> None:
-    """Write the Keras weights and OpenVINO export of network `number`, trained to `weights`."""
-    import openvino as ov
-    import tensorflow as tf
-
-    network = NETWORKS[card.architecture](card.channels)
-    network.load_weights(weights)
-    round_weights(network)
-    kept, exported = (folder / file_of(name, number) for name in (WEIGHTS, OPENVINO))
-    network.save_weights(kept)
-    pack(kept)
-    any_size = _with_any_size(network)
-    signature = tf.TensorSpec((None, None, None, card.channels), tf.float32)
-    function = tf.function(lambda slices: any_size(slices, training=False))
-    converted = ov.convert_model(function.get_concrete_function(signature))
-    ov.save_model(converted, exported, compress_to_fp16=True)
-    keep_float32(exported, first_convolutions(converted, FLOAT32_CONVOLUTIONS))
-
-
-def first_convolutions(model, count: int) -> set[str]:
-    """Return the names of the operations up to the `count`-th convolution of an OpenVINO model."""
-    names, seen = set(), 0
-    for op in model.get_ordered_ops():
-        seen += op.get_type_name() in ("Convolution", "GroupConvolution")
-        names.add(op.get_friendly_name())
-        if seen == count:
-            break
-    return names
-
-
-def keep_float32(path: Path, names: set[str]) -> None:
-    """Mark operations of an OpenVINO XML that are not to be computed in 16 bits.
-
-    The mark is what OpenVINO itself writes for its "disable float16" attribute.
-    """
-    tree = ElementTree.parse(path)
-    for layer in tree.getroot().find("layers"):
-        if layer.get("name") in names:
-            info = layer.find("rt_info")
-            if info is None:
-                info = ElementTree.Element("rt_info")
-                layer.insert(0 if layer.find("data") is None else 1, info)
-            ElementTree.SubElement(info, "attribute", name="precise", version="0")
-    tree.write(path, encoding="utf-8", xml_declaration=True)
-
-
-def _with_any_size(network: keras.Model) -> keras.Model:
-    """Return a copy whose upsampling can be traced without knowing height and width.
-
-    Keras' own asks in Python whether symbolic sizes are equal, which TensorFlow refuses.
-    """
-    import tensorflow as tf
-
-    class AnySizeUpSampling2D(keras.layers.UpSampling2D):
-        def call(self, inputs):
-            size = tf.shape(inputs)[1:3] * self.size[0]
-            return tf.image.resize(inputs, size, method=self.interpolation)
-
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = type(layer)
-        kind = AnySizeUpSampling2D if kind is keras.layers.UpSampling2D else kind
-        return kind.from_config(layer.get_config())
-
-    copy = keras.models.clone_model(network, clone_function=clone, recursive=True)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def engines_differ_by(folder: Path) -> float:
-    """Return the mean absolute difference of class probabilities between the two engines.
-
-    On slices through a small phantom's tumour; of several networks, that of the one with the largest.
-    """
-    card = read_card(folder)
-    batch = middle_slices(card)
-    engines = [load_engine(folder, card, name, "cpu") for name in ("openvino", "tensorflow")]
-    differences = []
-    for network in range(card.networks):
-        one, other = (predicted(engine, batch, network) for engine in engines)
-        differences.append(float(np.abs(one - other).mean()))
-    return max(differences)
-
-
-def middle_slices(card: ModelCard) -> np.ndarray:
-    """Return what a network sees of a small phantom's middle axial slices, (batch, H, W, C)."""
-    case, _ = make_case(shape=PHANTOM_SHAPE)
-    prepared = prepare(case, card.preprocessing)
-    middle = prepared.volume.shape[2] // 2
-    seen = range(middle, middle + card.inference.batch)
-    ((batch, _),) = slice_batches(
-        prepared.volume,
-        prepared.brain,
-        card.preprocessing,
-        "axial",
-        card.inference.shapes,
-        card.inference.batch,
-        seen,
-    )
-    return batch
-
-
-def predicted(engine: Engine, batch: np.ndarray, network: int) -> np.ndarray:
-    """Return class probabilities (B, H, W, classes) of one batch (B, H, W, C) by one network."""
-    results = []
-    engine.run([batch], lambda index, result: results.append(result.copy()), network)
-    return results[0]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from model.geometry import to_canonical
 from model.labels import REGIONS, from_file_values
 from model.modalities import MODALITIES
 from model.nifti import Volume, read_volume
-from model.preprocess import Preprocessing, as_slices, prepare
+from model.planes import as_slices
+from model.preprocess import Preprocessing, prepare
 
 # Cases of one patient at several times (BraTS 2023 on) end in a three-digit visit number.
 VISIT = re.compile(r"(BraTS-[A-Z]+-\d+)-\d{3}$")

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from model.preprocess import Plane, Preprocessing
+from model.planes import Plane
+from model.preprocess import Preprocessing
 from training.augment import Augmentation
 
 

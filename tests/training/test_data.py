@@ -10,7 +10,9 @@ import pytest
 
 from model.case import find_case_files, load_case
 from model.labels import REGIONS
-from model.preprocess import PLANES, Preprocessing, as_slices, prepare, slice_batches
+from model.planes import PLANES, as_slices
+from model.preprocess import Preprocessing, prepare
+from model.slices import slice_batches
 from tests.phantoms import small_case
 from training.augment import Augmentation, change_intensity, random_sampling, sample
 from training.dataset import Patches, PreparedCase, load_cases, load_preprocessing, load_split

@@ -17,7 +17,9 @@ from model.networks import mobile_unet
 from model.preprocess import Preprocessing
 from training import export
 from training.card_tables import size_table
+from training.engine_difference import ENGINE_TOLERANCE, engines_differ_by, predicted
 from training.model_card import averaged_text
+from training.network_files import FLOAT32_CONVOLUTIONS, first_convolutions
 from training.packing import pack
 from training.pretrained import load_model_weights
 from training.rounding import round_weights
@@ -80,19 +82,19 @@ def test_every_engine_runs_each_network(both, rounded):
     card = read_card(both)
     exact, quick = (load_engine(both, card, name, "cpu") for name in ("tensorflow", "openvino"))
     for number, expected in enumerate((one, two)):
-        np.testing.assert_allclose(export.predicted(exact, batch, number), expected, atol=1e-4)
-        difference = np.abs(export.predicted(quick, batch, number) - expected)
-        assert difference.mean() < export.ENGINE_TOLERANCE
+        np.testing.assert_allclose(predicted(exact, batch, number), expected, atol=1e-4)
+        difference = np.abs(predicted(quick, batch, number) - expected)
+        assert difference.mean() < ENGINE_TOLERANCE
 
 
 @pytest.mark.slow
 def test_another_network_in_one_of_the_engines_is_noticed(both, tmp_path):
-    assert export.engines_differ_by(both) < export.ENGINE_TOLERANCE
+    assert engines_differ_by(both) < ENGINE_TOLERANCE
     mixed = shutil.copytree(both, tmp_path / "mixed")
     for name in (OPENVINO, OPENVINO_BIN):
         shutil.copy(mixed / name, mixed / file_of(name, 1))
     write_card(mixed, read_card(mixed))
-    assert export.engines_differ_by(mixed) > export.ENGINE_TOLERANCE
+    assert engines_differ_by(mixed) > ENGINE_TOLERANCE
 
 
 @pytest.mark.slow
@@ -117,8 +119,8 @@ def test_the_first_convolutions_of_each_network_stay_in_float32(both):
     for number in range(2):
         path = both / file_of(OPENVINO, number)
         marked = convolutions_in_float32(path)
-        assert len(marked) == export.FLOAT32_CONVOLUTIONS
-        first = export.first_convolutions(ov.Core().read_model(path), export.FLOAT32_CONVOLUTIONS)
+        assert len(marked) == FLOAT32_CONVOLUTIONS
+        first = first_convolutions(ov.Core().read_model(path), FLOAT32_CONVOLUTIONS)
         assert marked <= first
 
 
