@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
-from app import config, create_app, jobs, pipeline
+from app import config, create_app, jobs, pipeline, tokens
 from app.cases import db
 from app.engine import ModelHolder
 from model.modalities import MODALITIES
@@ -244,3 +244,20 @@ def assert_nothing_kept():
         assert app.test_client().get("/api/cases").json["total"] == 0
 
     return check
+
+
+@pytest.fixture
+def token(app):
+    """The server's own token."""
+    return tokens.rotate(app.config["SETTINGS"])
+
+
+@pytest.fixture(scope="module")
+def urls():
+    """Settings that name a real PostgreSQL and a real Redis."""
+    # Imported here, since one process alone does without the drivers.
+    from tests import services
+
+    services.require("postgresql", "redis")
+    with services.postgresql() as database_url, services.redis() as broker_url:
+        yield {"database_url": database_url, "broker_url": broker_url}

@@ -5,9 +5,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,14 +21,7 @@ from app.cases import StoredCase, db
 from app.runs import Runner, TooLong
 from tests import services
 from tests.app.hazards import four, send
-from tests.app.serving import ROOT, serving
-
-
-@pytest.fixture(scope="module")
-def urls():
-    services.require("postgresql", "redis")
-    with services.postgresql() as database_url, services.redis() as broker_url:
-        yield {"database_url": database_url, "broker_url": broker_url}
+from tests.app.serving import serving
 
 
 @pytest.fixture
@@ -357,73 +347,6 @@ def test_several_processes_make_one_token(app):
     for thread in threads:
         thread.join()
     assert sum(token is not None for token in made) == 1
-
-
-@pytest.mark.parametrize(
-    ("settings", "pool", "message"),
-    [
-        ({}, "solo", "A worker needs BTS_BROKER_URL"),
-        ({"given": True}, "threads", "start workers with --pool solo"),
-        ({"given": True, "model_dir": "nowhere"}, "solo", "The model cannot be used"),
-    ],
-)
-def test_a_worker_says_why_it_does_not_start(urls, tmp_path, settings, pool, message):
-    wanted = {"data_dir": tmp_path / "data"} | settings
-    wanted |= urls if wanted.pop("given", False) else {}
-    run = start_worker(wanted, pool)
-    assert run.returncode != 0
-    assert message in run.stderr
-
-
-def test_a_worker_whose_port_is_taken_says_so(urls, tmp_path):
-    with socket.create_server(("", 0)) as other:
-        port = other.getsockname()[1]
-        run = start_worker(urls | {"data_dir": tmp_path / "data", "metrics_port": port})
-    assert run.returncode != 0
-    assert f"BTS_METRICS_PORT={port} cannot be used" in run.stderr
-
-
-def start_worker(settings, pool="solo"):
-    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in settings.items()}
-    command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
-    return subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-HANGS = """
-import time
-from types import SimpleNamespace
-from app import broker, worker
-broker.GRACE_S = 1
-worker.queue.take = lambda *_: SimpleNamespace(id="x")
-worker.Runner.run = lambda *_: time.sleep(50)
-worker.segment.apply(("x", "2025-01-01"))
-"""
-
-
-def test_what_hangs_ends_with_its_process(urls, tmp_path):
-    wanted = urls | {"data_dir": tmp_path, "case_limit_s": 5}
-    environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in wanted.items()}
-    command = [sys.executable, "-c", HANGS]
-    run = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert run.returncode == 1
-    assert "Timeout" in run.stderr
-
-
-ALONE = """
-import sys
-from app import create_app
-create_app({"data_dir": sys.argv[1]}, serve=False).test_client().get("/readyz")
-sys.exit(bool({"celery", "kombu", "redis", "psycopg"} & set(sys.modules)))
-"""
-
-
-def test_one_process_needs_none_of_it(tmp_path):
-    command = [sys.executable, "-c", ALONE, str(tmp_path / "data")]
-    assert subprocess.run(command, cwd=ROOT, timeout=120, check=False).returncode == 0
 
 
 def test_log_entries_name_the_case_as_json(app, client, queued, capsys):

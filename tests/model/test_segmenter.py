@@ -6,14 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from model.card import Inference
 from model.case import Case, find_case_files, load_case
-from model.geometry import from_canonical
 from model.notices import missing_warning
-from model.postprocess import Postprocessing
-from model.preprocess import prepare
 from model.segmenter import Segmenter
-from model.views import near, shares
+from tests.model.engines import Threshold
 from tests.phantoms import orientations, stretched, turned, without
 from training.scores import quick_dice
 
@@ -124,69 +120,6 @@ def test_real_scans_as_published(segmenter, real_data):
         assert found.labels.any()
 
 
-class Threshold:
-    """An engine that calls a voxel edema where the middle slice's FLAIR is above 1."""
-
-    batch = 2
-    shapes = warm_shapes = Inference().shapes
-    name = device = "threshold"
-
-    def run(self, batches, receive, network=0):
-        for index, batch in enumerate(batches):
-            flair = batch[..., batch.shape[-1] // 2 - 2]
-            probabilities = np.zeros((*flair.shape, 4), np.float32)
-            probabilities[..., 2] = np.where(flair > 1, 0.92, 0.0)
-            probabilities[..., 0] = 1 - probabilities[..., 2]
-            receive(index, probabilities)
-
-
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize(
-    "planes", [("coronal",), ("sagittal",), ("axial", "coronal", "sagittal")], ids="+".join
-)
-def test_every_view_puts_its_answer_where_it_belongs(segmenter, demo_case, planes, flip):
-    case, _ = demo_case
-    plain = dataclasses.replace(
-        segmenter.card,
-        inference=dataclasses.replace(
-            segmenter.card.inference, planes=planes, interval=1, attention=0.0, flip=flip
-        ),
-        postprocessing=Postprocessing(),
-    )
-    result = Segmenter(plain, Threshold()).segment(case)
-    prepared = prepare(case, plain.preprocessing)
-    expected = np.zeros(prepared.shape, np.uint8)
-    expected[prepared.box] = np.where(prepared.volume[..., 0] > 1, 2, 0)
-    np.testing.assert_array_equal(result.labels, from_canonical(expected, case.affine))
-    inside = result.labels == 2
-    # 0.92 of 255, whatever the number of views that it was averaged over.
-    assert set(np.unique(result.confidence[inside])) == {235}
-
-
-class Disagreeing(Threshold):
-    """An engine whose second network is surer of core where the first calls edema."""
-
-    def run(self, batches, receive, network=0):
-        def told(index, probabilities):
-            if network:
-                probabilities[probabilities[..., 2] > 0] = [0.02, 0.98, 0, 0]
-            receive(index, probabilities)
-
-        super().run(batches, told)
-
-
-@pytest.mark.parametrize(("networks", "region", "confidence"), [(1, 2, 235), (2, 1, 125)])
-def test_networks_are_averaged(segmenter, demo_case, networks, region, confidence):
-    case, _ = demo_case
-    inference = dataclasses.replace(segmenter.card.inference, interval=1, attention=0.0)
-    card = dataclasses.replace(
-        segmenter.card, networks=networks, inference=inference, postprocessing=Postprocessing()
-    )
-    result = Segmenter(card, Disagreeing()).segment(case)
-    assert set(np.unique(result.labels)) == {0, region}
-    assert set(np.unique(result.confidence[result.labels > 0])) == {confidence}
-
-
 def test_all_networks_are_warmed_up_on_all_usual_shapes(segmenter):
     class Recording(Threshold):
         def __init__(self):
@@ -199,124 +132,6 @@ def test_all_networks_are_warmed_up_on_all_usual_shapes(segmenter):
     card = dataclasses.replace(segmenter.card, networks=2)
     Segmenter(card, engine).warm_up()
     assert engine.ran == [(network, shape) for network in (0, 1) for shape in engine.warm_shapes]
-
-
-def test_slices_between_are_interpolated(segmenter, demo_case):
-    case, _ = demo_case
-    whole, thinned = (
-        Segmenter(
-            dataclasses.replace(
-                segmenter.card,
-                inference=dataclasses.replace(
-                    segmenter.card.inference,
-                    planes=("sagittal",),
-                    interval=interval,
-                    attention=0.0,
-                ),
-                postprocessing=Postprocessing(),
-            ),
-            Threshold(),
-        ).segment(case)
-        for interval in (1, 3)
-    )
-    prepared = prepare(case, segmenter.card.preprocessing)
-    certain = from_canonical(_in_whole(prepared, _of_taken_slices(prepared)), case.affine)
-    # What the network saw is as it was; between, edges differ and nothing else.
-    np.testing.assert_array_equal(whole.labels[certain], thinned.labels[certain])
-    np.testing.assert_array_equal(whole.confidence[certain], thinned.confidence[certain])
-    both = np.count_nonzero((whole.labels > 0) & (thinned.labels > 0))
-    dice = 2 * both / (np.count_nonzero(whole.labels) + np.count_nonzero(thinned.labels))
-    assert 0.95 < dice < 1
-    assert not thinned.labels[thinned.confidence == 255].any()
-
-
-def _of_taken_slices(prepared) -> np.ndarray:
-    """Return (X, Y, Z) bool: the slices in X that an interval of 3 takes, but for the last ones."""
-    taken = np.zeros(prepared.volume.shape[:3], bool)
-    taken[:-3:3] = True
-    return taken & prepared.brain
-
-
-def _in_whole(prepared, mask: np.ndarray) -> np.ndarray:
-    whole = np.zeros(prepared.shape, bool)
-    whole[prepared.box] = mask
-    return whole
-
-
-class Counting:
-    """What an engine does, and how many pixels it was given."""
-
-    def __init__(self, engine):
-        self._engine, self.batch, self.shapes, self.pixels = engine, engine.batch, engine.shapes, 0
-        self.name, self.device = engine.name, engine.device
-
-    def run(self, batches, receive, network=0):
-        def counted():
-            for batch in batches:
-                self.pixels += batch[..., 0].size
-                yield batch
-
-        self._engine.run(counted(), receive, network)
-
-
-class Nothing(Threshold):
-    """An engine that finds no tumour anywhere."""
-
-    def run(self, batches, receive, network=0):
-        for index, batch in enumerate(batches):
-            receive(index, np.broadcast_to(np.float32([1, 0, 0, 0]), (*batch.shape[:3], 4)))
-
-
-def _attentive(segmenter, engine, attention: float, **changes) -> tuple[Segmenter, Counting]:
-    inference = dataclasses.replace(segmenter.card.inference, attention=attention, **changes)
-    counting = Counting(engine)
-    return Segmenter(dataclasses.replace(segmenter.card, inference=inference), counting), counting
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_later_views_are_of_what_lies_near_a_tumour_only(segmenter, demo_case, flip):
-    case, _ = demo_case
-    # Every slice: which of every second one are seen depends on where the part looked at begins.
-    changes = {"flip": flip, "interval": 1}
-    attentive, few = _attentive(segmenter, segmenter._engine, 0.2, **changes)
-    everywhere, all_ = _attentive(segmenter, segmenter._engine, 0.0, **changes)
-    found, expected = attentive.segment(case).labels, everywhere.segment(case).labels
-    assert few.pixels < 0.7 * all_.pixels
-    tumour = np.count_nonzero(expected)
-    assert tumour > 1000 and np.count_nonzero(found != expected) < 0.01 * tumour
-
-
-def test_what_is_near_lies_within_two_cubes():
-    found = np.zeros((19, 8, 40), bool)
-    assert not near(found, 8).any()
-    found[17, 3, 20] = True
-    expected = np.zeros_like(found)
-    expected[8:, :, 8:32] = True
-    np.testing.assert_array_equal(near(found, 8), expected)
-
-
-def test_without_suspicion_the_first_plane_is_enough(segmenter, demo_case):
-    case, _ = demo_case
-    attentive, few = _attentive(segmenter, Nothing(), 0.2)
-    _, first = _attentive(segmenter, Nothing(), 0.0)
-    axial = dataclasses.replace(segmenter.card.inference, planes=("axial",))
-    Segmenter(dataclasses.replace(segmenter.card, inference=axial), first).segment(case)
-    result = attentive.segment(case)
-    assert few.pixels == first.pixels > 0
-    assert not result.labels.any() and (result.confidence == 255).all()
-
-
-@pytest.mark.parametrize("interval", [1, 2, 3])
-@pytest.mark.parametrize("count", [1, 2, 7, 9])
-def test_shares_of_slices_add_up(interval, count):
-    weights = np.zeros(count)
-    for index in range(0, count, interval):
-        for other, share in shares(index, interval, count):
-            weights[other] += share
-    last = (count - 1) // interval * interval
-    np.testing.assert_allclose(weights[: last + 1], 1)
-    # Beyond the last slice taken there is only that one to go by.
-    assert (weights[last + 1 :] > 0).all()
 
 
 def test_an_engine_ends_what_it_began_when_a_receiver_fails(segmenter):
