@@ -1,6 +1,7 @@
 """Many cases by command: what there is to do, what is done already, and the table of what was found."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -38,17 +39,22 @@ class Job:
     source: Path | None = None
     files: dict[str, Path] = field(default_factory=dict)
 
-    @property
-    def inputs(self) -> list[Path]:
-        """The files that the result depends on, as far as they are there."""
-        if self.source is None:
-            return list(self.files.values())
-        return [self.source, *self.source.iterdir()] if self.source.is_dir() else [self.source]
+    def digest(self) -> str:
+        """Return a SHA-256 of what is segmented: of each scan and its modality, or of the zip.
 
-    def newer_than(self, path: Path) -> bool:
-        """Say whether an input was changed after a file was written. Raises OSError."""
-        written = path.stat().st_mtime
-        return any(source.stat().st_mtime > written for source in self.inputs)
+        Raises CaseError and OSError, where there is nothing to segment either.
+        """
+        if self.source is None:
+            inputs = self.files
+        elif self.source.is_dir():
+            inputs = find_case_files(self.source)
+        else:
+            inputs = {"zip": self.source}
+        total = hashlib.sha256()
+        for key, path in sorted(inputs.items()):
+            with path.open("rb") as file:
+                total.update(f"{key} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        return total.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -87,21 +93,22 @@ class Results:
         return same and report["device"].endswith(f"; {self.views}")
 
     def existing(self, job: Job) -> dict[str, Any] | None:
-        """Return the report of a job that need not be done again: wanted, and of these files."""
-        path = self.report_path(job)
+        """Return the report of a job that need not be done again: wanted, and of these scans."""
         try:
-            if job.newer_than(path):
-                return None
-            report = json.loads(path.read_text())
-            wanted = self.wants(report)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            report = json.loads(self.report_path(job).read_text())
+            wanted = self.wants(report) and report["inputs_sha256"] == job.digest()
+        except (CaseError, OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return report if wanted and self.mask_path(job).is_file() else None
 
     def keep(self, job: Job, mask: Path, report: dict[str, Any]) -> None:
-        """Move a finished mask to where it belongs, and write the report, which comes last."""
+        """Move a finished mask to where it belongs, and write the report, which comes last.
+
+        What is there before is never of other scans than its report says, whenever this is cut off.
+        """
         partial = mask.with_name(f"{mask.name}.json")
         partial.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        self.report_path(job).unlink(missing_ok=True)
         mask.replace(self.mask_path(job))
         partial.replace(self.report_path(job))
 
@@ -131,18 +138,29 @@ def listed(path: Path, out: Path) -> Iterator[Job]:
     if path.is_dir():
         for entry in sorted(path.iterdir()):
             hidden = entry.name.startswith(".") or entry.resolve() == out.resolve()
-            if not hidden and (entry.is_dir() or archive.is_zip(entry)):
+            if not hidden and (entry.is_dir() or _may_be_zip(entry)):
                 yield Job(case_name(entry), source=entry)
         return
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        unknown = set(rows.fieldnames or ()) - {"name", "path", *MODALITIES}
-        if unknown or "name" not in (rows.fieldnames or ()):
-            raise ValueError(
-                f"A manifest has the columns name, and path or {', '.join(MODALITIES)}."
-            )
-        for row in rows:
-            yield _listed_in_row(row, path.parent, rows.line_num)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            unknown = set(rows.fieldnames or ()) - {"name", "path", *MODALITIES}
+            if unknown or "name" not in (rows.fieldnames or ()):
+                raise ValueError(
+                    f"A manifest has the columns name, and path or {', '.join(MODALITIES)}."
+                )
+            for row in rows:
+                yield _listed_in_row(row, path.parent, rows.line_num)
+    except csv.Error as error:
+        raise ValueError(f"The manifest cannot be read as CSV: {error}.") from error
+
+
+def _may_be_zip(path: Path) -> bool:
+    """Say whether a file is a zip, or cannot be read, which is told when its turn comes."""
+    try:
+        return archive.is_zip(path)
+    except OSError:
+        return True
 
 
 def _listed_in_row(row: dict[str, str | None], folder: Path, line: int) -> Job:
@@ -157,7 +175,8 @@ def _listed_in_row(row: dict[str, str | None], folder: Path, line: int) -> Job:
 
 def case_name(path: Path) -> str:
     """Return a folder's name, or a file's without its suffixes."""
-    path = path.resolve()
+    # A link keeps its own name, which `.` and `..` have not.
+    path = path if path.name not in ("", "..") else path.resolve()
     if path.is_dir():
         return path.name
     name = path.name

@@ -46,21 +46,23 @@ class LocalBatch:
             if written is not None:
                 yield written.result()
 
-    def _read(self, job: Job) -> tuple[pipeline.Loaded, dict[str, str]]:
+    def _read(self, job: Job) -> tuple[pipeline.Loaded, dict[str, str], str]:
+        digest = job.digest()
         with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.results.folder) as folder:
             files = scans_of(job, Path(folder), self.settings)
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: file.path for modality, file in files.items()}
-            return pipeline.load(paths, names=names, limits=self.settings.limits), names
+            return pipeline.load(paths, names=names, limits=self.settings.limits), names, digest
 
     def _segment(self, job: Job, read: Future, watch: Watch) -> tuple[pipeline.Analysis, Any]:
         watch(job, "load", 0.0)
-        loaded, names = read.result()
+        loaded, names, digest = read.result()
         analysis = pipeline.analyse_loaded(
             self.segmenter, loaded, lambda stage, share: watch(job, stage, share)
         )
         convention, who = self.results.convention, {"name": job.name}
-        return analysis, report.build(analysis, self.segmenter, convention, names, who)
+        made = report.build(analysis, self.segmenter, convention, names, who)
+        return analysis, made | {"inputs_sha256": digest}
 
     def _write(self, job: Job, found: tuple | CaseError) -> Outcome:
         """Write both results whole or not at all."""

@@ -5,6 +5,7 @@ the results names the case of each job that is under way: a command that is cut 
 goes on with them.
 """
 
+import json
 import logging
 import shutil
 import time
@@ -58,10 +59,9 @@ class RemoteBatch:
 
     def tidy(self, job: Job) -> None:
         """Take the case of a job out of the service whose result has been fetched."""
-        note = self._note(job)
-        if note.exists():
-            self._remove(note.read_text())
-            note.unlink()
+        if known := self._noted(job):
+            self._remove(known["case"])
+        self._note(job).unlink(missing_ok=True)
 
     def _work(self, todo: list[Job], watch: Watch) -> Iterator[Outcome]:
         under_way: dict[str, Job] = {}
@@ -93,8 +93,8 @@ class RemoteBatch:
 
     def _put_in(self, job: Job) -> str:
         """Queue a job, unless it is under way since an earlier call; return its case's id."""
-        note = self._note(job)
-        if known := self._under_way(job):
+        note, digest = self._note(job), job.digest()
+        if known := self._under_way(job, digest):
             return known
         self.tidy(job)
         staging = cases.new_staging_folder()
@@ -104,7 +104,7 @@ class RemoteBatch:
                 shutil.copyfile(file.path, staging / modality)
             case_id = cases.new_id()
             # Before the case: a note without a case does no harm.
-            note.write_text(case_id)
+            note.write_text(json.dumps({"case": case_id, "inputs_sha256": digest}))
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: staging / modality for modality in files}
             cases.keep(paths, names, job.name, case_id)
@@ -113,12 +113,12 @@ class RemoteBatch:
         jobs.worker(self.app).notify()
         return case_id
 
-    def _under_way(self, job: Job) -> str | None:
+    def _under_way(self, job: Job, digest: str) -> str | None:
         """Return the id of the case that an earlier call made of the same scans, if it is wanted."""
-        note = self._note(job)
-        if self.again or not note.exists() or job.newer_than(note):
+        known = self._noted(job)
+        if self.again or known.get("inputs_sha256") != digest:
             return None
-        case = db.session.get(StoredCase, note.read_text())
+        case = db.session.get(StoredCase, known["case"])
         if case is None or (case.report and not self.results.wants(case.report)):
             return None
         return case.id
@@ -136,7 +136,8 @@ class RemoteBatch:
 
     def _kept(self, job: Job, case: StoredCase) -> Outcome:
         partial = self.results.folder / NOTES / f"{job.name}.nii.gz"
-        report = case.report | {"case": {"name": job.name}}
+        digest = self._noted(job).get("inputs_sha256")
+        report = case.report | {"case": {"name": job.name}, "inputs_sha256": digest}
         try:
             shutil.copyfile(case.folder / cases.RESULTS / SEGMENTATION, partial)
             self.results.keep(job, partial, report)
@@ -150,6 +151,14 @@ class RemoteBatch:
         case = db.session.get(StoredCase, case_id)
         if case is not None:
             cases.remove(case)
+
+    def _noted(self, job: Job) -> dict[str, str]:
+        """Return the case of a job that is under way and of which scans it is; {} if none is."""
+        try:
+            known = json.loads(self._note(job).read_text())
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
 
     def _note(self, job: Job) -> Path:
         return self.results.folder / NOTES / job.name

@@ -60,7 +60,7 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
 
     One of the four sequences may be missing, at a cost in accuracy that a warning states.
     Writes <case>_seg.nii.gz and <case>.json to the result folder. A case whose results are there,
-    newer than its scans, by the same model and quality, is not done again. With BTS_BROKER_URL the workers
+    of the same scans, by the same model and quality, is not done again. With BTS_BROKER_URL the workers
     do it. The exit code is 0 only if every case succeeded. Research use only, not a medical device.
     """
     files = dict(zip(MODALITIES, (flair, t1, t1ce, t2), strict=True))

@@ -1,9 +1,12 @@
 import csv
+import gzip
+import json
 import os
 import shutil
-import time
 from dataclasses import replace
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from app.batch import TABLE, Job, Results, listed
@@ -68,11 +71,57 @@ def test_what_is_done_is_not_done_again(flask, study, scans, tmp_path):
     assert (out / "one.json").stat().st_mtime_ns == first
     assert table(out)["one"]["outcome"] == "there before"
     assert table(out)["one"]["whole_tumor_ml"] == table(out)["two"]["whole_tumor_ml"]
-    later = time.time() + 10
-    os.utime(study / "one" / scans["t2"].name, (later, later))
+    # A copy of another scan counts as changed even if it is older than the results.
+    changed = study / "one" / scans["t2"].name
+    shutil.copyfile(scans["flair"], changed)
+    changed.write_bytes(brighter(changed))
+    os.utime(changed, (0, 0))
     assert "2 of them before" in flask("--batch", study, "--out", out).stderr
     assert (out / "one.json").stat().st_mtime_ns > first
     assert "before" not in flask("--batch", study, "--out", out, "--again").stderr
+
+
+def brighter(path) -> bytes:
+    image = nib.load(path)
+    return nib.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine).to_bytes()
+
+
+@pytest.mark.parametrize("way", ["folders", "files", "zips"])
+def test_results_of_another_patient_of_the_same_name_do_not_count(
+    flask, scans, zip_of, tmp_path, way
+):
+    """Even in folders and files that are older than the results."""
+    out = tmp_path / "out"
+    reports = []
+    for patient in ("a", "b"):
+        folder = tmp_path / patient / "001"
+        folder.mkdir(parents=True)
+        for modality, path in scans.items():
+            content = path.read_bytes() if patient == "a" else gzip.compress(brighter(path))
+            (folder / f"{modality}.nii.gz").write_bytes(content)
+        given = [folder]
+        if way == "files":
+            given = [word for m in MODALITIES for word in (f"--{m}", folder / f"{m}.nii.gz")]
+        elif way == "zips":
+            given = [shutil.make_archive(str(folder), "zip", folder)]
+        for path in (tmp_path / patient).rglob("*"):
+            os.utime(path, (0, 0))
+        told = flask(*given, "--out", out).stderr
+        assert "1 of 1 segmented" in told and "before" not in told
+        assert "1 of them before" in flask(*given, "--out", out).stderr
+        reports.append(json.loads(next(out.glob("*.json")).read_text()))
+    assert reports[0]["inputs_sha256"] != reports[1]["inputs_sha256"]
+    assert len(list(out.glob("*.json"))) == 1
+
+
+def test_an_entry_that_cannot_be_read_fails_alone(flask, study, tmp_path):
+    (study / "gone.zip").symlink_to(tmp_path / "nowhere")
+    shutil.rmtree(study / "two")
+    out = tmp_path / "out"
+    assert flask("--batch", study, "--out", out).exit_code == 1
+    outcomes = {name: row["outcome"] for name, row in table(out).items()}
+    assert outcomes == {"one": "done", "gone": "failed", "three": "done"}
+    assert table(out)["gone"]["error"] == "file_error"
 
 
 def test_results_among_the_cases_are_no_case(study):
@@ -106,6 +155,7 @@ def test_a_manifest(flask, scans, tmp_path):
         "name,path\n.hidden,a",
         "name,path\na,",
         "name,path,t1\na,b,c",
+        "name,path\na," + "b" * 140_000,
     ],
 )
 def test_a_manifest_that_makes_no_sense(flask, tmp_path, text):
@@ -118,12 +168,13 @@ def test_a_manifest_that_makes_no_sense(flask, tmp_path, text):
     assert "manifest" in result.output
 
 
-@pytest.mark.parametrize("change", ["model", "convention", "quality", "mask", "report"])
+@pytest.mark.parametrize("change", ["model", "convention", "quality", "scans", "mask", "report"])
 def test_results_count_only_if_they_are_what_is_wanted(finished, tmp_path, scans, change):
+    job = Job("patient", files=scans)
     report = finished.client.get(f"/api/cases/{finished.id}/report.json").json
+    report["inputs_sha256"] = job.digest()
     model, views = report["model"]["checksum"], report["device"].rpartition("; ")[2]
     results = Results(tmp_path, "brats2021", model, views)
-    job = Job("patient", files=scans)
     mask = tmp_path / "mask"
     mask.write_bytes(b"mask")
     results.keep(job, mask, report)
@@ -136,6 +187,8 @@ def test_results_count_only_if_they_are_what_is_wanted(finished, tmp_path, scans
         fast = card_for(DEFAULT_DIR, "fast").inference.views
         assert views == card_for(DEFAULT_DIR, "accurate").inference.views != fast
         results = replace(results, views=fast)
+    elif change == "scans":
+        job = replace(job, files=scans | {"t1": scans["t2"], "t2": scans["t1"]})
     elif change == "mask":
         results.mask_path(job).unlink()
     else:
