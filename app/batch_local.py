@@ -74,7 +74,7 @@ class LocalBatch:
             with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.results.folder) as folder:
                 mask, segmentation = Path(folder, "mask.nii.gz"), analysis.segmentation
                 values = to_file_values(segmentation.labels, self.results.convention)
-                write_mask(mask, values, segmentation.affine)
+                write_mask(mask, values, analysis.case.grid)
                 self.results.keep(job, mask, made)
 
         problem = _attempt(job, write)

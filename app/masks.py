@@ -19,7 +19,7 @@ from model.case import GRID_TOLERANCE_MM, grid_distance_mm
 from model.errors import CaseError
 from model.geometry import to_canonical
 from model.labels import Convention, from_file_values, to_file_values
-from model.nifti import Limits, Volume, read_volume, write_mask
+from model.nifti import Limits, Volume, read_placing, read_volume, write_mask
 
 # A case cannot fill the disk with versions of its mask.
 MAX_VERSIONS = 100
@@ -161,7 +161,8 @@ def _write_version(home: Path, labels: np.ndarray, report: dict[str, Any]) -> st
     affine, work = np.array(report["geometry"]["affine"]), cases.new_staging_folder()
     try:
         values = to_file_values(labels, report["label_convention"])
-        write_mask(work / SEGMENTATION, values, affine)
+        placing = read_placing(home / cases.RESULTS / SEGMENTATION)
+        write_mask(work / SEGMENTATION, values, placing)
         overlay.save_labels(work, labels, affine)
         for file in (home / cases.RESULTS).iterdir():
             if not (work / file.name).exists():

@@ -110,7 +110,7 @@ class Runner:
         progress("save", 1.0)
         segmentation, convention = analysis.segmentation, settings().label_convention
         values = to_file_values(segmentation.labels, convention)
-        write_mask(work / "segmentation.nii.gz", values, segmentation.affine)
+        write_mask(work / "segmentation.nii.gz", values, analysis.case.grid)
         overlay.save_volumes(work, analysis.case, segmentation.labels, segmentation.confidence)
         who = {"id": case.id, "name": case.name}
         done = report.build(analysis, segmenter, convention, case.modalities, who)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from model.errors import CaseError
@@ -48,12 +49,19 @@ class Case:
 
     missing : modalities that were not given; their channels of `data` are 0
     oriented : whether any header says how the head lies
+    placing : where the voxels lie as the file of the first modality says it; None for a case of no file
     """
 
     data: np.ndarray
     affine: np.ndarray
     missing: tuple[str, ...] = ()
     oriented: bool = True
+    placing: nib.Nifti1Header | None = None
+
+    @property
+    def grid(self) -> np.ndarray | nib.Nifti1Header:
+        """What a mask on this grid is written with."""
+        return self.affine if self.placing is None else self.placing
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -116,7 +124,7 @@ def load_case(
         if modality in volumes:
             data[..., channel] = volumes[modality].data
     oriented = any(volume.oriented for volume in volumes.values())
-    return Case(data, first.affine, missing_modalities(volumes), oriented)
+    return Case(data, first.affine, missing_modalities(volumes), oriented, first.placing)
 
 
 def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:

@@ -29,12 +29,19 @@ SPACING_RANGE_MM = (0.1, 10.0)
 MAX_VOX_OFFSET = 16 * 2**20
 DISCLAIMER = "Research use only. Not a medical device."
 MAX_VOXEL_BYTES = 8
+# The longest axis that NIfTI-1, which masks are written as, has room for.
+MAX_VOXELS_PER_AXIS = np.iinfo(np.int16).max
+# What of a header says where voxels lie: both of its forms, each with the code of what it means.
+PLACING = (
+    *("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+    *("sform_code", "srow_x", "srow_y", "srow_z"),
+)
 _CHUNK = 2**20
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost: voxels, and trailing bytes tolerated behind them."""
+    """What one file may cost: voxels, its own and at 1 mm, and trailing bytes behind them."""
 
     max_voxels: int = 512 * 512 * 400
     max_trailing_bytes: int = 2**20
@@ -44,12 +51,17 @@ class Limits:
 class Volume:
     """One scan: `data` (X, Y, Z) float32 as stored, `affine` (4, 4) voxel index to RAS+ mm.
 
-    oriented : whether the header says how the head lies; if not, `affine` is what NIfTI assumes
+    placing : a header that says where the voxels lie in the words of the file, and nothing else
     """
 
     data: np.ndarray
     affine: np.ndarray
-    oriented: bool = True
+    placing: nib.Nifti1Header
+
+    @property
+    def oriented(self) -> bool:
+        """Whether the header says how the head lies; if not, `affine` is what NIfTI assumes."""
+        return bool(self.placing["qform_code"] > 0 or self.placing["sform_code"] > 0)
 
 
 def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits()) -> Volume:
@@ -75,17 +87,24 @@ def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits(
         ) from error
 
 
-def write_mask(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
-    """Write label values (X, Y, Z) uint8 with `affine` (4, 4); see `write_scan`."""
-    write_scan(path, np.asarray(values, np.uint8), affine)
+def read_placing(path: Path) -> nib.Nifti1Header:
+    """Return `Volume.placing` of a file of which nothing else is read. Raises CaseError."""
+    with ExitStack() as files:
+        header, _ = read_header(_inflated(path, files))
+    return _placing_of(header)
 
 
-def write_scan(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write (X, Y, Z) with `affine` (4, 4) beside the target and then move it there.
+def write_mask(path: Path, values: np.ndarray, grid: np.ndarray | nib.Nifti1Header) -> None:
+    """Write label values (X, Y, Z) uint8 on a `grid` as `encode` takes it; see `write_scan`."""
+    write_scan(path, np.asarray(values, np.uint8), grid)
+
+
+def write_scan(path: Path, array: np.ndarray, grid: np.ndarray | nib.Nifti1Header) -> None:
+    """Write (X, Y, Z) on a `grid` as `encode` takes it beside the target and then move it there.
 
     Compressed when `path` ends in `.gz`.
     """
-    data = encode(array, affine)
+    data = encode(array, grid)
     if path.suffix == ".gz":
         data = compress(data)
     partial = path.with_name(path.name + ".partial")
@@ -94,21 +113,39 @@ def write_scan(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
 
 
 def encode(
-    array: np.ndarray, affine: np.ndarray, scaling: tuple[float, float] = (1.0, 0.0)
+    array: np.ndarray,
+    grid: np.ndarray | nib.Nifti1Header,
+    scaling: tuple[float, float] = (1.0, 0.0),
 ) -> bytes:
-    """Return (X, Y, Z) with `affine` (4, 4) as a NIfTI-1 file, not compressed.
+    """Return (X, Y, Z) as a NIfTI-1 file, not compressed.
 
+    grid : an affine (4, 4), or `Volume.placing` of a scan on whose grid the array is: programs then
+        put it where they put the scan, whichever of a header's two forms they go by
     scaling : slope and intercept that turn the stored numbers into intensities
 
     The header carries nothing of a patient but the grid.
     """
-    image = nib.Nifti1Image(array, affine)
-    image.set_qform(affine, code="scanner")
-    image.set_sform(affine, code="scanner")
-    image.header.set_xyzt_units("mm")
-    image.header.set_slope_inter(*scaling)
-    image.header["descrip"] = DISCLAIMER.encode()
-    return image.to_bytes()
+    if isinstance(grid, nib.Nifti1Header):
+        header = grid.copy()
+    else:
+        header = nib.Nifti1Header()
+        header.set_data_shape(array.shape)
+        header.set_qform(grid, code="scanner")
+        header.set_sform(grid, code="scanner")
+    header.set_data_shape(array.shape)
+    header.set_data_dtype(array.dtype)
+    header.set_xyzt_units("mm")
+    header.set_slope_inter(*scaling)
+    header["descrip"] = DISCLAIMER.encode()
+    return nib.Nifti1Image(array, None, header).to_bytes()
+
+
+def _placing_of(header: nib.Nifti1Header) -> nib.Nifti1Header:
+    placing = nib.Nifti1Header()
+    for name in PLACING:
+        placing[name] = header[name]
+    placing["pixdim"][:4] = header["pixdim"][:4]
+    return placing
 
 
 def compress(data: bytes) -> bytes:
@@ -136,6 +173,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     shape = _checked_shape(header, limits)
     dtype = _checked_dtype(header)
     affine = _checked_affine(header)
+    _check_extent(shape, affine, limits)
     slope, inter = _checked_scaling(header)
     stream.read(_checked_offset(header, size) - size)
     # What float32 cannot hold becomes infinite, and is refused as such.
@@ -152,8 +190,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
             "Some voxels are not numbers (NaN or infinite).",
             "Export the scan again, or replace such voxels by 0.",
         )
-    oriented = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
-    return Volume(data.reshape(shape, order="F"), affine, oriented)
+    return Volume(data.reshape(shape, order="F"), affine, _placing_of(header))
 
 
 def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
@@ -176,7 +213,11 @@ def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
             "This is not a single-file NIfTI (.nii).",
             "Convert .hdr/.img pairs and other formats to .nii or .nii.gz.",
         )
-    return HEADERS[size](block, endianness=endianness, check=False), size
+    header = HEADERS[size](block, endianness=endianness, check=False)
+    if header["pixdim"][0] == 0:
+        # The standard's reading; nibabel refuses it.
+        header["pixdim"][0] = 1
+    return header, size
 
 
 def _checked_shape(header: nib.Nifti1Header, limits: Limits) -> tuple[int, int, int]:
@@ -195,6 +236,13 @@ def _checked_shape(header: nib.Nifti1Header, limits: Limits) -> tuple[int, int, 
             "bad_dimensions",
             f"The volume is {shape[0]} x {shape[1]} x {shape[2]} voxels, which is no brain scan.",
             f"Every axis needs at least {MIN_VOXELS_PER_AXIS} voxels.",
+        )
+    if max(shape) > MAX_VOXELS_PER_AXIS:
+        raise CaseError(
+            "too_large",
+            f"The header claims {max(shape):,} voxels along one axis; "
+            f"at most {MAX_VOXELS_PER_AXIS:,} are accepted.",
+            "Resample the scan to about 1 mm.",
         )
     if shape[0] * shape[1] * shape[2] > limits.max_voxels:
         raise CaseError(
@@ -241,6 +289,18 @@ def _checked_affine(header: nib.Nifti1Header) -> np.ndarray:
             "Convert the scan again from DICOM, for example with dcm2niix.",
         )
     return affine
+
+
+def _check_extent(shape: tuple[int, int, int], affine: np.ndarray, limits: Limits) -> None:
+    """Refuse a scan that is small, but would not be at 1 mm, where it is looked at."""
+    extent = np.ceil(shape * spacing_mm(affine))
+    if extent.prod() > limits.max_voxels:
+        size = " x ".join(f"{length:.0f}" for length in extent)
+        raise CaseError(
+            "too_large",
+            f"According to its header the scan covers {size} mm, which is more than a head.",
+            "Check its voxel sizes, which are in mm.",
+        )
 
 
 def _checked_scaling(header: nib.Nifti1Header) -> tuple[float, float]:

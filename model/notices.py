@@ -43,8 +43,8 @@ def warnings_of(
         )
     if not prepared.stripped:
         warnings.append(
-            "The scans do not look skull-stripped. The model was trained on skull-stripped scans; "
-            "expect false marks outside the brain."
+            "The scans do not look skull-stripped, or have noise around the brain. The model was "
+            "trained on skull-stripped scans; expect false marks outside the brain."
         )
     if not is_isotropic_1mm(case.affine):
         spacing = " x ".join(f"{mm:.2g}" for mm in case.spacing_mm)

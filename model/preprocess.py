@@ -20,6 +20,10 @@ from model.planes import as_slices, slice_major
 
 # Smallest brain that is looked at: a tenth of the smallest adult brain (about 900 mL).
 MIN_BRAIN_ML = 90.0
+# More than any brain has with its fluid; what is left of a scan that was skull-stripped is no more.
+MAX_BRAIN_ML = 2500.0
+# More than any head and neck.
+MAX_HEAD_ML = 8000.0
 # A skull-stripped scan has at least this share of voxels at exactly its background value.
 STRIPPED_BACKGROUND_SHARE = 0.2
 
@@ -78,7 +82,14 @@ class Prepared:
 def prepare(case: Case, parameters: Preprocessing) -> Prepared:
     """Turn a checked case into what the network sees. Raises CaseError `no_brain`."""
     data, affine = to_canonical(case.data, case.affine)
-    brain, stripped = brain_mask(data)
+    voxel_ml = float(np.prod(case.spacing_mm)) / 1000
+    brain, stripped = brain_mask(data, voxel_ml)
+    if np.count_nonzero(brain) * voxel_ml > MAX_HEAD_ML:
+        raise CaseError(
+            "no_brain",
+            f"More than {MAX_HEAD_ML / 1000:g} litres of the volume are not background.",
+            "Upload scans of one head, with voxel sizes in mm in their headers.",
+        )
     if not is_isotropic_1mm(affine):
         data, brain, affine = at_1mm(data, brain, affine)
     if np.count_nonzero(brain) < MIN_BRAIN_ML * 1000:
@@ -124,12 +135,14 @@ def at_1mm(
     return np.stack([array for array, _ in sequences], axis=-1), share[0] >= 0.5, share[1]
 
 
-def brain_mask(data: np.ndarray) -> tuple[np.ndarray, bool]:
+def brain_mask(data: np.ndarray, voxel_ml: float = 0.001) -> tuple[np.ndarray, bool]:
     """Return the foreground (X, Y, Z) of a case (X, Y, Z, 4), and whether it is skull-stripped.
 
     A skull-stripped volume is recognised by its many voxels at exactly one value; the mask is then
-    every voxel with another in any sequence. Otherwise Otsu's threshold of the summed, range-scaled
-    sequences separates head from air. Constant sequences, as missing ones are, count in neither.
+    every voxel with another in any sequence, or, should that be more than a brain, as where the
+    background of one is noise, in most of them. Otherwise, or if that is too much, too, Otsu's
+    threshold of the summed, range-scaled sequences separates head from air. Constant sequences, as
+    missing ones are, count in none of it.
     """
     sequences = [data[..., channel] for channel in range(data.shape[-1])]
     with ThreadPoolExecutor() as pool:
@@ -137,10 +150,16 @@ def brain_mask(data: np.ndarray) -> tuple[np.ndarray, bool]:
         shares = [
             1.0 - count / data[..., 0].size for count in pool.map(np.count_nonzero, foreground)
         ]
-    stripped = min(shares) >= STRIPPED_BACKGROUND_SHARE
-    # In pairs: `logical_or.reduce` of a list would first copy it into one array.
-    mask = reduce(np.logical_or, foreground) if stripped else _head_mask(sequences)
-    return mask, stripped
+    if min(shares) >= STRIPPED_BACKGROUND_SHARE:
+        most = MAX_BRAIN_ML / voxel_ml
+        # In pairs: `logical_or.reduce` of a list would first copy it into one array.
+        if np.count_nonzero(mask := reduce(np.logical_or, foreground)) <= most:
+            return mask, True
+        votes = reduce(np.add, (array.view(np.uint8) for array in foreground))
+        present = sum(share < 1 for share in shares)
+        if np.count_nonzero(mask := votes > present // 2) <= most:
+            return mask, True
+    return _head_mask(sequences), False
 
 
 def _foreground(sequence: np.ndarray) -> np.ndarray:

@@ -8,11 +8,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.errors import CaseError
-from model.nifti import DISCLAIMER, Limits, read_volume, write_mask
+from model.nifti import DISCLAIMER, PLACING, Limits, read_placing, read_volume, write_mask
 from tests.model.malformed import BROKEN, GOOD, NAN, SHAPE, gz, nifti, voxels
 
 
@@ -125,3 +126,55 @@ def test_masks_keep_values_and_grid_and_say_nothing_else(tmp_path, name):
     np.testing.assert_allclose(image.affine, affine, atol=1e-6)
     assert image.header["descrip"].item().decode() == DISCLAIMER
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("image", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("codes", [(1, 2), (2, 1), (1, 0), (0, 4), (0, 0)])
+def test_masks_lie_where_every_program_puts_the_scan(tmp_path, image, codes):
+    """Also where the two forms disagree, as after a registration that writes one of them."""
+    turned = np.array([[0, -1.5, 0, 3], [1, 0, 0, -4], [0, 0, 2, 5], [0, 0, 0, 1.0]])
+    scan = image(voxels().astype(np.int16), None)
+    scan.header.set_qform(turned, codes[0])
+    scan.header.set_sform(turned + np.eye(4, k=3) * 12, codes[1])
+    scan.header["descrip"], scan.header["pixdim"][4:] = b"patient", 7
+    nib.save(scan, tmp_path / "scan.nii")
+    volume = read_volume(tmp_path / "scan.nii")
+    assert volume.oriented == (codes != (0, 0))
+    write_mask(tmp_path / "mask.nii", voxels() % 5, volume.placing)
+    write_mask(tmp_path / "again.nii", voxels() % 5, read_placing(tmp_path / "mask.nii"))
+    assert (tmp_path / "again.nii").read_bytes() == (tmp_path / "mask.nii").read_bytes()
+    scan, mask = (nib.load(tmp_path / f"{name}.nii") for name in ("scan", "mask"))
+    for name in PLACING:
+        assert mask.header[name] == pytest.approx(scan.header[name])
+    np.testing.assert_allclose(mask.header["pixdim"][:4], scan.header["pixdim"][:4])
+    np.testing.assert_allclose(mask.affine, volume.affine, atol=1e-6)
+    assert b"patient" not in (tmp_path / "mask.nii").read_bytes()
+    if image is nib.Nifti1Image:  # ITK reads no other.
+        scan, mask = (sitk.ReadImage(tmp_path / f"{name}.nii") for name in ("scan", "mask"))
+        for where in ("GetOrigin", "GetDirection", "GetSpacing"):
+            np.testing.assert_allclose(getattr(mask, where)(), getattr(scan, where)(), atol=1e-5)
+
+
+def test_a_missing_sign_of_the_quaternion_counts_as_plus(tmp_path):
+    content = bytearray(nifti(sform_code=0, qform_code=1))
+    expected = read(tmp_path, bytes(content)).affine
+    at = nib.Nifti1Header.template_dtype.fields["pixdim"][1]
+    content[at : at + 4] = bytes(4)
+    np.testing.assert_array_equal(read(tmp_path, bytes(content)).affine, expected)
+
+
+def test_a_small_file_of_a_vast_scan_is_refused(tmp_path):
+    limits = Limits(max_voxels=int(np.prod(SHAPE)) * 20)
+    rows = {f"srow_{axis}": tuple(row) for axis, row in zip("xyz", 3 * np.eye(3, 4), strict=True)}
+    with pytest.raises(CaseError) as caught:
+        read(tmp_path, nifti(**rows), limits)
+    assert caught.value.code == "too_large" and " mm, " in caught.value.message
+    assert read(tmp_path, GOOD, limits).data.shape == SHAPE
+    long = (3, 40_000, 8, 8, 1, 1, 1, 1)
+    header = nib.Nifti2Header()
+    header["dim"], header["sform_code"] = long, 1
+    header["srow_x"], header["srow_y"], header["srow_z"] = np.eye(3, 4) * 0.2
+    content = header.binaryblock + bytes(4 + 40_000 * 64 * 4)
+    with pytest.raises(CaseError) as caught:
+        read(tmp_path, content)
+    assert caught.value.code == "too_large" and "40,000" in caught.value.message

@@ -157,3 +157,25 @@ def test_bias_correction_flattens_a_ramp():
 def test_the_card_switches_steps_on(case, step):
     changed = preprocess.prepare(case, dataclasses.replace(PLAIN, **{step: True}))
     assert not np.array_equal(changed.volume, preprocess.prepare(case, PLAIN).volume)
+
+
+@pytest.mark.parametrize(
+    ("noisy", "still_stripped"), [([1], True), ([0, 3], True), ([0, 1, 2, 3], False)]
+)
+def test_noise_around_the_brain_is_no_brain(case, noisy, still_stripped):
+    """As in scans stripped before they were resampled, or stored in 8 bits."""
+    brain, data = case.data.any(axis=-1), case.data.copy()
+    for channel in noisy:
+        background = np.random.default_rng(channel).integers(0, 3, brain.shape)
+        data[..., channel] += np.where(brain, 0, background)
+    voxel_ml = 1500 / np.count_nonzero(brain)
+    mask, stripped = preprocess.brain_mask(data, voxel_ml)
+    assert stripped == still_stripped
+    overlap = 2 * np.count_nonzero(mask & brain)
+    assert overlap / (np.count_nonzero(mask) + np.count_nonzero(brain)) > 0.97
+
+
+def test_a_head_as_large_as_none_is_an_error(case):
+    with pytest.raises(CaseError, match="8 litres") as caught:
+        preprocess.prepare(Case(case.data, case.affine @ np.diag([5, 5, 5, 1])), PLAIN)
+    assert caught.value.code == "no_brain"

@@ -9,6 +9,16 @@ async function fetchImage(url, name) {
   return NVImage.loadFromUrl({ url: await answer.arrayBuffer(), name });
 }
 
+/**
+ * A mask where NiiVue puts the scan: of the two forms in the header of an uploaded file, which a mask
+ * has, too, it might go by another than the server, which writes scans for it by the one it goes by.
+ */
+export function placedAs(scan, mask) {
+  mask.hdr.affine = structuredClone(scan.hdr.affine);
+  mask.calculateRAS();
+  return mask;
+}
+
 export class Library {
   #urls;
   #loading = new Map();

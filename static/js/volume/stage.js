@@ -4,7 +4,7 @@ import { element } from "../dom.js";
 import { TITLES } from "../modalities.js";
 import { LAYOUTS } from "./address.js";
 import { Doubt } from "./doubt.js";
-import { Library } from "./library.js";
+import { Library, placedAs } from "./library.js";
 import { Mask } from "./mask.js";
 import { Pane } from "./pane.js";
 
@@ -84,7 +84,7 @@ export class Stage {
       this.#library.mask(),
       look.confidence ? this.#library.confidence() : null,
     ]);
-    this.#mask ??= new Mask(mask, this.#regions);
+    this.#mask ??= new Mask(placedAs(scans[0].image, mask), this.#regions);
     this.#mask.look({ ...look, outline: look.outline || look.confidence });
     if (confidence) this.#doubt ??= new Doubt(confidence, this.#doubtScale);
     this.#showsDoubt = look.confidence;
