@@ -11,23 +11,40 @@ MASK = "seg"
 # Sequences that a case may lack: training shows the network slices without one of them.
 MOST_MISSING = 1
 
-# First match wins: contrast and FLAIR before plain T1 and T2. A word stands between separators, so
-# that `t1` is not found in `patient12` or `t1ce`. Sources: BraTS 2012-2021 and 2023 naming, BIDS
-# suffixes (FLAIR, T1w, T2w, ce-gadolinium) and common series descriptions of scanners. Before a T1,
-# `c` and `post` may as well speak of a patient or a session (`ses-post_T1w`): they count behind one.
-_CONTRAST = r"ce|gd|gad|postcontrast|contrast|km|\+c|gadolinium|enhanced"
+# What programs and scanners write around the words for sequences. In the order in which they are replaced;
+# a word stands between spaces, and a `+` begins one.
+_CONTRAST = r"ce|gd|gad|postgd|postcontrast|contrast|km|\+c|gadolinium|enhanced"
+_REWRITES = (
+    # What a scan was registered to is not what it is: `flair_to_t1`, `space-T1w_FLAIR`.
+    (r" (?:to|onto|in|on|space) (?:t1ce|t1c|t1gd|t1w?|t2w?|t2f|flair)(?= )", ""),
+    (r" c \+(?= )", " +c"),
+    (rf" (?:pre|non|no|without|wo) (?:{_CONTRAST})(?= )", " native"),
+    # A FLAIR that is weighted to T1.
+    (r" (t1w?) flair(?= )", r" \1"),
+    # Before a T1, `c` and `post` may as well speak of a patient or a session (`ses-post_T1w`).
+    (rf" (?:{_CONTRAST}) (?:t1w?|mprage|bravo)(?= )", " t1ce"),
+    (
+        r" (?:t1w?|mprage|bravo)(?: (?!(?:t1|t2|flair|native|pre|seg|mask|label)[^ ]* )[^ ]+){0,3}?"
+        rf" (?:{_CONTRAST}|post)(?= )",
+        " t1ce",
+    ),
+    (r" (?:t1w?|mprage|bravo) c(?= )", " t1ce"),
+)
+# First match wins: contrast and FLAIR before plain T1 and T2. So `t1` is not found in `patient12` or
+# `t1ce`. Sources: BraTS 2012-2021 and 2023 naming, BIDS suffixes (FLAIR, T1w, T2w, ce-gadolinium) and
+# common series descriptions of scanners.
 _WORDS = (
     (MASK, r"seg|mask|label|labels|segmentation"),
     ("flair", r"flair|t2f|t2flair|t2 flair|tirm|dark fluid"),
-    (
-        "t1ce",
-        r"t1ce|t1c|t1gd|t1km|t1post|t1contrast|t1wce|ce gadolinium"
-        rf"|(?:t1w?|mprage|bravo) (?:{_CONTRAST}|c|post)|(?:{_CONTRAST}) (?:t1w?|mprage|bravo)",
-    ),
+    ("t1ce", r"t1ce|t1c|t1gd|t1km|t1post|t1contrast|t1wce|ce gadolinium"),
     ("t1", r"t1|t1n|t1w|t1 native|t1pre|mprage|bravo"),
     ("t2", r"t2|t2w|t2 tse|t2tse"),
 )
 _PATTERNS = tuple((key, re.compile(rf"(?:^| )(?:{words})(?: |$)")) for key, words in _WORDS)
+# Sequences that are none of the four, whatever else their names say.
+_OTHERS = re.compile(
+    r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction)(?= )"
+)
 _SUFFIX = re.compile(r"(\.nii|\.gz)+$")
 
 
@@ -37,12 +54,16 @@ def guess_modality(file_name: str) -> str | None:
     The rightmost words count most: in `T1_study/patient_t2.nii.gz` that is T2.
     """
     stem = _SUFFIX.sub("", file_name.lower().replace("\\", "/").rsplit("/", 1)[-1])
-    words = re.sub(r"[^a-z0-9+]+", " ", stem).split()
+    stem = stem.replace("t2*", "t2star").replace("+", " +")
+    text = " " + " ".join(re.sub(r"[^a-z0-9+]+", " ", stem).split()) + " "
+    for pattern, replacement in _REWRITES:
+        text = re.sub(pattern, replacement, text)
+    words = text.split()
     for start in range(len(words) - 1, -1, -1):
-        # The word with up to one before it: `t1 ce` is one name, `t2 flair` another.
-        for text in (" ".join(words[max(start - 1, 0) : start + 1]), words[start]):
-            if found := _match(text):
-                return found
+        # The word with up to one before it: `t2 flair` is one name.
+        for part in (" ".join(words[max(start - 1, 0) : start + 1]), words[start]):
+            if found := _match(part):
+                return None if found != MASK and _OTHERS.search(text) else found
     return None
 
 

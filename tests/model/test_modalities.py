@@ -7,16 +7,26 @@ from model.modalities import MODALITIES, find_modalities, guess_modality, missin
 
 NAMES = {
     "flair": ["BraTS2021_01661_flair.nii.gz", "BraTS-GLI-00000-000-t2f.nii.gz", "AX T2 FLAIR.nii",
-              "sub-01_FLAIR.nii.gz", "3_T2_FLAIR_TRA.nii.gz"],
+              "sub-01_FLAIR.nii.gz", "3_T2_FLAIR_TRA.nii.gz", "FLAIR_T2.nii", "t1_study_flair.nii",
+              "t2_tirm_tra_dark-fluid.nii", "flair_to_t1ce_space.nii.gz", "flair_in_t1.nii.gz",
+              "sub-1_space-T1w_desc-preproc_FLAIR.nii.gz", "FLAIR_space-T1w.nii.gz"],
     "t1": ["BraTS2021_01661_t1.nii.gz", "BraTS-GLI-00000-000-t1n.nii.gz", "AX_T1.nii",
-           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz", "sub-01_ses-post_T1w.nii.gz", "Patient_C_t1.nii.gz"],
+           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz", "sub-01_ses-post_T1w.nii.gz", "Patient_C_t1.nii.gz",
+           "pre_contrast_T1.nii.gz", "T1_pre_contrast.nii", "non_contrast_T1w.nii", "no_contrast_t1.nii",
+           "T1_without_contrast.nii", "precontrast_t1.nii", "noncontrast_t1.nii", "Ax_T1_PRE.nii",
+           "Ax T1 SE.nii", "T1_FLAIR.nii", "t1_to_t2.nii.gz", "UCSF-PDGM-0004_T1_bias.nii.gz"],
     "t1ce": ["BraTS2021_01661_t1ce.nii.gz", "BraTS-GLI-00000-000-t1c.nii.gz", "AX T1 +C.nii.gz",
              "t1_gd.nii", "T1_MPRAGE_POST.nii.gz", "sub-01_ce-gadolinium_T1w.nii.gz",
-             "x_T1CE.NII.GZ"],
+             "x_T1CE.NII.GZ", "t1_mpr_tra_km.nii", "t1_se_tra_km.nii", "t1_tra_post.nii",
+             "t1_axial_gad.nii", "T1_3D_GD.nii", "t1_postgd.nii", "postgd_t1.nii", "T1_C+.nii",
+             "T1+C.nii", "T1_post_contrast.nii", "post_contrast_T1.nii", "AX_T1_FLAIR_POST.nii",
+             "t1ce_to_t1.nii", "sub-1_acq-ce_T1w.nii", "UPENN-GBM-00001_11_T1GD.nii.gz"],
     "t2": ["BraTS2021_01661_t2.nii.gz", "BraTS-GLI-00000-000-t2w.nii.gz", "AX_T2_TSE.nii",
-           "folder_t1/patient_t2.nii.gz"],
-    "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii"],
-    None: ["patient12.nii.gz", "scan.nii", "", "dwi.nii.gz", "../../etc/passwd"],
+           "folder_t1/patient_t2.nii.gz", "t2_reg_to_t1ce.nii.gz", "t1_post_op_t2.nii",
+           "T2w_space-T1w.nii"],
+    "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii", "t1_mask.nii", "dwi_mask.nii"],
+    None: ["patient12.nii.gz", "scan.nii", "", "dwi.nii.gz", "../../etc/passwd", "t2_swi.nii",
+           "T2-star.nii", "T2star.nii", "T2*.nii", "dwi_t2.nii", "t1_subtraction.nii", "T1map.nii"],
 }  # fmt: skip
 
 
