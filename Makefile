@@ -10,7 +10,7 @@ IMAGENET ?=
 FUZZ_S ?= 60
 SOAK_S ?= 900
 # Inference and post-processing of the shipped model: training/EXPERIMENTS.md and training/notes.md tell why.
-EXPORT ?= --planes axial coronal sagittal --interval 2 --attention 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5
+EXPORT ?= --planes axial coronal sagittal --interval 2 --attention 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5 --growth-temperature 1.5
 SEQUENCES := flair t1 t1ce t2
 RECIPE := training/recipe
 DEVELOPMENT := train validation partial

@@ -18,12 +18,15 @@ class Postprocessing:
     min_component_ml : connected tumours (26 neighbours) smaller than this are dropped
     min_core_ml : connected tumour cores (core and enhancing tumour) smaller than this become edema
     min_enhancing_ml : less enhancing tumour than this in a case becomes core
+    growth_temperature : then edema of a case with all sequences grows to where tumour has the probability
+        with the largest expected Dice, at this temperature; see `model.growth`
     """
 
     class_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     min_component_ml: float = 0.0
     min_core_ml: float = 0.0
     min_enhancing_ml: float = 0.0
+    growth_temperature: float = 0.0
 
 
 def tidied(labels: np.ndarray, parameters: Postprocessing) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from model.card import ModelCard
 from model.engines import Engine
 from model.geometry import bounding_box
-from model.labels import CLASSES
+from model.labels import CLASSES, REGIONS
 from model.planes import Plane, as_slices, slice_major
 from model.preprocess import Prepared
 from model.slices import Window, slice_batches
@@ -38,15 +38,12 @@ class Views:
     card: ModelCard
     engine: Engine
 
-    def infer(
-        self, prepared: Prepared, advance: Callable[[float], None]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels and confidence, both (X, Y, Z) uint8, in the brain's box.
+    def infer(self, prepared: Prepared, advance: Callable[[float], None]) -> "Mean":
+        """Return the mean of all views of what lies in the brain's box.
 
         Calls `advance` with the share that is done, 0 to 1.
         """
-        inference, weights = self.card.inference, self.card.postprocessing.class_weights
-        views = views_of(self.card)
+        inference, views = self.card.inference, views_of(self.card)
         first = sum(view.plane == inference.planes[0] and view.network == 0 for view in views)
         # Once for all slices: converting each of them three times takes longer.
         volume = prepared.volume.astype(np.float32)
@@ -62,7 +59,7 @@ class Views:
             if not wanted.any():
                 break
             self._add_view(volume, wanted, view, mean, partial(advance_in, number))
-        return mean.chosen(weights)
+        return mean
 
     def _add_view(
         self,
@@ -167,6 +164,25 @@ class Mean:
 
         _by_parts(look, len(found))
         return near(found, ATTENTION_CUBE).transpose(1, 2, 0)
+
+    def tumour(self) -> np.ndarray:
+        """Return the probability of tumour of any class, (X, Y, Z) float32."""
+        found = slice_major(self.total.shape[:3], np.float32)
+        arrays = (self.total, self.counted, found)
+        total, counted, into = (as_slices(array, "axial") for array in arrays)
+
+        def add(part: slice) -> None:
+            # One after the other: NumPy's sum over three neighbours takes many times as long.
+            classes = [total[part, ..., region.index] for region in REGIONS]
+            into[part] = sum(classes[1:], classes[0]) / counted[part, ..., 0]
+
+        _by_parts(add, len(total))
+        return found
+
+    def confidence(self, where: np.ndarray, region: int) -> np.ndarray:
+        """Return the probability of one class in the voxels `where`, uint8; 255 is 1."""
+        found = self.total[where][:, region] / self.counted[where][:, 0]
+        return np.rint(found * 255).astype(np.uint8)
 
     def chosen(self, weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence, (X, Y, Z) uint8; see the function `winners`."""

@@ -27,7 +27,7 @@ from training.engine_difference import ENGINE_TOLERANCE, engines_differ_by
 from training.network_files import write_network
 from training.trained import differing, further_networks, trained
 
-VERSION = "0.5.0"
+VERSION = "0.6.0"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,6 +62,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--min-component-ml", type=float, default=0.0)
     parser.add_argument("--min-core-ml", type=float, default=0.0)
     parser.add_argument("--min-enhancing-ml", type=float, default=0.0)
+    parser.add_argument(
+        "--growth-temperature",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="let edema grow to where Dice is expected to be best, log-odds divided by this",
+    )
     parser.add_argument("--scores", type=Path, help="what training.evaluate wrote on the test part")
     parser.add_argument(
         "--without", type=Path, nargs="+", default=[], help="the same with a sequence missing"
@@ -78,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         min_component_ml=options.min_component_ml,
         min_core_ml=options.min_core_ml,
         min_enhancing_ml=options.min_enhancing_ml,
+        growth_temperature=options.growth_temperature,
     )
     scores = held_out(options.scores, options.without) if options.scores else {}
     try:

@@ -102,12 +102,12 @@ def calibration_curve(cases: dict[str, dict], out: Path) -> Path:
     curve = calibration.curve([case["calibration"] for case in cases.values()])
     filled = curve["voxels"] > 0
     figure, axes = plt.subplots(figsize=(5, 4.6), layout="constrained")
-    axes.plot((0.25, 1), (0.25, 1), color="#888888", linestyle=":", label="perfect")
+    axes.plot((0, 1), (0, 1), color="#888888", linestyle=":", label="perfect")
     confidence, accuracy = curve["confidence"][filled], curve["accuracy"][filled]
     error = calibration.expected_error(curve)
     axes.plot(confidence, accuracy, marker="o", color="#0072B2", label=f"model, error {error:.3f}")
     axes.set(xlabel="probability of the chosen class", ylabel="share of voxels that are right")
-    axes.set(xlim=(0.25, 1), ylim=(0, 1), title="Marked or truly tumorous voxels")
+    axes.set(xlim=(0, 1), ylim=(0, 1), title="Marked or truly tumorous voxels")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
     return _save(figure, out / "calibration.png")

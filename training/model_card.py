@@ -223,7 +223,14 @@ def post_text(post: Postprocessing) -> str:
     steps += f"components under {post.min_component_ml:g} mL are dropped, "
     if post.min_core_ml:
         steps += f"tumour cores under {post.min_core_ml:g} mL become edema, "
-    return steps + f"less than {post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core"
+    steps += f"less than {post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core"
+    if post.growth_temperature:
+        steps += (
+            ", and if no sequence is missing, edema grows from what was found to where tumour has the "
+            "probability with the largest expected Dice, at a temperature of "
+            f"{post.growth_temperature:g} (`model/growth.py`)"
+        )
+    return steps
 
 
 def weights_text(weights: tuple[float, ...]) -> str:

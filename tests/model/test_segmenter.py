@@ -8,6 +8,7 @@ import pytest
 
 from model.case import Case, find_case_files, load_case
 from model.notices import missing_warning
+from model.postprocess import Postprocessing
 from model.segmenter import Segmenter
 from tests.model.engines import Threshold
 from tests.phantoms import orientations, stretched, turned, without
@@ -171,3 +172,35 @@ def test_the_device_names_the_networks_and_the_slices_that_are_seen(segmenter):
     assert Segmenter(one, Threshold()).device == f"threshold; {views}"
     # The views stay at the end, where they are looked for.
     assert Segmenter(two, Threshold()).device == f"threshold; two networks; {views}"
+
+
+def test_edema_grows_where_no_sequence_is_missing(segmenter, demo_case):
+    """And nothing else changes."""
+
+    class Faint(Threshold):
+        def run(self, batches, receive, network=0):
+            def told(index, probabilities):
+                faint = probabilities[..., 2] == 0
+                probabilities[faint] = [0.7, 0.05, 0.2, 0.05]
+                receive(index, probabilities)
+
+            super().run(batches, told)
+
+    case, _ = demo_case
+    inference = dataclasses.replace(segmenter.card.inference, interval=1, attention=0.0)
+    plain, growing = (
+        dataclasses.replace(
+            segmenter.card,
+            inference=inference,
+            postprocessing=Postprocessing(growth_temperature=temperature),
+        )
+        for temperature in (0.0, 3.0)
+    )
+    for given, grows in ((case, True), (without(case, "t1"), False)):
+        found, grown = (Segmenter(card, Faint()).segment(given) for card in (plain, growing))
+        before, added = found.labels > 0, (grown.labels > 0) & (found.labels == 0)
+        np.testing.assert_array_equal(found.labels[before], grown.labels[before])
+        np.testing.assert_array_equal(found.confidence[before], grown.confidence[before])
+        assert before.any() and added.any() == grows
+        assert set(np.unique(grown.labels[added])) <= {2}
+        assert set(np.unique(grown.confidence[added])) <= {round(0.2 * 255)}
