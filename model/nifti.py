@@ -135,9 +135,11 @@ def encode(
     header.set_data_shape(array.shape)
     header.set_data_dtype(array.dtype)
     header.set_xyzt_units("mm")
-    header.set_slope_inter(*scaling)
     header["descrip"] = DISCLAIMER.encode()
-    return nib.Nifti1Image(array, None, header).to_bytes()
+    image = nib.Nifti1Image(array, None, header)
+    # Not before: an image forgets the scaling of the header that it is made with.
+    image.header.set_slope_inter(*scaling)
+    return image.to_bytes()
 
 
 def _placing_of(header: nib.Nifti1Header) -> nib.Nifti1Header:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.errors import CaseError
-from model.nifti import DISCLAIMER, PLACING, Limits, read_placing, read_volume, write_mask
+from model.nifti import DISCLAIMER, PLACING, Limits, encode, read_placing, read_volume, write_mask
 from tests.model.malformed import BROKEN, GOOD, NAN, SHAPE, gz, nifti, voxels
 
 
@@ -153,6 +153,13 @@ def test_masks_lie_where_every_program_puts_the_scan(tmp_path, image, codes):
         scan, mask = (sitk.ReadImage(tmp_path / f"{name}.nii") for name in ("scan", "mask"))
         for where in ("GetOrigin", "GetDirection", "GetSpacing"):
             np.testing.assert_allclose(getattr(mask, where)(), getattr(scan, where)(), atol=1e-5)
+
+
+def test_scaling_is_written_with_either_kind_of_grid(tmp_path):
+    placing = read(tmp_path, GOOD).placing
+    for grid in (np.eye(4), placing):
+        stored = read(tmp_path, encode(voxels().astype(np.int16), grid, (0.5, -3.0))).data
+        np.testing.assert_allclose(stored, voxels() * 0.5 - 3)
 
 
 def test_a_missing_sign_of_the_quaternion_counts_as_plus(tmp_path):
