@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.growth import LEAST, best_threshold, growth
+from model.growth import FLOOR, LEAST, best_threshold, growth
 
 
 def expected_dice(tumour: np.ndarray, threshold: float) -> float:
@@ -28,7 +28,12 @@ def test_a_faint_tumour_is_marked_further_out_and_doubt_adds_to_it():
     assert best_threshold(clear, 1.0) > best_threshold(faint, 1.0)
     for tumour in (clear, faint):
         thresholds = [best_threshold(tumour, temperature) for temperature in (1.0, 1.5, 2.0, 3.0)]
-        assert thresholds == sorted(thresholds, reverse=True) and thresholds[-1] >= LEAST
+        assert thresholds == sorted(thresholds, reverse=True) and thresholds[-1] >= FLOOR
+
+
+def test_doubt_about_half_a_brain_does_not_flood_it():
+    tumour = np.r_[np.full(500, 0.9), np.full(500_000, 0.15)].astype(np.float32)
+    assert best_threshold(tumour, 1.5) == FLOOR
 
 
 @pytest.mark.parametrize(
@@ -39,7 +44,7 @@ def test_nothing_in_between_marks_nothing_more(tumour):
 
 
 def test_rounding_beyond_one_is_no_error():
-    assert LEAST <= best_threshold(np.float32([1.0000001, 0.02, 0.5]), 1.5) <= 1
+    assert FLOOR <= best_threshold(np.float32([1.0000001, 0.02, 0.5]), 1.5) <= 1
 
 
 def test_growth_reaches_what_touches_and_nothing_else():
