@@ -155,14 +155,7 @@ class Mean:
         probable, and the cubes around them.
         """
         # Axial slices lie in one piece each.
-        slices, counted = as_slices(self.total, "axial"), as_slices(self.counted, "axial")
-        found = np.zeros(slices.shape[:3], bool)
-
-        def look(part: slice) -> None:
-            tumour = slices[part, ..., 1:].sum(axis=-1)
-            found[part] = tumour >= probability * counted[part, ..., 0]
-
-        _by_parts(look, len(found))
+        found = as_slices(self.tumour(), "axial") >= probability
         return near(found, ATTENTION_CUBE).transpose(1, 2, 0)
 
     def tumour(self) -> np.ndarray:
