@@ -14,7 +14,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import StartupError
-from model.nifti import Limits
+from model.nifti_header import Limits
 
 PREFIX = "BTS_"
 BROKERS = ("redis", "rediss", "amqp", "amqps")

@@ -13,7 +13,7 @@ from app.errors import BadRequest, TooLarge, UnsupportedType
 from app.openapi import describe
 from app.slices import SLICE_CACHE
 from app.upload import reading, shown_name
-from model.nifti import MAX_VOXEL_BYTES
+from model.nifti_header import MAX_VOXEL_BYTES
 
 PART = "mask"
 # Room for the header and the form around a mask.

@@ -19,7 +19,8 @@ from model.case import GRID_TOLERANCE_MM, grid_distance_mm
 from model.errors import CaseError
 from model.geometry import to_canonical
 from model.labels import Convention, from_file_values, to_file_values
-from model.nifti import Limits, Volume, read_placing, read_volume, write_mask
+from model.nifti import Volume, read_placing, read_volume, write_mask
+from model.nifti_header import Limits
 
 # A case cannot fill the disk with versions of its mask.
 MAX_VERSIONS = 100

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.measure import measure
 from model.case import Case, load_case
-from model.nifti import Limits
+from model.nifti_header import Limits
 from model.segmenter import Segmentation, Segmenter
 
 Progress = Callable[[str, float], None]

@@ -25,15 +25,8 @@ from model.modalities import (
     missing_modalities,
     require_modalities,
 )
-from model.nifti import (
-    GZIP_MAGIC,
-    MAX_VOX_OFFSET,
-    MAX_VOXEL_BYTES,
-    Limits,
-    Volume,
-    read_header,
-    read_volume,
-)
+from model.nifti import GZIP_MAGIC, Volume, read_volume
+from model.nifti_header import MAX_VOX_OFFSET, MAX_VOXEL_BYTES, Limits, read_header
 
 # Two sequences share a grid when no corner of the volume moves further than this between them:
 # well under a voxel, well above the rounding of float32 and quaternion headers.

@@ -16,35 +16,16 @@ import numpy as np
 from isal import igzip, igzip_lib
 
 from model.errors import CaseError
-from model.geometry import spacing_mm
+from model.nifti_header import Limits, check_header, read_header
 
 GZIP_MAGIC = b"\x1f\x8b"
-SINGLE_FILE_MAGIC = {348: b"n+1\0", 540: b"n+2\0\r\n\x1a\n"}
-HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
-# A file shorter than this on any axis is a slice or a thumbnail, not a brain.
-MIN_VOXELS_PER_AXIS = 8
-# Finest and coarsest voxel edge, in mm, that a structural brain scan can have.
-SPACING_RANGE_MM = (0.1, 10.0)
-# NIfTI extensions lie between header and voxels; more than this is not a scan.
-MAX_VOX_OFFSET = 16 * 2**20
 DISCLAIMER = "Research use only. Not a medical device."
-MAX_VOXEL_BYTES = 8
-# The longest axis that NIfTI-1, which masks are written as, has room for.
-MAX_VOXELS_PER_AXIS = np.iinfo(np.int16).max
 # What of a header says where voxels lie: both of its forms, each with the code of what it means.
 PLACING = (
     *("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
     *("sform_code", "srow_x", "srow_y", "srow_z"),
 )
 _CHUNK = 2**20
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one file may cost: voxels, its own and at 1 mm, and trailing bytes behind them."""
-
-    max_voxels: int = 512 * 512 * 400
-    max_trailing_bytes: int = 2**20
 
 
 @dataclass(frozen=True)
@@ -172,19 +153,15 @@ def _inflated(path: Path, files: ExitStack) -> io.BufferedReader:
 
 def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     header, size = read_header(stream)
-    shape = _checked_shape(header, limits)
-    dtype = _checked_dtype(header)
-    affine = _checked_affine(header)
-    _check_extent(shape, affine, limits)
-    slope, inter = _checked_scaling(header)
-    stream.read(_checked_offset(header, size) - size)
+    layout = check_header(header, size, limits)
+    stream.read(layout.offset - size)
     # What float32 cannot hold becomes infinite, and is refused as such.
     with np.errstate(over="ignore", invalid="ignore"):
-        data = _read_voxels(stream, dtype, int(np.prod(shape)))
+        data = _read_voxels(stream, layout.dtype, int(np.prod(layout.shape)))
         _check_end(stream, limits)
-        if (slope, inter) != (1.0, 0.0):
-            data *= np.float32(slope)
-            data += np.float32(inter)
+        if (layout.slope, layout.intercept) != (1.0, 0.0):
+            data *= np.float32(layout.slope)
+            data += np.float32(layout.intercept)
         finite = np.isfinite(data.sum(dtype=np.float64))
     if not finite:
         raise CaseError(
@@ -192,139 +169,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
             "Some voxels are not numbers (NaN or infinite).",
             "Export the scan again, or replace such voxels by 0.",
         )
-    return Volume(data.reshape(shape, order="F"), affine, _placing_of(header))
-
-
-def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
-    """Return the header, byte order resolved, and its size in bytes."""
-    block = stream.read(348)
-    sizes = {int.from_bytes(block[:4], order): order for order in ("little", "big")}
-    size = next((size for size in HEADERS if size in sizes), None)
-    if size is None or len(block) < 348:
-        raise CaseError(
-            "not_nifti",
-            "This is not a NIfTI file.",
-            "Convert the scan to .nii or .nii.gz, for example with dcm2niix.",
-        )
-    block += stream.read(size - len(block))
-    endianness = "<" if sizes[size] == "little" else ">"
-    magic = block[344:348] if size == 348 else block[4:12]
-    if len(block) < size or magic != SINGLE_FILE_MAGIC[size]:
-        raise CaseError(
-            "not_nifti",
-            "This is not a single-file NIfTI (.nii).",
-            "Convert .hdr/.img pairs and other formats to .nii or .nii.gz.",
-        )
-    header = HEADERS[size](block, endianness=endianness, check=False)
-    if header["pixdim"][0] == 0:
-        # The standard's reading; nibabel refuses it.
-        header["pixdim"][0] = 1
-    return header, size
-
-
-def _checked_shape(header: nib.Nifti1Header, limits: Limits) -> tuple[int, int, int]:
-    dims = [int(length) for length in header["dim"]]
-    axes, shape = dims[0], tuple(dims[1:4])
-    extra = dims[4 : axes + 1] if 0 <= axes <= 7 else [0]
-    if not 3 <= axes <= 7 or any(length != 1 for length in extra):
-        raise CaseError(
-            "bad_dimensions",
-            f"The file has {axes} dimensions {tuple(dims[1 : max(axes, 0) + 1])}, "
-            "but one 3-D volume is needed.",
-            "Upload one volume per sequence, not a time series, a colour image or a single slice.",
-        )
-    if min(shape) < MIN_VOXELS_PER_AXIS:
-        raise CaseError(
-            "bad_dimensions",
-            f"The volume is {shape[0]} x {shape[1]} x {shape[2]} voxels, which is no brain scan.",
-            f"Every axis needs at least {MIN_VOXELS_PER_AXIS} voxels.",
-        )
-    if max(shape) > MAX_VOXELS_PER_AXIS:
-        raise CaseError(
-            "too_large",
-            f"The header claims {max(shape):,} voxels along one axis; "
-            f"at most {MAX_VOXELS_PER_AXIS:,} are accepted.",
-            "Resample the scan to about 1 mm.",
-        )
-    if shape[0] * shape[1] * shape[2] > limits.max_voxels:
-        raise CaseError(
-            "too_large",
-            f"The header claims {shape[0]} x {shape[1]} x {shape[2]} voxels; "
-            f"at most {limits.max_voxels:,} are accepted.",
-            "Resample the scan to about 1 mm.",
-        )
-    return shape
-
-
-def _checked_dtype(header: nib.Nifti1Header) -> np.dtype:
-    try:
-        dtype = header.get_data_dtype()
-    except (nib.spatialimages.HeaderDataError, KeyError):
-        dtype = np.dtype("V1")
-    known = dtype.kind in "iuf" and dtype.itemsize <= MAX_VOXEL_BYTES
-    if not known or int(header["bitpix"]) != dtype.itemsize * 8:
-        raise CaseError(
-            "bad_data_type",
-            "The voxels are not plain integers or floats of a known size.",
-            "Export magnitude images, not complex or colour ones.",
-        )
-    return dtype
-
-
-def _checked_affine(header: nib.Nifti1Header) -> np.ndarray:
-    try:
-        affine = np.array(header.get_best_affine(), np.float64)
-    except (ValueError, ArithmeticError, nib.spatialimages.HeaderDataError):
-        affine = np.full((4, 4), np.nan)
-    low, high = SPACING_RANGE_MM
-    # Below half the box of its edges a voxel is sheared flat: axes are (nearly) parallel.
-    valid = np.isfinite(affine).all() and (
-        ((spacing := spacing_mm(affine)) >= low).all()
-        and (spacing <= high).all()
-        and abs(np.linalg.det(affine[:3, :3])) >= spacing.prod() / 2
-    )
-    if not valid:
-        raise CaseError(
-            "bad_affine",
-            "The header does not say where the voxels lie: its affine is singular, not a number, "
-            f"or the voxel size is outside {low} to {high} mm.",
-            "Convert the scan again from DICOM, for example with dcm2niix.",
-        )
-    return affine
-
-
-def _check_extent(shape: tuple[int, int, int], affine: np.ndarray, limits: Limits) -> None:
-    """Refuse a scan that is small, but would not be at 1 mm, where it is looked at."""
-    extent = np.ceil(shape * spacing_mm(affine))
-    if extent.prod() > limits.max_voxels:
-        size = " x ".join(f"{length:.0f}" for length in extent)
-        raise CaseError(
-            "too_large",
-            f"According to its header the scan covers {size} mm, which is more than a head.",
-            "Check its voxel sizes, which are in mm.",
-        )
-
-
-def _checked_scaling(header: nib.Nifti1Header) -> tuple[float, float]:
-    """Return slope and intercept; the standard's 0 and NaN mean no scaling."""
-    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or np.isnan(slope):
-        return 1.0, 0.0
-    inter = 0.0 if np.isnan(inter) else inter
-    if np.isinf(slope) or np.isinf(inter):
-        raise CaseError("bad_header", "The header's scaling is infinite.", "Export the scan again.")
-    return slope, inter
-
-
-def _checked_offset(header: nib.Nifti1Header, size: int) -> int:
-    offset = float(header["vox_offset"])
-    if not np.isfinite(offset) or not size + 4 <= offset <= MAX_VOX_OFFSET:
-        raise CaseError(
-            "bad_header",
-            f"The header says that voxels start at byte {offset:g}, which cannot be.",
-            "Export the scan again.",
-        )
-    return int(offset)
+    return Volume(data.reshape(layout.shape, order="F"), layout.affine, _placing_of(header))
 
 
 def _read_voxels(stream: io.BufferedReader, dtype: np.dtype, count: int) -> np.ndarray:

@@ -17,7 +17,8 @@ from app import config, create_app, jobs, pipeline, tokens
 from app.cases import db
 from app.engine import ModelHolder
 from model.modalities import MODALITIES
-from model.nifti import Limits, write_scan
+from model.nifti import write_scan
+from model.nifti_header import Limits
 from model.phantom import make_case
 
 SMALL = (80, 96, 72)

@@ -9,7 +9,8 @@ import numpy as np
 from app import archive
 from app.upload import Received, assign, common_name, shown_name
 from model.errors import CaseError
-from model.nifti import Limits, read_volume
+from model.nifti import read_volume
+from model.nifti_header import Limits
 from tests.app.hazards import packed, scan
 from tests.model.malformed import BROKEN, GOOD, gz
 

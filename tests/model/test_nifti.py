@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.errors import CaseError
-from model.nifti import DISCLAIMER, PLACING, Limits, encode, read_placing, read_volume, write_mask
+from model.nifti import DISCLAIMER, PLACING, encode, read_placing, read_volume, write_mask
+from model.nifti_header import Limits
 from tests.model.malformed import BROKEN, GOOD, NAN, SHAPE, gz, nifti, voxels
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import CaseError
-from model.nifti import Limits, read_volume
+from model.nifti import read_volume
+from model.nifti_header import Limits
 from tests.model.malformed import FIELDS, GOOD, gz, nifti
 
 LIMITS = Limits(max_voxels=2**16, max_trailing_bytes=2**16)
