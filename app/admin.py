@@ -5,8 +5,8 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app import audit, storage, tokens, users
-from app.cases import db
 from app.config import settings
+from app.tables import db
 from app.users import User
 
 token = AppGroup("token", help="The server's access token.")

@@ -16,9 +16,9 @@ from flask import (
 )
 
 from app import cases, jobs, masks, metrics, openapi, report, schemas, security, upload
-from app.cases import StoredCase
 from app.errors import BadRequest, RequestError
 from app.openapi import describe
+from app.tables import StoredCase
 from model.errors import CaseError
 from model.modalities import MODALITIES
 

@@ -17,9 +17,9 @@ from flask import Flask
 
 from app import cases, jobs, workers
 from app.batch import Job, Outcome, Results, file_error, scans_of
-from app.cases import StoredCase, db
 from app.config import settings
 from app.masks import SEGMENTATION
+from app.tables import RESULTS, StoredCase, db
 from model.errors import CaseError
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class RemoteBatch:
         digest = self._noted(job).get("inputs_sha256")
         report = case.report | {"case": {"name": job.name}, "inputs_sha256": digest}
         try:
-            shutil.copyfile(case.folder / cases.RESULTS / SEGMENTATION, partial)
+            shutil.copyfile(case.folder / RESULTS / SEGMENTATION, partial)
             self.results.keep(job, partial, report)
         except OSError as error:
             # The case stays where it is, for the next call.

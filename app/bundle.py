@@ -10,10 +10,10 @@ from flask import Blueprint, Flask, Response
 
 from app import cases
 from app.api import file_stem
-from app.cases import RESULTS
 from app.masks import SEGMENTATION
 from app.openapi import describe
 from app.report import to_csv
+from app.tables import RESULTS
 
 blueprint = Blueprint("bundle", __name__)
 

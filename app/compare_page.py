@@ -5,11 +5,11 @@ from typing import Any
 from flask import url_for
 
 from app import overlay
-from app.cases import StoredCase
 from app.follow_up import comparison
 from app.key_images import frames, look, telling_slice
 from app.report import VOLUME_TITLES
 from app.schemas import Change
+from app.tables import StoredCase
 from model.labels import REGIONS
 from model.modalities import TITLES
 

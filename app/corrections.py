@@ -8,10 +8,10 @@ from flask import Blueprint, Flask, jsonify, request, send_file, url_for
 
 from app import cases, limits, masks, schemas
 from app.api import FILE_SCHEMA, file_stem
-from app.cases import StoredCase, StoredMask
 from app.errors import BadRequest, TooLarge, UnsupportedType
 from app.openapi import describe
 from app.slices import SLICE_CACHE
+from app.tables import StoredCase, StoredMask
 from app.upload import reading, shown_name
 from model.nifti_header import MAX_VOXEL_BYTES
 

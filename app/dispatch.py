@@ -15,8 +15,8 @@ from kombu.exceptions import OperationalError
 
 from app import broker, cases, queue, storage, workers
 from app.background import Background
-from app.cases import StoredCase, db
 from app.config import settings
+from app.tables import StoredCase, db
 
 log = logging.getLogger(__name__)
 

@@ -264,12 +264,13 @@ def init_app(app: Flask) -> None:
 
 def _case_gone() -> NotFound | None:
     """Return what to say if the request's case was deleted while its files were being read."""
-    # That module raises the errors of this one.
+    # These modules raise the errors of this one.
     from app import cases
+    from app.tables import db
 
     try:
         # Ends the transaction, which would still see the row.
-        cases.db.session.rollback()
+        db.session.rollback()
         cases.find((request.view_args or {}).get("case_id", ""))
     except NotFound as error:
         return error if "case_id" in (request.view_args or {}) else None

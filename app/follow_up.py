@@ -5,11 +5,11 @@ from typing import Any
 from flask import Blueprint, Flask, g, jsonify, request
 
 from app import cases, schemas
-from app.cases import StoredCase
 from app.errors import BadRequest
 from app.measure import VOLUME_KEYS
 from app.openapi import describe
 from app.report import measurements_of
+from app.tables import StoredCase
 
 DIAMETERS = ("longest_mm", "perpendicular_mm", "product_mm2")
 TWO_CASES = [

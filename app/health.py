@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from app import identity, jobs, limits, metrics, schemas
-from app.cases import db
 from app.config import settings
 from app.openapi import describe
+from app.tables import db
 
 blueprint = Blueprint("health", __name__)
 

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from flask import Flask, current_app, g, request
 from limits import RateLimitItemPerHour, storage, strategies
 
-from app.cases import StoredCase, db
 from app.config import settings
 from app.errors import DiskFull, QueueFull, TooMany
 from app.identity import current
+from app.tables import StoredCase, db
 
 
 class Room:

@@ -11,10 +11,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from app import cases, overlay
-from app.cases import StoredCase, StoredMask, db
 from app.errors import NotFound
 from app.measure import measure, voxel_ml
 from app.report import EMPTY_MESSAGE
+from app.tables import RESULTS, StoredCase, StoredMask, db
 from model.case import GRID_TOLERANCE_MM, grid_distance_mm
 from model.errors import CaseError
 from model.geometry import to_canonical
@@ -162,10 +162,10 @@ def _write_version(home: Path, labels: np.ndarray, report: dict[str, Any]) -> st
     affine, work = np.array(report["geometry"]["affine"]), cases.new_staging_folder()
     try:
         values = to_file_values(labels, report["label_convention"])
-        placing = read_placing(home / cases.RESULTS / SEGMENTATION)
+        placing = read_placing(home / RESULTS / SEGMENTATION)
         write_mask(work / SEGMENTATION, values, placing)
         overlay.save_labels(work, labels, affine)
-        for file in (home / cases.RESULTS).iterdir():
+        for file in (home / RESULTS).iterdir():
             if not (work / file.name).exists():
                 _link(file, work / file.name)
         name = f"masks/{secrets.token_hex(8)}"

@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app import workers
-from app.cases import STATES, StoredCase, db
+from app.tables import STATES, StoredCase, db
 
 SECONDS = (0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 600)
 WAIT_SECONDS = (*SECONDS, 1800, 3600, 4 * 3600, 24 * 3600)

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.cases import StoredCase, db
+from app.tables import StoredCase, db
 
 log = logging.getLogger(__name__)
 

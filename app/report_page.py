@@ -6,10 +6,10 @@ from typing import Any
 from flask import url_for
 
 from app import overlay, wording
-from app.cases import StoredCase
 from app.charts import area_charts
 from app.key_images import KeyImage, frames, key_images, look
 from app.report import accuracy_rows, measurements_of, region_rows
+from app.tables import StoredCase
 from model.modalities import MODALITIES, TITLES
 
 # Height of the row of pictures, and what lies between two of them, in units of its drawing.

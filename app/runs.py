@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from flask import Flask, g
 
 from app import audit, cases, metrics, overlay, pipeline, queue, report
-from app.cases import StoredCase, db
 from app.config import settings
 from app.errors import is_disk_full
+from app.tables import StoredCase, db
 from model.errors import CaseError
 from model.labels import to_file_values
 from model.nifti import write_mask

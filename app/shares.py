@@ -4,9 +4,9 @@ import sqlalchemy as sa
 from flask import Blueprint, Flask, jsonify
 
 from app import cases, schemas, users
-from app.cases import Share, db
 from app.errors import NotFound
 from app.openapi import describe
+from app.tables import Share, db
 
 blueprint = Blueprint("shares", __name__)
 

@@ -6,10 +6,10 @@ import numpy as np
 from flask import Blueprint, Flask, Response, request
 
 from app import cases, masks, overlay
-from app.cases import StoredCase, StoredMask
 from app.errors import BadRequest, NotFound
 from app.key_images import telling_slice
 from app.openapi import describe
+from app.tables import StoredCase, StoredMask
 from model.modalities import MODALITIES, TITLES
 
 # A slice of a version of the mask never changes; it may stay in the browser of whoever was let in,

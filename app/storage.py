@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app import migrations
-from app.cases import StoredCase, StoredMask, db
 from app.config import settings
 from app.errors import StartupError
+from app.tables import StoredCase, StoredMask, db
 
 
 def make(app: Flask) -> None:

@@ -18,6 +18,7 @@ from werkzeug.utils import cached_property
 from app import archive, cases, limits
 from app.config import settings
 from app.errors import BadRequest, TooLarge, TooSlow, UnsupportedType
+from app.tables import StoredCase, db
 from model.case import check_start, load_case
 from model.errors import CaseError
 from model.modalities import MODALITIES, TITLES, find_modalities, guess_modality
@@ -83,7 +84,7 @@ def init_app(app: Flask) -> None:
             shutil.rmtree(request.staging, ignore_errors=True)
 
 
-def accept() -> cases.StoredCase:
+def accept() -> StoredCase:
     """Turn the current request's files into a queued case.
 
     Raises CaseError or RequestError before anything is kept.
@@ -118,7 +119,7 @@ def reading(body_too_large: TooLarge, hint: str) -> Iterator[None]:
     body_too_large : raised for a body that says at once that it is longer than is allowed
     hint : for a form that turns out to be over a limit
     """
-    cases.db.session.rollback()
+    db.session.rollback()
     try:
         yield
     except RequestEntityTooLarge as error:
@@ -138,7 +139,7 @@ def reading(body_too_large: TooLarge, hint: str) -> Iterator[None]:
         raise
 
 
-def accept_demo() -> cases.StoredCase:
+def accept_demo() -> StoredCase:
     """Make the synthetic case and queue it."""
     _require_capacity()
     limits.require_room(DEMO_BYTES)
@@ -147,7 +148,7 @@ def accept_demo() -> cases.StoredCase:
     return keep_checked(files, DEMO_NAME)
 
 
-def keep_checked(files: dict[str, Received], name: str) -> cases.StoredCase:
+def keep_checked(files: dict[str, Received], name: str) -> StoredCase:
     """Read the scans to their ends and, if they are a case, keep them as a queued one."""
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from app import tokens
-from app.cases import Share, StoredCase, UtcDateTime, db
 from app.identity import Identity
+from app.tables import Share, StoredCase, UtcDateTime, db
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 LEAST_PASSWORD = 10

@@ -21,12 +21,12 @@ from app import (
     upload,
     wording,
 )
-from app.cases import StoredCase
 from app.charts import area_charts
 from app.config import settings
 from app.errors import BadRequest, RequestError, status_of
 from app.key_images import diameter_lines, telling_slice
 from app.slices import parse_regions
+from app.tables import StoredCase
 from app.volumes import viewer_of
 from model.errors import CaseError
 from model.labels import DERIVED_TITLES, REGIONS

@@ -8,10 +8,10 @@ from flask import Blueprint, Flask, Response, current_app, request, url_for
 
 from app import cases, overlay
 from app.api import file_stem
-from app.cases import StoredCase
 from app.config import settings
 from app.openapi import describe
 from app.slices import require_confidence, require_modality
+from app.tables import StoredCase
 from model.geometry import from_canonical
 from model.labels import REGIONS
 from model.modalities import MODALITIES

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.background import TICK_S, Background
-from app.cases import UtcDateTime, db
+from app.tables import UtcDateTime, db
 from model.segmenter import Segmenter
 
 # A worker that has not been heard of for so long is gone.

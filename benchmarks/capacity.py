@@ -22,7 +22,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from app import broker, cases, config, create_app, queue, storage
-from app.cases import StoredCase, db
+from app.tables import StoredCase, db
 from benchmarks.capacity_page import READ_S, Capacity, Latency, as_markdown
 from benchmarks.report import machine
 from benchmarks.serving import write_brats_sized_case

@@ -14,8 +14,8 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
 from app import config, create_app, jobs, pipeline, tokens
-from app.cases import db
 from app.engine import ModelHolder
+from app.tables import db
 from model.modalities import MODALITIES
 from model.nifti import write_scan
 from model.nifti_header import Limits

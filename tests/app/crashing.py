@@ -27,6 +27,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
 from app import cases, create_app, jobs, masks, overlay, pipeline, queue, runs, upload
+from app.tables import db
 from model.nifti import encode
 from tests.app.hazards import four, send
 
@@ -75,7 +76,7 @@ def die_in_a_batch(*_: Any, progress: Callable, **__: Any) -> None:
 PLACES: dict[str, tuple[Any, str, Callable]] = {
     "upload: staged": (upload, "assign", die),
     "upload: half moved": (Path, "replace", die_at_second(Path.replace)),
-    "upload: moved": (cases.db.session, "commit", die),
+    "upload: moved": (db.session, "commit", die),
     "upload: kept": (cases, "keep", partial(then_die, cases.keep)),
     "run: taken": (pipeline, "analyse", die),
     "run: in a batch": (pipeline, "analyse", die_in_a_batch),

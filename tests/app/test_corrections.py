@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from app import cases, jobs, masks
+from app.tables import StoredMask, db
 from model.labels import from_file_values
 from model.nifti import compress, encode
 from tests.app.conftest import file_parts
@@ -153,9 +154,9 @@ def test_a_number_that_was_just_taken_is_not_taken_again(app, done, model_mask, 
     """Two that ask for the highest number at the same moment both get one of their own."""
     save()
     with app.app_context():
-        scalar, stale = cases.db.session.scalar, [0]
+        scalar, stale = db.session.scalar, [0]
         monkeypatch.setattr(
-            cases.db.session, "scalar", lambda query: stale.pop() if stale else scalar(query)
+            db.session, "scalar", lambda query: stale.pop() if stale else scalar(query)
         )
         mask = masks.restore(cases.find(done), 0)
         assert mask.number == 2
@@ -285,7 +286,7 @@ def test_deleting_removes_versions_too(app, client, url, save, assert_nothing_ke
     assert client.delete(url).status_code == 204
     assert_nothing_kept(app)
     with app.app_context():
-        assert cases.db.session.query(cases.StoredMask).count() == 0
+        assert db.session.query(StoredMask).count() == 0
 
 
 def test_no_row_appears_for_a_case_that_is_gone(app, client, url, save, monkeypatch, assert_error):
@@ -300,7 +301,7 @@ def test_no_row_appears_for_a_case_that_is_gone(app, client, url, save, monkeypa
     monkeypatch.setattr(masks, "findings_of", delete_first)
     assert_error(save(), 404, "not_found")
     with app.app_context():
-        assert cases.db.session.query(cases.StoredMask).count() == 0
+        assert db.session.query(StoredMask).count() == 0
 
 
 def test_forms_do_the_same_without_script(client, url, model_mask):
@@ -341,7 +342,7 @@ def test_deleting_a_case_deletes_its_versions(app, client, url, done, save):
     assert save().status_code == 201
     assert client.delete(url).status_code == 204
     with app.app_context():
-        left = cases.db.session.query(cases.StoredMask).filter_by(case_id=done).count()
+        left = db.session.query(StoredMask).filter_by(case_id=done).count()
     assert left == 0
 
 

@@ -17,8 +17,8 @@ from redis import Redis
 
 from app import batch_remote, broker, cases, dispatch, jobs, logs, queue, tokens, workers
 from app.batch import Job, Results
-from app.cases import StoredCase, db
 from app.runs import Runner, TooLong
+from app.tables import StoredCase, StoredMask, db
 from tests import services
 from tests.app.hazards import four, send
 from tests.app.serving import serving
@@ -311,7 +311,7 @@ def test_deleting_while_a_mask_is_added(app, queued):
     """The deletion waits for the version, and takes it along."""
     with app.app_context():
         db.session.execute(
-            sa.insert(cases.StoredMask).values(
+            sa.insert(StoredMask).values(
                 case_id=queued,
                 number=1,
                 kind="corrected",

@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from app import audit, cases, jobs, pipeline, queue
-from app.cases import StoredCase, db
 from app.errors import is_disk_full
+from app.tables import StoredCase, db
 from tests.app import crashing
 from tests.app.crashing import stub
 from tests.app.hazards import four, packed, scan, send, zipped

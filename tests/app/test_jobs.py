@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import cases, jobs, pipeline, queue, runs, storage
-from app.cases import StoredCase, db
 from app.errors import StartupError
 from app.runs import Stopped
+from app.tables import StoredCase, db
 
 
 def wait_until(true, seconds=60):

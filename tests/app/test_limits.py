@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import access, cases, limits, upload
+from app.tables import db
 from model.modalities import MODALITIES
 from tests.app.hazards import four, packed, send, zipped
 from tests.app.serving import serving
@@ -139,7 +140,7 @@ def test_no_connection_to_the_database_waits_for_a_client(make_app, monkeypatch,
     taken, received = [], upload._received_parts
 
     def count():
-        taken.append(cases.db.engine.pool.checkedout())
+        taken.append(db.engine.pool.checkedout())
         return received()
 
     monkeypatch.setattr(upload, "_received_parts", count)

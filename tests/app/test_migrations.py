@@ -9,8 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app import migrations
-from app.cases import db
 from app.migrations.versions import v1_tables
+from app.tables import db
 from tests import services
 from tests.app.serving import ROOT
 

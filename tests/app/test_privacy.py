@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import audit, cases, jobs, pipeline, users
-from app.cases import StoredCase, db
+from app.tables import StoredCase, db
 from tests.app.conftest import file_parts
 from tests.app.crashing import stub
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from app import cases
-from app.cases import db
+from app.tables import db
 from model.labels import DERIVED_TITLES, REGIONS
 from model.modalities import TITLES
 from model.nifti import DISCLAIMER

@@ -5,8 +5,8 @@ import pytest
 import sqlalchemy as sa
 
 from app import cases
-from app.cases import db
 from app.errors import StartupError
+from app.tables import db
 from tests.app.hazards import four, send
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app import users
-from app.cases import db
+from app.tables import db
 from tests.app.hazards import four, send
 from tests.app.people import PASSWORD, bearer
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import cases
-from app.cases import db
+from app.tables import db
 from model.labels import REGIONS
 from model.modalities import MODALITIES, TITLES
 from model.nifti import DISCLAIMER
