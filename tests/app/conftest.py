@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+import nibabel as nib
 import numpy as np
 import pytest
 from flask import Flask
@@ -20,6 +21,7 @@ from model.modalities import MODALITIES
 from model.nifti import write_scan
 from model.nifti_header import Limits
 from model.phantom import make_case
+from tests.app.corrections import changed, file_of, image_of
 
 SMALL = (80, 96, 72)
 
@@ -262,3 +264,27 @@ def urls():
     services.require("postgresql", "redis")
     with services.postgresql() as database_url, services.redis() as broker_url:
         yield {"database_url": database_url, "broker_url": broker_url}
+
+
+@pytest.fixture
+def url(done) -> str:
+    """The address of a segmented case."""
+    return f"/api/cases/{done}"
+
+
+@pytest.fixture
+def model_mask(client, url) -> nib.Nifti1Image:
+    """What the model made of it."""
+    return image_of(client.get(f"{url}/segmentation.nii.gz").data)
+
+
+@pytest.fixture
+def save(client, url, model_mask):
+    """Return a function that posts a mask, by default one with a cube more than the model's."""
+
+    def post(values=None, affine=None, **fields):
+        values = changed(model_mask) if values is None else values
+        affine = model_mask.affine if affine is None else affine
+        return client.post(f"{url}/masks", data={"mask": file_of(values, affine)} | fields)
+
+    return post
