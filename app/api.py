@@ -16,6 +16,7 @@ from flask import (
 )
 
 from app import cases, jobs, masks, metrics, openapi, report, schemas, security, upload
+from app.downloads import as_download, file_stem
 from app.errors import BadRequest, RequestError
 from app.openapi import describe
 from app.tables import StoredCase
@@ -164,9 +165,8 @@ def get_report_json(case_id: str):
 def get_report_csv(case_id: str):
     """Return measurements and provenance as a table."""
     case = _finished(case_id)
-    return _attachment(
-        report.to_csv(case.current_report), "text/csv", f"{file_stem(case)}_report.csv"
-    )
+    table = Response(report.to_csv(case.current_report), mimetype="text/csv")
+    return as_download(table, f"{file_stem(case)}_report.csv")
 
 
 @blueprint.get("/api/cases/<case_id>/report.pdf")
@@ -178,7 +178,7 @@ def get_report_pdf(case_id: str):
     from app import report_pdf
 
     pdf = report_pdf.to_pdf(case.current_report, case.results())
-    return _attachment(pdf, "application/pdf", f"{file_stem(case)}_report.pdf")
+    return as_download(Response(pdf, mimetype="application/pdf"), f"{file_stem(case)}_report.pdf")
 
 
 @blueprint.get("/api/openapi.json")
@@ -187,19 +187,14 @@ def get_openapi():
     return jsonify(openapi.build(current_app))
 
 
-def file_stem(case: StoredCase) -> str:
-    """Return the case's name as a part of a file name."""
-    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in case.name).strip("_")
-    return kept[:80] or case.id
-
-
 def _summary_fields(case: StoredCase) -> dict[str, Any]:
     names = ("id", "name", "state", "stage", "progress", "error", "created_at", "whole_tumor_ml")
     fields = {name: getattr(case, name) for name in names}
     address = {"case_id": case.id}
     drawn = case.state == "done"
     thumbnail = drawn and url_for("slices.get_thumbnail", **address, mask=case.mask.number)
-    return fields | {"thumbnail": thumbnail or None, "url": url_for("api.get_case", **address)}
+    place = {"thumbnail": thumbnail or None, "url": url_for("api.get_case", **address)}
+    return fields | place | {"may_change": cases.is_own(case)}
 
 
 def _number(name: str, default: int) -> int:
@@ -214,9 +209,3 @@ def _finished(case_id: str) -> StoredCase:
     case = cases.find(case_id)
     case.results()
     return case
-
-
-def _attachment(body: str | bytes, mimetype: str, name: str) -> Response:
-    response = Response(body, mimetype=mimetype)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response

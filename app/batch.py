@@ -115,13 +115,17 @@ class Results:
     def write_table(self, outcomes: list[Outcome]) -> None:
         """Write one row for each case."""
         partial = self.folder / f".{TABLE}"
-        with partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            for outcome in outcomes:
-                row = {name: no_formula(cell) for name, cell in _row(outcome).items()}
-                writer.writerow(row)
-        partial.replace(self.folder / TABLE)
+        try:
+            with partial.open("w", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                for outcome in outcomes:
+                    row = {name: no_formula(cell) for name, cell in _row(outcome).items()}
+                    writer.writerow(row)
+            partial.replace(self.folder / TABLE)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def file_error(error: OSError) -> CaseError:

@@ -20,6 +20,7 @@ from app.batch import Job, Outcome, Results, file_error, scans_of
 from app.config import settings
 from app.masks import SEGMENTATION
 from app.tables import RESULTS, StoredCase, db
+from app.upload import visible
 from model.errors import CaseError
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class RemoteBatch:
             note.write_text(json.dumps({"case": case_id, "inputs_sha256": digest}))
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: staging / modality for modality in files}
-            cases.keep(paths, names, job.name, case_id)
+            cases.keep(paths, names, visible(job.name), case_id)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         jobs.worker(self.app).notify()

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response
 
 from app import cases
-from app.api import file_stem
+from app.downloads import as_download, file_stem
 from app.masks import SEGMENTATION
 from app.openapi import describe
 from app.report import to_csv
@@ -37,9 +37,7 @@ def get_report_zip(case_id: str):
     if case.mask.by_hand:
         found[f"{stem}_seg_model.nii.gz"] = case.folder / RESULTS / SEGMENTATION
     packed = pack(case.current_report, results, found, stem)
-    response = Response(packed, mimetype="application/zip")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{stem}_results.zip")
-    return response
+    return as_download(Response(packed, mimetype="application/zip"), f"{stem}_results.zip")
 
 
 def pack(report: dict[str, Any], results: Path, masks: dict[str, Path], stem: str) -> bytes:

@@ -79,9 +79,14 @@ def find(case_id: str) -> StoredCase:
 def find_own(case_id: str) -> StoredCase:
     """Return a case that the caller may change. Raises NotFound or Forbidden."""
     case = find(case_id)
-    if not current().is_admin and case.owner != current().name:
+    if not is_own(case):
         raise Forbidden("The case is shared with you for reading only.", "Ask its owner.")
     return case
+
+
+def is_own(case: StoredCase) -> bool:
+    """Say whether the caller may change a case that is there to be read."""
+    return current().is_admin or case.owner == current().name
 
 
 def _readable() -> sa.ColumnElement[bool]:

@@ -68,7 +68,10 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
     convention = label_convention or settings().label_convention
     if settings().broker_url and convention != settings().label_convention:
         raise click.UsageError("Workers write masks as their BTS_LABEL_CONVENTION says.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"The result folder cannot be made: {error}") from error
     card = current_app.extensions["model"].card
     results = Results(out, convention, card.checksum, card.inference.views)
     # Imported here: serving starts sooner without it.
@@ -83,10 +86,19 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
                 terminal.tell(outcome)
     finally:
         # Also of a run that is cut off.
-        if batch:
-            results.write_table(outcomes)
+        tabled = not batch or _write_table(results, outcomes)
     terminal.sum_up(outcomes, out)
-    sys.exit(1 if any(outcome.state == "failed" for outcome in outcomes) else 0)
+    sys.exit(0 if tabled and all(outcome.state != "failed" for outcome in outcomes) else 1)
+
+
+def _write_table(results: Results, outcomes: list[Outcome]) -> bool:
+    """Write the table of a batch; say so where it cannot be, and return whether it is there."""
+    try:
+        results.write_table(outcomes)
+    except OSError as error:
+        click.echo(f"The table of all cases was not written: {error}", err=True)
+        return False
+    return True
 
 
 def _outcomes(
@@ -135,7 +147,11 @@ def _outcomes(
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def demo_case(folder: Path) -> None:
     """Write the synthetic case, four scans and the true mask, into FOLDER."""
-    for path in write_demo_case(folder).values():
+    try:
+        paths = write_demo_case(folder)
+    except OSError as error:
+        raise click.ClickException(f"The demo case cannot be written: {error}") from error
+    for path in paths.values():
         click.echo(path)
 
 

@@ -116,7 +116,11 @@ class Settings(BaseSettings):
         description="Slowest upload that is waited for, on average after `BTS_CLIENT_TIMEOUT_S`.",
     )
     retention_hours: float = Field(
-        0, ge=0, description="Cases are deleted this long after their upload; 0 keeps them."
+        0,
+        ge=0,
+        # A hundred years, which is well within what dates can be counted back.
+        le=876_600,
+        description="Cases are deleted this long after their upload; 0 keeps them.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."

@@ -7,7 +7,8 @@ import numpy as np
 from flask import Blueprint, Flask, jsonify, request, send_file, url_for
 
 from app import cases, limits, masks, schemas
-from app.api import FILE_SCHEMA, file_stem
+from app.api import FILE_SCHEMA
+from app.downloads import file_stem
 from app.errors import BadRequest, TooLarge, UnsupportedType
 from app.openapi import describe
 from app.slices import SLICE_CACHE
@@ -132,6 +133,7 @@ def _version(case: StoredCase, mask: StoredMask) -> dict[str, Any]:
         created_at=mask.created_at,
         whole_tumor_ml=report["measurements"]["volumes_ml"]["whole_tumor"],
         current=mask.number == case.mask.number,
+        same_as_current=mask.folder == case.mask.folder,
         url=_url(case, mask),
     ).model_dump(mode="json")
 

@@ -24,6 +24,7 @@ import errno
 import logging
 import re
 import sqlite3
+from urllib.parse import urlencode
 
 import click
 import sqlalchemy as sa
@@ -204,12 +205,24 @@ def status_of(error: CaseError | RequestError) -> int:
     return STATUS_BY_CODE.get(error.code, 422) if isinstance(error, CaseError) else error.status
 
 
+def _wanted_address() -> str:
+    """Return where to go once it is known who asks; a token in it was no good."""
+    if request.method not in ("GET", "HEAD"):
+        return "/"
+    query = [(key, value) for key, value in request.args.items(multi=True) if key != "token"]
+    return request.script_root + request.path + (f"?{urlencode(query)}" if query else "")
+
+
 def error_response(error: dict[str, str], status: int) -> tuple[Response, int] | tuple[str, int]:
     """Return an error as JSON for the API and as a page for people."""
     if request.path.startswith(JSON_PATHS):
         return jsonify(error=error), status
     if status == 401:
-        return render_template("login.html", error=error, next=request.path), status
+        # The form of the way in is short, and has been read; any other stays unread.
+        form = request.form if request.endpoint == "access.log_in" else {}
+        wanted = form.get("next") or _wanted_address()
+        user = form.get("user", "")
+        return render_template("login.html", error=error, next=wanted, user=user), status
     return render_template("error.html", error=error, status=status), status
 
 

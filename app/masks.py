@@ -27,6 +27,7 @@ MAX_VERSIONS = 100
 # Tries to find a free number while others add versions too.
 MAX_TRIES = 20
 SEGMENTATION = "segmentation.nii.gz"
+GRID_HINT = "Export the mask on the grid of the scans, without resampling or turning it."
 NOTHING_MARKED = "No voxels are marked in the corrected mask."
 
 
@@ -50,8 +51,7 @@ def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
     find(case, base)
     _require_room(case)
     geometry, convention = case.report["geometry"], case.report["label_convention"]
-    limits = Limits(max_voxels=int(np.prod(geometry["shape"])))
-    volume = read_volume(path, name=name, limits=limits)
+    volume = _read_mask(path, name, geometry)
     labels = checked_labels(volume, geometry, convention, name)
     _require_change(case, labels, np.array(geometry["affine"]))
     # Noted now: the row may be gone when they are needed.
@@ -89,15 +89,14 @@ def checked_labels(
     Raises CaseError `grid_mismatch` or `mask_values`.
     """
     shape = tuple(geometry["shape"])
-    hint = "Export the mask on the grid of the scans, without resampling or turning it."
     if volume.data.shape != shape:
         sizes = " x ".join(map(str, volume.data.shape)), " x ".join(map(str, shape))
         message = f"The mask has {sizes[0]} voxels, but the scans have {sizes[1]}."
-        raise CaseError("grid_mismatch", message, hint, name)
+        raise CaseError("grid_mismatch", message, GRID_HINT, name)
     distance = grid_distance_mm(shape, volume.affine, np.array(geometry["affine"]))
     if distance > GRID_TOLERANCE_MM:
         message = f"The mask lies up to {distance:.1f} mm apart from the scans."
-        raise CaseError("grid_mismatch", message, hint, name)
+        raise CaseError("grid_mismatch", message, GRID_HINT, name)
     allowed = sorted(set(to_file_values(np.arange(4), convention).tolist()))
     if not np.isin(volume.data, allowed).all():
         found = volume.data[~np.isin(volume.data, allowed)].flat[0]
@@ -130,6 +129,18 @@ def findings_of(labels: np.ndarray, report: dict[str, Any]) -> dict[str, Any]:
     warnings = [text for text in report["warnings"] if not text.startswith(EMPTY_MESSAGE)]
     message = "" if labels.any() else NOTHING_MARKED
     return {"measurements": measurements, "warnings": warnings, "message": message}
+
+
+def _read_mask(path: Path, name: str, geometry: dict[str, Any]) -> Volume:
+    """Read no more voxels than the scans have. Raises CaseError."""
+    try:
+        limits = Limits(max_voxels=int(np.prod(geometry["shape"])))
+        return read_volume(path, name=name, limits=limits)
+    except CaseError as error:
+        if error.code != "too_large":
+            raise
+        message = "The mask has more voxels than the scans."
+        raise CaseError("grid_mismatch", message, GRID_HINT, name) from error
 
 
 def _require_room(case: StoredCase) -> None:

@@ -148,6 +148,7 @@ class MaskVersion(MaskInfo):
     created_at: datetime
     whole_tumor_ml: float
     current: bool
+    same_as_current: bool
     url: str
 
 
@@ -160,6 +161,8 @@ class Masks(BaseModel):
 
 
 class CaseSummary(BaseModel):
+    """may_change : whether the caller may correct and delete it, or only read it"""
+
     model_config = ConfigDict(from_attributes=True)
 
     id: str
@@ -172,6 +175,7 @@ class CaseSummary(BaseModel):
     whole_tumor_ml: float | None
     thumbnail: str | None
     url: str
+    may_change: bool
 
 
 class CaseAnswer(CaseSummary):

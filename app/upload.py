@@ -8,7 +8,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from flask import Flask, Request, request
@@ -102,6 +102,7 @@ def accept() -> StoredCase:
     )
     with reading(body_too_large, "Upload only the scans of one patient."):
         named, loose = _received_parts()
+    _refuse_text()
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
     files = assign(named, _with_contents(loose))
@@ -210,8 +211,8 @@ def _received_parts() -> tuple[dict[str, Received], list[Received]]:
     named: dict[str, Received] = {}
     loose: list[Received] = []
     for part, file in request.files.items(multi=True):
-        # A file input left empty sends a part without a name.
-        if not file.filename:
+        # A file input left empty sends a part without a name; macOS puts files about files beside them.
+        if not file.filename or PurePosixPath(file.filename).name.startswith("._"):
             continue
         file.stream.close()
         received = Received(shown_name(file.filename), Path(file.stream.name))
@@ -233,6 +234,16 @@ def _received_parts() -> tuple[dict[str, Received], list[Received]]:
         else:
             named[part] = received
     return named, loose
+
+
+def _refuse_text() -> None:
+    """Refuse text where a file belongs: a scan would be left out without a word."""
+    for part in (*MODALITIES, FILES_PART):
+        if request.form.get(part):
+            raise BadRequest(
+                f"What was sent as {part} is text, not a file.",
+                f"Send a file; with curl: -F {part}=@FILE.",
+            )
 
 
 def _with_contents(files: list[Received]) -> list[Received]:

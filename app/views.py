@@ -23,6 +23,7 @@ from app import (
 )
 from app.charts import area_charts
 from app.config import settings
+from app.downloads import file_stem
 from app.errors import BadRequest, RequestError, status_of
 from app.key_images import diameter_lines, telling_slice
 from app.slices import parse_regions
@@ -87,7 +88,7 @@ def show_case(case_id: str):
                 found["measurements"], case.report["geometry"].get("brain_centre_mm")
             ),
             "links": _links(case),
-            "file_stem": api.file_stem(case),
+            "file_stem": file_stem(case),
             "masks": corrections.versions(case),
             "label_values": case.report["label_values"],
             "volume_viewer": viewer_of(case),
@@ -213,6 +214,10 @@ def _index_page(errors: list[dict[str, str]]) -> str:
     wanted, query = request.args.get("page", "1"), request.args.get("q", "").strip()
     page = max(1, int(wanted)) if wanted.isdecimal() and len(wanted) < 9 else 1
     found = cases.listing(page, PER_PAGE, query)
+    if page > max(1, found.pages):
+        # Cases were deleted since that page was linked to.
+        page = max(1, found.pages)
+        found = cases.listing(page, PER_PAGE, query)
     return render_template(
         "index.html",
         cases=[api.summary(case) for case in found.items],

@@ -7,8 +7,8 @@ import numpy as np
 from flask import Blueprint, Flask, Response, current_app, request, url_for
 
 from app import cases, overlay
-from app.api import file_stem
 from app.config import settings
+from app.downloads import as_download, file_stem
 from app.openapi import describe
 from app.slices import require_confidence, require_modality
 from app.tables import StoredCase
@@ -41,10 +41,8 @@ def get_volume(case_id: str, modality: str):
     case = cases.find(case_id)
     case.results()
     require_modality(case, modality)
-    response = Response(mimetype="application/gzip")
-    response.headers.set(
-        "Content-Disposition", "attachment", filename=f"{file_stem(case)}_{modality}.nii.gz"
-    )
+    name = f"{file_stem(case)}_{modality}.nii.gz"
+    response = as_download(Response(mimetype="application/gzip"), name)
     response.headers["Cache-Control"] = CACHE
     response.set_etag(f"{modality}-{case.finished_at.timestamp()}")
     if request.if_none_match.contains(response.get_etag()[0]):
@@ -67,10 +65,8 @@ def get_confidence(case_id: str):
     """
     case = cases.find(case_id)
     confidence = require_confidence(case.results())
-    response = Response(mimetype="application/gzip")
-    response.headers.set(
-        "Content-Disposition", "attachment", filename=f"{file_stem(case)}_confidence.nii.gz"
-    )
+    name = f"{file_stem(case)}_confidence.nii.gz"
+    response = as_download(Response(mimetype="application/gzip"), name)
     response.headers["Cache-Control"] = CACHE
     affine = np.array(case.report["geometry"]["affine"])
     stored = from_canonical(np.asarray(confidence), affine)

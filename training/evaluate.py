@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         help="score cases resampled to such voxel edges along the axes of their files",
     )
     options = parser.parse_args(arguments)
+    if options.json and not options.json.parent.is_dir():
+        parser.error(f"argument --json: there is no folder {options.json.parent}")
     if options.voxels and min(options.voxels) <= 0:
         parser.error("argument --voxels: edges must be more than 0 mm")
     try:

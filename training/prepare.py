@@ -9,7 +9,9 @@ be trained on only.
 """
 
 import argparse
+import fnmatch
 import json
+import os
 import random
 import re
 import sys
@@ -77,9 +79,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find_labelled_cases(roots: list[Path]) -> list[Path]:
-    """Return every folder below `roots`, or a root itself, that holds a segmentation."""
-    folders = {mask.parent for root in roots for mask in root.rglob("*seg.nii*")}
-    return sorted(folders, key=lambda folder: folder.name)
+    """Return every folder below `roots`, or a root itself, that holds a segmentation.
+
+    Links to folders are followed, as where cases are chosen without copies; none is gone into twice.
+    """
+    found, seen = [], set()
+    for root in roots:
+        for folder, below, files in os.walk(root, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                below.clear()
+                continue
+            seen.add(real)
+            if fnmatch.filter(files, "*seg.nii*"):
+                found.append(Path(folder))
+    return sorted(found, key=lambda folder: folder.name)
 
 
 def prepare_cases(

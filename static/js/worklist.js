@@ -31,6 +31,7 @@ function update(row, item) {
   for (const name of row.querySelectorAll('[data-field="name"]')) name.textContent = item.name;
   field(row, "open").setAttribute("aria-label", `Open ${item.name}`);
   row.querySelector("[popovertarget]").setAttribute("aria-label", `Delete ${item.name}`);
+  field(row, "delete").hidden = !item.may_change;
   field(row, "state").textContent = STATES[item.state] ?? item.state;
   const bar = field(row, "progress");
   bar.hidden = !isActive(item.state);

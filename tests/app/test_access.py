@@ -87,6 +87,18 @@ def test_login_page(client, token):
     assert client.post("/login", data={"token": "no"}).status_code == 401
 
 
+def test_a_mistake_at_the_login_does_not_lead_astray(client, token):
+    page = client.get("/about?axial=20&token=wrong", environ_overrides=ELSEWHERE)
+    assert 'value="/about?axial=20"' in page.text
+    form = {"user": "anna", "password": "wrong", "next": "/about?axial=20"}
+    page = client.post("/login", data=form, environ_overrides=ELSEWHERE)
+    assert page.status_code == 401
+    assert 'value="/about?axial=20"' in page.text and 'value="anna"' in page.text
+    # What can only be posted is no place to go to.
+    page = client.post("/cases/1/delete", environ_overrides=ELSEWHERE)
+    assert 'name="next" value="/"' in page.text
+
+
 def test_rotation_ends_sessions(app, client, token):
     client.get(f"/?token={token}", environ_overrides=ELSEWHERE)
     assert client.get("/", environ_overrides=ELSEWHERE).status_code == 200

@@ -194,3 +194,17 @@ def test_results_count_only_if_they_are_what_is_wanted(finished, tmp_path, scans
     else:
         results.report_path(job).write_text("{")
     assert results.existing(job) is None
+
+
+def test_a_table_that_cannot_be_written_hides_no_failure(flask, study, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("csv.DictWriter.writerow", full)
+    result = flask("--batch", study, "--out", out)
+    assert result.exit_code == 1
+    assert "The table of all cases was not written" in result.stderr
+    assert "2 of 3 segmented" in result.stderr
+    assert not list(out.glob("*.csv")) and not list(out.glob(".*.csv"))

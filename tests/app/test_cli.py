@@ -190,3 +190,14 @@ def test_gunicorn_gives_up_without_a_model(tmp_path):
     assert result.returncode == 3
     assert "The model cannot be used" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_folders_that_cannot_be_made(flask, folder, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    out = tmp_path / "file" / "out"
+    result = flask("segment", folder, "--out", out)
+    assert result.exit_code == 2
+    assert "The result folder cannot be made" in result.stderr
+    result = flask("demo-case", out)
+    assert result.exit_code == 1
+    assert "The demo case cannot be written" in result.stderr

@@ -31,6 +31,7 @@ def test_environment_and_overrides(monkeypatch):
         ("BTS_MAX_UPLOAD_MB", "0"),
         ("BTS_DEVICE", "tpu"),
         ("BTS_RETENTION_HOURS", "-1"),
+        ("BTS_RETENTION_HOURS", "99999999"),
         ("BTS_DATABASE_URL", "no url"),
         ("BTS_ACCESS_TOKEN", "short"),
         ("BTS_PUBLIC_URL", "mri.example"),

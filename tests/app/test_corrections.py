@@ -147,6 +147,18 @@ def test_going_back_adds_a_version(client, url, save, assert_error):
     assert_error(client.post(f"{url}/masks/9/restore"), 404, "not_found")
 
 
+def test_only_other_masks_are_offered_to_go_back_to(client, url, save):
+    save()
+    client.post(f"{url}/masks/0/restore")
+    save(base="1")
+    client.post(f"{url}/masks/0/restore")
+    same = [mask["same_as_current"] for mask in client.get(f"{url}/masks").json["masks"]]
+    assert same == [True, False, True, False, True]
+    page = client.get(url.removeprefix("/api")).text
+    assert [f"/masks/{number}/restore" in page for number in range(5)] == [not s for s in same]
+    assert "drawn on version 1" in page
+
+
 def test_emptied_mask_says_so(client, url, model_mask, save):
     assert save(np.zeros(model_mask.shape, np.uint8)).status_code == 201
     answer = client.get(url).json

@@ -18,7 +18,7 @@ def test_odd_masks_are_refused(client, url, model_mask, save, assert_error):
     assert_error(save(changed(model_mask, 3)), 422, "mask_values")
     assert_error(save(changed(model_mask, 200)), 422, "mask_values")
     assert_error(save(values.astype(np.float32) + 0.5), 422, "mask_values")
-    assert_error(save(np.pad(values, 1)), 413, "too_large")
+    assert_error(save(np.pad(values, 1)), 422, "grid_mismatch")
     assert_error(save(np.asarray(model_mask.dataobj)), 422, "mask_unchanged")
     assert_error(save(base="7"), 404, "not_found")
     assert_error(save(base="x"), 400, "bad_parameter")

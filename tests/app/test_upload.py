@@ -119,6 +119,20 @@ def test_no_files(app, client, assert_error, assert_nothing_kept):
     assert_nothing_kept(app)
 
 
+@pytest.mark.parametrize("part", ["flair", "files"])
+def test_text_in_place_of_a_file(app, client, parts, part, assert_error, assert_nothing_kept):
+    fields = {name: file for name, file in parts.items() if name != "flair"}
+    error = assert_error(client.post("/api/cases", data=fields | {part: "x"}), 400, "bad_request")
+    assert f"-F {part}=@FILE" in error["hint"]
+    assert_nothing_kept(app)
+
+
+def test_files_about_files_do_not_count(client, scans):
+    files = [(io.BytesIO(path.read_bytes()), path.name) for path in scans.values()]
+    files += [(io.BytesIO(b"macOS"), f"._{path.name}") for path in scans.values()]
+    assert client.post("/api/cases", data={"files": files}).status_code == 202
+
+
 def test_two_files_for_one_modality(app, client, scans, assert_error, assert_nothing_kept):
     twice = [(io.BytesIO(scans["t1"].read_bytes()), f"{name}_t1.nii.gz") for name in "ab"]
     error = assert_error(client.post("/api/cases", data={"t1": twice}), 422, "duplicate_modality")

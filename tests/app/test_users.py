@@ -70,6 +70,10 @@ def test_sharing_is_for_reading(people, assert_error):
     assert_error(people["berta"].put(f"{url}/shares/chief"), 403, "forbidden")
     assert_error(people["berta"].post(f"{url}/masks"), 403, "forbidden")
     assert_error(people["berta"].post(f"{url}/masks/0/restore"), 403, "forbidden")
+    page = url.removeprefix("/api")
+    for name, may_change in (("anna", True), ("chief", True), ("berta", False)):
+        assert people[name].get(url).json["may_change"] is may_change
+        assert (f'action="{page}/delete"' in people[name].get(page).text) is may_change
     assert people["anna"].delete(f"{url}/shares/berta").status_code == 204
     assert people["berta"].get(url).status_code == 404
 

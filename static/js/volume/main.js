@@ -159,6 +159,8 @@ function close() {
 // Correcting
 
 async function correct() {
+  // A case of somebody else is there to be read.
+  if (correctButton.disabled) return;
   if (correction.active) {
     leaveCorrection();
     return;
