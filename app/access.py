@@ -10,13 +10,14 @@ import time
 from urllib.parse import urlencode, urlsplit
 
 import click
+import sqlalchemy as sa
 from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from limits import parse_many
 
-from app import limits, security, tokens, users
+from app import health, limits, security, tokens, users
 from app.config import settings
-from app.errors import AccessDenied, TooMany
+from app.errors import AccessDenied, TooMany, is_database_busy
 from app.identity import OPERATOR, Identity, current
 from app.tokens import Keys
 
@@ -42,14 +43,27 @@ def init_app(app: Flask) -> None:
     app.context_processor(lambda: {"who": current(), "signed_in": COOKIE in request.cookies})
 
 
-def require_access() -> Response | None:
+def require_access() -> Response | tuple[Response, int] | None:
     """Find out who asks. Raises AccessDenied for who may not.
 
     `?token=...` is exchanged for a cookie and vanishes from the address.
     """
     if request.endpoint in OPEN_ENDPOINTS:
         return None
-    if not users.exist() and not _needs_token():
+    try:
+        return _found_out()
+    except sa.exc.SQLAlchemyError as error:
+        # Without the database nobody can be told from anybody. That it is away is all that is
+        # said then, as to every other call.
+        if request.endpoint == "health.readyz" and is_database_busy(error):
+            return health.without_database()
+        raise
+
+
+def _found_out() -> Response | None:
+    """Note who asks, as `require_access` says."""
+    # In this order: who needs a token is refused without one, also while the database is away.
+    if not _needs_token() and not users.exist():
         g.identity = OPERATOR
         return None
     keys = tokens.keys(settings())

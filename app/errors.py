@@ -151,14 +151,14 @@ class QueueFull(RequestError):
 
 
 class DatabaseBusy(RequestError):
-    """Somebody else has kept the database locked for too long."""
+    """Others have kept the database locked for too long, or it cannot be reached."""
 
     status = 503
     code = "database_busy"
     retry_after_s = 10
 
     def __init__(self) -> None:
-        super().__init__("The database is busy.", "Try again in some seconds.")
+        super().__init__("The database is busy or cannot be reached.", "Try again in some seconds.")
 
 
 class DiskFull(RequestError):
@@ -186,9 +186,18 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def is_database_busy(error: BaseException) -> bool:
-    """Say whether an error means that others have locked the database, or all its connections."""
+    """Say whether an error of the database will pass by itself.
+
+    Others have locked it, or all its connections, or it cannot be reached, or hung up.
+    """
     if isinstance(error, sa.exc.TimeoutError):
         return True
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    # Of a server this class means that it, rather than the statement, was at fault.
+    of_server = not isinstance(getattr(error, "orig", None), sqlite3.Error)
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) and of_server:
+        return not is_disk_full(error)
     codes = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, POSTGRES_LOCKED)
     return isinstance(error, sa.exc.OperationalError) and _database_code(error) in codes
 
@@ -262,7 +271,7 @@ def init_app(app: Flask) -> None:
             log.error("the disk is full")
             return foreseen(DiskFull())
         if is_database_busy(error):
-            log.error("the database is busy")
+            log.error("the database is busy or cannot be reached: %s", type(error).__name__)
             return foreseen(DatabaseBusy())
         if isinstance(error, FileNotFoundError | ObjectDeletedError) and (gone := _case_gone()):
             return foreseen(gone)

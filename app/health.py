@@ -11,6 +11,8 @@ from app.config import settings
 from app.openapi import describe
 from app.tables import db
 
+NO_DATABASE = "The database cannot be reached."
+
 blueprint = Blueprint("health", __name__)
 
 
@@ -29,16 +31,24 @@ def healthz():
 @describe({200: schemas.Readiness, 503: schemas.Readiness}, errors=(401,))
 def readyz():
     """Say whether cases can be taken and segmented, and if not, why."""
-    reasons = list(_obstacles())
-    return jsonify(ready=not reasons, reasons=reasons), 503 if reasons else 200
+    return _readiness(list(_obstacles()))
 
 
 @blueprint.get("/metrics")
-@describe({200: "text/plain"}, errors=(401, 403))
+@describe({200: "text/plain"}, errors=(401, 403, 503))
 def get_metrics():
     """Return counters for Prometheus."""
     identity.require_admin()
     return Response(metrics.as_text(current_app), content_type="text/plain; version=0.0.4")
+
+
+def without_database() -> tuple[Response, int]:
+    """Return what `readyz` answers when it cannot even be found out who asks."""
+    return _readiness([NO_DATABASE])
+
+
+def _readiness(reasons: list[str]) -> tuple[Response, int]:
+    return jsonify(ready=not reasons, reasons=reasons), 503 if reasons else 200
 
 
 def _obstacles() -> Iterator[str]:
@@ -50,6 +60,6 @@ def _obstacles() -> Iterator[str]:
     try:
         db.session.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError:
-        yield "The database cannot be reached."
+        yield NO_DATABASE
         return
     yield from jobs.worker(current_app).obstacles()
