@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from flask import Flask
 
+from app.errors import is_database_busy
+
 log = logging.getLogger(__name__)
 
 # Seconds between two looks when nobody says that there is something to do.
@@ -24,6 +26,7 @@ class Background:
         self._app = app
         self._thread: threading.Thread | None = None
         self._wake, self._stop = threading.Event(), threading.Event()
+        self._without_database = False
 
     @property
     def alive(self) -> bool:
@@ -82,8 +85,17 @@ class Background:
     def _turn(self) -> bool:
         try:
             with self._app.app_context():
-                return self.turn()
-        except Exception:
-            # A database that is away for a moment must not end the thread.
-            log.exception("%s: stumbled", self.name)
+                more = self.turn()
+        except Exception as error:
+            # A database that is away for a moment must not end the thread, nor fill the log.
+            busy = is_database_busy(error)
+            if not busy:
+                log.exception("%s: stumbled", self.name)
+            elif not self._without_database:
+                log.warning("%s: the database is busy or cannot be reached", self.name)
+            self._without_database = busy
             return False
+        if self._without_database:
+            log.info("%s: the database answers again", self.name)
+        self._without_database = False
+        return more

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
 from flask import Flask
 
 from app import cases, jobs, workers
 from app.batch import Job, Outcome, Results, file_error, scans_of
 from app.config import settings
+from app.errors import is_database_busy
+from app.health import NO_DATABASE
 from app.masks import SEGMENTATION
 from app.tables import RESULTS, StoredCase, db
 from app.upload import visible
@@ -68,29 +71,53 @@ class RemoteBatch:
         under_way: dict[str, Job] = {}
         quiet_until, told = time.monotonic() + PATIENCE_S, ""
         while todo or under_way:
-            while todo and len(under_way) < AHEAD * max(1, len(workers.present())):
-                job = todo.pop()
-                try:
-                    under_way[self._put_in(job)] = job
-                except CaseError as error:
-                    yield Outcome(job, "failed", error=error)
-                except OSError as error:
-                    yield Outcome(job, "failed", error=file_error(error))
-            found = [db.session.get(StoredCase, case_id) for case_id in under_way]
-            there = [case for case in found if case]
-            running = sum(case.state == "running" for case in there)
             quiet = time.monotonic() < quiet_until
-            problem = "" if quiet else " ".join(jobs.worker(self.app).obstacles())
+            try:
+                yield from self._put_in_next(todo, under_way)
+                found = {case_id: db.session.get(StoredCase, case_id) for case_id in under_way}
+                yield from self._fetch_ended(found, under_way)
+                there = [found[case_id] for case_id in under_way]
+                running = sum(case.state == "running" for case in there)
+                share = sum(case.progress for case in there)
+                problem = "" if quiet else " ".join(jobs.worker(self.app).obstacles())
+            except sa.exc.SQLAlchemyError as error:
+                if not is_database_busy(error):
+                    raise
+                problem, running, share = NO_DATABASE, 0, 0.0
             if problem not in ("", told):
                 log.warning("%s", problem)
             told = problem
-            watch(problem or f"{running} at work", sum(case.progress for case in there))
-            for case_id, case in zip(list(under_way), found, strict=True):
-                if case is None or case.state in ("done", "failed"):
-                    yield self._fetched(under_way.pop(case_id), case)
+            watch(problem or f"{running} at work", share)
             # Ends the transaction, which would go on seeing the rows as they were.
             db.session.rollback()
-            time.sleep(POLL_S if under_way else 0)
+            time.sleep(POLL_S if todo or under_way else 0)
+
+    def _put_in_next(self, todo: list[Job], under_way: dict[str, Job]) -> Iterator[Outcome]:
+        """Queue as many jobs as the workers are soon ready for; yield what cannot be queued.
+
+        A job leaves `todo` when it is in, so that none is lost with the database.
+        """
+        while todo and len(under_way) < AHEAD * max(1, len(workers.present())):
+            job, error = todo[-1], None
+            try:
+                under_way[self._put_in(job)] = job
+            except CaseError as found:
+                error = found
+            except OSError as found:
+                error = file_error(found)
+            todo.pop()
+            if error:
+                yield Outcome(job, "failed", error=error)
+
+    def _fetch_ended(
+        self, found: dict[str, StoredCase | None], under_way: dict[str, Job]
+    ) -> Iterator[Outcome]:
+        """Take the cases that have ended out of those under way; yield how each did."""
+        for case_id, case in found.items():
+            if case is None or case.state in ("done", "failed"):
+                outcome = self._fetched(under_way[case_id], case)
+                del under_way[case_id]
+                yield outcome
 
     def _put_in(self, job: Job) -> str:
         """Queue a job, unless it is under way since an earlier call; return its case's id."""

@@ -17,6 +17,7 @@ from app.errors import StartupError
 from model.nifti_header import Limits
 
 PREFIX = "BTS_"
+DRIVERS = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
 BROKERS = ("redis", "rediss", "amqp", "amqps")
 VERSION = "0.1.0"
 
@@ -24,7 +25,10 @@ VERSION = "0.1.0"
 class Settings(BaseSettings):
     """Every setting with its default; the descriptions are the documentation."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    # What is set to nothing, as Compose files do, is not set.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder for cases, results and the database.")
     database_url: str = Field(
@@ -139,11 +143,13 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _valid_url(cls, value: str) -> str:
+        wanted = "is not a database URL such as postgresql://host/name or sqlite:////folder/file"
         try:
-            if value:
-                make_url(value)
+            driver = make_url(value).drivername if value else DRIVERS[0]
         except ArgumentError as error:
-            raise ValueError("is not a database URL such as postgresql://host/name") from error
+            raise ValueError(wanted) from error
+        if driver not in DRIVERS:
+            raise ValueError(wanted)
         return value
 
     @field_validator("public_url")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from flask import g
 
 from app.tables import StoredCase, db
 
@@ -38,6 +39,12 @@ TOO_LONG = {
     "code": "took_too_long",
     "message": f"The case took longer than it may at {MAX_ATTEMPTS} attempts.",
     "hint": "Resample the scans to 1 mm, or ask whoever runs the server to raise BTS_CASE_LIMIT_S.",
+}
+NO_DATABASE = {
+    "code": "database_busy",
+    "message": f"The database was busy or could not be reached at {MAX_ATTEMPTS} attempts to save "
+    "the results.",
+    "hint": "Ask whoever runs the server to look at its database; then upload the scans again.",
 }
 INTERNAL = {
     "code": "internal_error",
@@ -70,7 +77,9 @@ def _log_left(started_before: datetime | None) -> None:
     if started_before is not None:
         left = left.where(StoredCase.started_at < started_before)
     for case_id, attempts in db.session.execute(left):
+        g.case_id = case_id
         log.warning("case %s: was cut short at attempt %d", case_id, attempts)
+    g.pop("case_id", None)
 
 
 def take_oldest() -> StoredCase | None:
@@ -91,6 +100,7 @@ def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | Non
     sent_at : when the message was sent; only the last one counts
     redelivered : the message has been given to a worker before, which is gone
     """
+    g.case_id = case_id
     # Found by its id alone: a row that is just being sent is waited for, and then read anew.
     select = sa.select(StoredCase).where(StoredCase.id == case_id).with_for_update()
     case = db.session.scalars(select).first()
@@ -104,7 +114,7 @@ def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | Non
             if redelivered:
                 fail(case, GAVE_UP)
             return None
-        log.warning("case %s: its worker was lost at attempt %d", case.id, case.attempts)
+        log.warning("case %s: was cut short at attempt %d", case.id, case.attempts)
     return _taken(case)
 
 

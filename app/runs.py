@@ -14,7 +14,7 @@ from flask import Flask, g
 
 from app import audit, cases, metrics, overlay, pipeline, queue, report
 from app.config import settings
-from app.errors import is_disk_full
+from app.errors import is_database_busy, is_disk_full
 from app.tables import StoredCase, db
 from model.errors import CaseError
 from model.labels import to_file_values
@@ -57,7 +57,11 @@ class Runner:
         self._on_progress = on_progress
 
     def run(self, case: StoredCase) -> str:
-        """Run a case that has been taken; return how that ended in a word. Needs an app context."""
+        """Run a case that has been taken; return how that ended in a word. Needs an app context.
+
+        Raises an error of the database, of which `is_database_busy` says so, where not even the
+        end could be written down: the row is then left as that of an attempt which was cut short.
+        """
         # What is logged from here on names the case.
         g.case_id = case.id
         start = time.monotonic()
@@ -90,6 +94,8 @@ class Runner:
             db.session.rollback()
             if is_disk_full(error):
                 return queue.postpone(case, queue.DISK_FULL)
+            if is_database_busy(error):
+                return queue.postpone(case, queue.NO_DATABASE)
             outcome = queue.fail(case, queue.INTERNAL)
             # Reading the scans of a case that has just been deleted is no error.
             if outcome != "deleted":

@@ -21,8 +21,11 @@ def make(app: Flask) -> None:
     Raises StartupError when it is damaged or cannot be reached.
     """
     data_dir = app.config["SETTINGS"].data_dir.resolve()
-    for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupError(f"BTS_DATA_DIR={data_dir} cannot be used: {error.strerror}.") from error
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _make_private(db.engine.url)
@@ -31,7 +34,7 @@ def make(app: Flask) -> None:
         try:
             with db.engine.begin() as connection:
                 migrations.upgrade(connection)
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
             raise StartupError(f"The database cannot be used: {error.orig}") from error
 
 

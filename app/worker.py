@@ -4,13 +4,15 @@ It takes one case after another from the broker, and runs it as the embedded que
 """
 
 import faulthandler
+import logging
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from celery import signals
 from celery.concurrency.solo import TaskPool
 from celery.exceptions import Reject
@@ -18,16 +20,21 @@ from prometheus_client import start_http_server
 
 from app import broker, create_app, metrics, queue, storage
 from app.config import settings
-from app.errors import StartupError
+from app.errors import StartupError, is_database_busy
 from app.runs import Runner
 from app.workers import Presence
 
 # Seconds before a message is given back to the broker while the database is away.
 PATIENCE_S = 5.0
 
-flask_app = create_app(serve=False)
+log = logging.getLogger(__name__)
+
+try:
+    flask_app = create_app(serve=False)
+except StartupError as error:
+    sys.exit(f"Error: {error.message}")
 if not flask_app.config["SETTINGS"].broker_url:
-    raise StartupError("A worker needs BTS_BROKER_URL and BTS_DATABASE_URL.")
+    sys.exit("Error: A worker needs BTS_BROKER_URL and BTS_DATABASE_URL.")
 celery = broker.make(flask_app.config["SETTINGS"])
 stopping = threading.Event()
 
@@ -36,13 +43,9 @@ stopping = threading.Event()
 def segment(self, case_id: str, sent_at: str) -> None:
     """Segment a case, if this message is its last one and nobody else is at it."""
     redelivered = bool(self.request.delivery_info.get("redelivered"))
-    with flask_app.app_context():
+    with flask_app.app_context(), _giving_back():
         limit_s = settings().case_limit_s
-        try:
-            case = queue.take(case_id, datetime.fromisoformat(sent_at), redelivered)
-        except sa.exc.OperationalError as error:
-            time.sleep(PATIENCE_S)
-            raise Reject(error, requeue=True) from error
+        case = queue.take(case_id, datetime.fromisoformat(sent_at), redelivered)
         if case is None:
             return
         # What hangs, in whatever library, ends with the process; the case then comes again.
@@ -51,6 +54,20 @@ def segment(self, case_id: str, sent_at: str) -> None:
             Runner(flask_app, stopping, limit_s).run(case)
         finally:
             faulthandler.cancel_dump_traceback_later()
+
+
+@contextmanager
+def _giving_back() -> Iterator[None]:
+    """Give the message back to the broker, after a while, if the database is away."""
+    try:
+        yield
+    except Exception as error:
+        if not is_database_busy(error):
+            raise
+        log.warning("the database is busy or cannot be reached; the case goes back to the broker")
+        time.sleep(PATIENCE_S)
+        # Celery logs it with all that it came from.
+        raise Reject(type(error).__name__, requeue=True) from None
 
 
 @signals.setup_logging.connect
@@ -67,9 +84,12 @@ def load(sender: Any, **_: Any) -> None:
         storage.make(flask_app)
         segmenter = flask_app.extensions["model"].get()
         segmenter.warm_up()
+    # Celery would log an exception, and go on without a model or a database.
     except StartupError as error:
-        # Celery would log an exception, and go on.
         sys.exit(f"Error: {error.message}")
+    except Exception:
+        log.exception("the worker cannot start")
+        sys.exit(1)
     port = flask_app.config["SETTINGS"].metrics_port
     if port:
         try:

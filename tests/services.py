@@ -73,6 +73,28 @@ def postgresql() -> Iterator[str]:
 
 
 @contextmanager
+def away(database_url: str) -> Iterator[None]:
+    """Hang up on everybody, and let nobody in, as a server does that is down."""
+    server, name = database_url.rsplit("/", 1)
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        hang_up(database_url)
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def hang_up(database_url: str) -> None:
+    """Cut all connections to a database; who comes again is let in."""
+    server, name = database_url.rsplit("/", 1)
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+
+
+@contextmanager
 def redis() -> Iterator[str]:
     """Start Redis; yield its URL."""
     port = free_port()

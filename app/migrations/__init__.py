@@ -7,24 +7,33 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from app.errors import StartupError
+
 HEAD = "v2"
 
 
 def upgrade(connection: sa.Connection) -> None:
     """Bring a database to the newest version; the caller commits.
 
-    Takes over databases that were made without migrations.
+    Takes over databases that were made without migrations. Raises StartupError for one that a newer
+    version has changed.
     """
     if _version(connection) == HEAD:
         return
     # Imported here: once a database is up to date, nothing needs it.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StartupError(
+            f"The database cannot be brought up to date: {error}\nA newer version may have used it."
+        ) from error
 
 
 def _version(connection: sa.Connection) -> str | None:

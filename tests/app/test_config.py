@@ -22,6 +22,14 @@ def test_environment_and_overrides(monkeypatch):
     assert config.load_settings({"max_upload_mb": 9}).max_upload_mb == 9
 
 
+def test_what_is_empty_is_not_set(monkeypatch):
+    for name in ("DATA_DIR", "MODEL_DIR", "MAX_UPLOAD_MB", "ACCESS_TOKEN", "DATABASE_URL"):
+        monkeypatch.setenv(f"BTS_{name}", "")
+    assert config.load_settings() == config.Settings()
+    assert config.load_settings().data_dir == Path("data")
+    assert config.load_settings().model_dir is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -33,6 +41,8 @@ def test_environment_and_overrides(monkeypatch):
         ("BTS_RETENTION_HOURS", "-1"),
         ("BTS_RETENTION_HOURS", "99999999"),
         ("BTS_DATABASE_URL", "no url"),
+        ("BTS_DATABASE_URL", "mysql://localhost/bts"),
+        ("BTS_DATABASE_URL", "postgresql+asyncpg://localhost/bts"),
         ("BTS_ACCESS_TOKEN", "short"),
         ("BTS_PUBLIC_URL", "mri.example"),
         ("BTS_BROKER_URL", "sqs://"),

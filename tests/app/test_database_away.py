@@ -1,10 +1,15 @@
 """A database server that is away: what is asked for meanwhile, and what goes on with cases."""
 
+import logging
+from contextlib import ExitStack
+
 import pytest
 
-from app import tokens
+from app import jobs, pipeline, queue, runs, tokens
 from app.tables import db
 from tests import services
+from tests.app.crashing import stub
+from tests.app.hazards import four, send
 from tests.app.people import bearer
 from tests.app.test_access import ELSEWHERE
 
@@ -54,3 +59,69 @@ def test_pages_are_asked_to_come_later(client, path):
 def test_a_login_is_asked_to_come_later(client):
     answer = client.post("/login", data={"user": "ann", "password": "something long"})
     assert answer.status_code == 503
+
+
+@pytest.fixture
+def database_url():
+    services.require("postgresql")
+    with services.postgresql() as found:
+        yield found
+
+
+@pytest.fixture
+def served(make_app, database_url, analysis, monkeypatch):
+    """An app whose database is there, and whose pipeline knows its result."""
+    monkeypatch.setattr(pipeline, "analyse", stub(analysis))
+    app = make_app(database_url=database_url)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_a_connection_that_is_lost_at_the_last_write(served, database_url, monkeypatch):
+    publish, losses = runs._publish, [True]
+
+    def lose_connection(work, folder):
+        if losses:
+            losses.pop()
+            services.hang_up(database_url)
+        publish(work, folder)
+
+    monkeypatch.setattr(runs, "_publish", lose_connection)
+    url, worker = send(served.test_client(), four()).json["url"], jobs.worker(served)
+    with served.app_context():
+        assert not worker.run_next()
+    assert served.test_client().get(url).json["state"] == "queued"
+    with served.app_context():
+        assert worker.run_next()
+    case = served.test_client().get(url).json
+    assert (case["state"], case["attempts"]) == ("done", 2)
+
+
+def test_after_three_attempts_it_says_what_to_do(served, database_url, monkeypatch):
+    monkeypatch.setattr(runs, "_publish", lambda *_: services.hang_up(database_url))
+    url = send(served.test_client(), four()).json["url"]
+    for _ in range(queue.MAX_ATTEMPTS):
+        with served.app_context():
+            jobs.worker(served).run_next()
+    case = served.test_client().get(url).json
+    assert (case["state"], case["error"]["code"]) == ("failed", "database_busy")
+    assert "upload the scans again" in case["error"]["hint"]
+
+
+def test_a_database_that_is_away_when_a_case_ends(served, database_url, monkeypatch, caplog):
+    """The case goes on when the database is back, and the log says so once, not every five seconds."""
+    worker, url = jobs.worker(served), send(served.test_client(), four()).json["url"]
+    caplog.set_level(logging.INFO, "app")
+    with ExitStack() as outage, monkeypatch.context() as patch:
+        away = services.away(database_url)
+        patch.setattr(runs, "_publish", lambda *_: outage.enter_context(away))
+        assert [worker._turn() for _ in range(3)] == [False] * 3
+    assert worker._turn()
+    assert served.test_client().get(url).json["state"] == "done"
+    told = [record.message for record in caplog.records if record.name == "app.background"]
+    assert told == [
+        "cases: the database is busy or cannot be reached",
+        "cases: the database answers again",
+    ]
+    assert "Traceback" not in caplog.text

@@ -37,6 +37,12 @@ def test_a_damaged_database_is_refused_at_start(make_app, client, damage):
         make_app()
 
 
+def test_a_data_folder_that_cannot_be_made_is_refused_at_start(make_app, tmp_path):
+    (tmp_path / "data").touch()
+    with pytest.raises(StartupError, match=r"BTS_DATA_DIR=.*/data cannot be used: File exists"):
+        make_app()
+
+
 def test_the_data_folder_is_private(app):
     data_dir = app.config["SETTINGS"].data_dir
     for folder in (data_dir, data_dir / "cases", data_dir / "staging"):

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -114,6 +115,24 @@ def test_a_restart_of_the_web_process_loses_nothing(fleet, scans):
     assert {fleet.states()[case_id] for case_id in (before, after)} == {"done"}
 
 
+def test_a_case_whose_end_cannot_be_written_down_is_done_again_soon(fleet, scans):
+    case_id = fleet.upload(scans)
+    worker = fleet.busy_worker()
+    fleet.pause()
+    with services.away(fleet.database_url):
+        fleet.go_on()
+        fleet.until(lambda: "goes back to the broker" in worker.log)
+    start = time.monotonic()
+    fleet.until(finished(fleet, [case_id]))
+    # Not only once its message would have been given up.
+    assert time.monotonic() - start < 30
+    found = fleet.server.json(f"/api/cases/{case_id}")
+    assert (found["state"], found["attempts"]) == ("done", 2)
+    # Celery's own, of the message that was given back.
+    assert worker.log.count("Traceback") == 1
+    assert "Traceback" not in fleet.server.log
+
+
 def segment(fleet, study, out) -> subprocess.Popen:
     """Start `flask segment` on a folder of cases."""
     command = [sys.executable, "-m", "flask", "segment", "--batch", study, "--out", out]
@@ -132,7 +151,11 @@ def test_a_batch_goes_to_the_workers_and_may_be_cut_off(fleet, scans, tmp_path):
     first.communicate()
     under_way = set(fleet.states()) - set(before)
     fleet.until(finished(fleet, under_way))
-    _, text = segment(fleet, study, out).communicate(timeout=120)
+    second = segment(fleet, study, out)
+    fleet.until(lambda: list(out.glob("*.json")))
+    with services.away(fleet.database_url):
+        time.sleep(3)
+    _, text = second.communicate(timeout=120)
     assert "4 of 5 segmented" in text
     assert "broken: missing_modality" in text
     assert len(list(out.glob("case-*_seg.nii.gz"))) == len(list(out.glob("case-*.json"))) == 4
