@@ -72,7 +72,9 @@ async function sendOne({ patient, row, state, bar }, form, maxBytes, signal) {
       throw new Refusal({ code: "too_large", message: `This patient's files are larger than ${megabytes(maxBytes)}.` });
     }
     const made = await send(form.dataset.api, await formFor(patient, patient.name), { onProgress, signal });
-    state.replaceChildren(element("a", { href: form.dataset.pages + encodeURIComponent(made.id) }, "Open"));
+    // In a page of its own: this one still sends the others.
+    const href = form.dataset.pages + encodeURIComponent(made.id);
+    state.replaceChildren(element("a", { href, target: "_blank", rel: "noopener" }, "Open"));
     document.dispatchEvent(new CustomEvent("case-added"));
   } catch (error) {
     if (error.name === "AbortError") return;

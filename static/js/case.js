@@ -5,10 +5,6 @@ import { poll } from "./poll.js";
 import { duration } from "./text.js";
 
 const INTERVAL_MS = 200;
-const TROUBLE = {
-  unreachable: "The server does not answer. Trying again …",
-  gone: "This case has been deleted.",
-};
 
 const job = document.getElementById("job");
 const bar = job.querySelector("progress");
@@ -43,8 +39,8 @@ setInterval(() => setText("elapsed", duration((performance.now() - opened) / 100
 poll(job.dataset.api, {
   interval: INTERVAL_MS,
   onData: show,
-  onTrouble: (kind) => {
-    trouble.textContent = TROUBLE[kind];
+  onTrouble: (text) => {
+    trouble.textContent = text;
     trouble.hidden = false;
   },
 });

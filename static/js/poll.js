@@ -1,18 +1,25 @@
 // Asking the server again and again, patiently.
 
 const SLOWEST_MS = 10000;
+const UNREACHABLE = "The server does not answer. Trying again …";
+// After these, asking again would be in vain.
+const ENDS = {
+  401: "You are signed in no longer. Load this page again.",
+  404: "This case has been deleted.",
+};
 
 /**
  * Fetch JSON every `interval` ms and hand it to `onData`, until that returns false.
- * After an error the pause doubles, up to ten seconds, and `onTrouble` is told; a 404 ends it.
+ * After an error the pause doubles, up to ten seconds, and `onTrouble` gets a sentence that says what is
+ * wrong; where there is no case any more, or no right to see it, that is the end.
  */
-export async function poll(url, { interval, onData, onTrouble = () => {} }) {
+export async function poll(url, { interval, onData, onTrouble }) {
   let pause = interval;
   for (;;) {
     const answer = await ask(url);
-    if (answer.status === 404) return onTrouble("gone");
+    if (answer.status in ENDS) return onTrouble(ENDS[answer.status]);
     if (answer.ok && onData(answer.body) === false) return undefined;
-    if (!answer.ok) onTrouble("unreachable");
+    if (!answer.ok) onTrouble(UNREACHABLE);
     pause = answer.ok ? interval : Math.min(pause * 2, SLOWEST_MS);
     await new Promise((resolve) => { setTimeout(resolve, pause); });
   }

@@ -11,7 +11,7 @@ import { Refusal, formFor, send } from "./transfer.js";
 
 const form = document.getElementById("upload");
 const parts = Object.fromEntries(
-  ["errors", "dropzone", "files", "folder", "leftovers", "incomplete", "status", "submit", "transfer", "cancel", "batch"]
+  ["errors", "dropzone", "files", "folder", "leftovers", "incomplete", "status", "submit", "transfer", "cancel", "batch", "slots"]
     .map((name) => [name, part(form, name)]),
 );
 const transferText = part(form, "transfer-text");
@@ -106,11 +106,12 @@ function render() {
   renderLeftovers();
   const inBatch = Boolean(batch);
   parts.batch.hidden = !inBatch;
-  for (const node of [part(form, "slots"), form.querySelector(".upload-bar")]) node.hidden = inBatch;
+  for (const node of [parts.slots, form.querySelector(".upload-bar")]) node.hidden = inBatch;
   parts.status.textContent = statusText();
   renderIncomplete();
   nameInput.placeholder = patient.name || namePlaceholder;
   parts.submit.disabled = Boolean(sending) || !sendable(patient);
+  for (const name of ["dropzone", "slots", "leftovers"]) parts[name].inert = Boolean(sending);
   form.classList.toggle("sending", Boolean(sending));
 }
 
@@ -183,9 +184,12 @@ async function submit() {
   sending = new AbortController();
   parts.transfer.hidden = false;
   render();
+  parts.cancel.focus();
   try {
     const name = nameInput.value.trim() || patient.name;
     const made = await send(form.dataset.api, await formFor(patient, name), { onProgress: showProgress, signal: sending.signal });
+    // What leaves the page now loses nothing.
+    sending = null;
     window.location.assign(form.dataset.pages + encodeURIComponent(made.id));
   } catch (error) {
     if (error instanceof Refusal) showError(error);
@@ -199,6 +203,7 @@ function finishSending() {
   sending = null;
   parts.transfer.hidden = true;
   render();
+  parts.submit.focus();
 }
 
 function showProgress({ sent, total, bytesPerSecond }) {
@@ -271,6 +276,8 @@ function wireDrop() {
 wireSlots();
 wirePickers();
 wireDrop();
+// What is under way ends with the page: the browser asks.
+window.addEventListener("beforeunload", (event) => { if (sending || batch?.sending) event.preventDefault(); });
 parts.cancel.addEventListener("click", () => sending?.abort());
 form.addEventListener("submit", (event) => {
   event.preventDefault();

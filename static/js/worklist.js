@@ -10,6 +10,7 @@ const isActive = (state) => state === "queued" || state === "running";
 
 const section = document.getElementById("worklist");
 const body = section.querySelector("tbody");
+const trouble = part(section, "trouble");
 const template = document.getElementById("case-row");
 const rowOf = (id) => body.querySelector(`[data-case="${CSS.escape(id)}"]`);
 const field = (row, name) => row.querySelector(`[data-field="${name}"]`);
@@ -67,6 +68,7 @@ function removeAllBut(ids) {
 
 /** Show the server's list; returns whether anything still waits or runs. */
 function show({ cases }) {
+  trouble.hidden = true;
   let previous = null;
   for (const item of cases) {
     let row = rowOf(item.id);
@@ -93,7 +95,14 @@ let polling = false;
 async function follow() {
   if (polling) return;
   polling = true;
-  await poll(section.dataset.api + window.location.search, { interval: INTERVAL_MS, onData: show });
+  await poll(section.dataset.api + window.location.search, {
+    interval: INTERVAL_MS,
+    onData: show,
+    onTrouble: (text) => {
+      trouble.textContent = text;
+      trouble.hidden = false;
+    },
+  });
   polling = false;
 }
 

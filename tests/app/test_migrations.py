@@ -9,7 +9,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app import migrations
-from app.errors import StartupError
 from app.migrations.versions import v1_tables
 from app.tables import db
 from tests import services

@@ -106,6 +106,8 @@ def test_three_sequences_can_be_sent_and_two_not(page: Page, scans, screenshot):
     page.locator("#viewer").wait_for()
     expect(page.locator(".side")).to_contain_text("No T2 was given.")
     expect(page.get_by_role("radio")).to_have_count(3 + 2)
+    # Until then no script listens to keys.
+    page.wait_for_load_state("load")
     page.keyboard.press("3")
     expect(page.locator(".plane-axial img")).to_have_attribute("src", re.compile("modality=t1ce"))
     screenshot(page, "case-three")
@@ -154,24 +156,71 @@ def test_refusal_stands_beside_the_file_it_names(
 def test_upload_shows_progress_and_can_be_cancelled(page: Page, scans, screenshot):
     page.goto("/")
     page.set_input_files("#pick-files", files(scans))
-    cdp = page.context.new_cdp_session(page)
-    cdp.send(
-        "Network.emulateNetworkConditions",
-        {
-            "offline": False,
-            "latency": 0,
-            "downloadThroughput": -1,
-            "uploadThroughput": SLOW_UPLOAD,
-        },
+    slow_down(page)
+    segment, cancel = (
+        page.get_by_role("button", name=name, exact=True) for name in ("Segment", "Cancel")
     )
-    page.get_by_role("button", name="Segment", exact=True).click()
+    segment.click()
     expect(page.locator('[data-part="transfer-text"]')).to_contain_text(
         re.compile(r"\d+ % of .*/s")
     )
+    # The keyboard gets no further than the upload does.
+    expect(cancel).to_be_focused()
+    for name in ("dropzone", "slots"):
+        expect(page.locator(f'[data-part="{name}"]')).to_have_js_property("inert", True)
+    assert asks_before_leaving(page)
     screenshot(page, "upload-progress")
-    page.get_by_role("button", name="Cancel").click()
+    cancel.click()
     expect(page.locator('[data-part="status"]')).to_contain_text("cancelled")
-    expect(page.get_by_role("button", name="Segment", exact=True)).to_be_enabled()
+    expect(segment).to_be_enabled()
+    expect(segment).to_be_focused()
+    assert not asks_before_leaving(page)
+
+
+def slow_down(page: Page) -> None:
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    page.context.new_cdp_session(page).send(
+        "Network.emulateNetworkConditions", conditions | {"uploadThroughput": SLOW_UPLOAD}
+    )
+
+
+def asks_before_leaving(page: Page) -> bool:
+    """Whether the browser would ask; it does only where a person has touched the page."""
+    return page.evaluate(
+        """() => {
+            const leaving = new Event("beforeunload", { cancelable: true });
+            return !window.dispatchEvent(leaving);
+        }"""
+    )
+
+
+def test_the_first_of_several_is_looked_at_while_others_are_sent(
+    page: Page, tmp_path, write_patient
+):
+    for number in (1, 2):
+        write_patient(tmp_path / f"P{number}", f"Watched{number}", seed=number)
+    page.goto("/")
+    page.set_input_files("#pick-folder", str(tmp_path))
+    sent = []
+
+    def hold_the_second(route):
+        if route.request.method == "POST":
+            sent.append(route)
+        if route not in sent[1:]:
+            route.continue_()
+
+    page.route("**/api/cases", hold_the_second)
+    page.get_by_role("button", name="Segment 2 patients").click()
+    rows = page.locator(".batch-row")
+    first = rows.first.get_by_role("link", name="Open")
+    with page.context.expect_page() as opened:
+        first.click()
+    opened.value.wait_for_url(CASE_PAGE)
+    assert asks_before_leaving(page)
+    expect(first).to_be_visible()
+    sent[1].continue_()
+    expect(rows.nth(1).get_by_role("link", name="Open")).to_be_visible()
+    assert not asks_before_leaving(page)
 
 
 def test_zip_with_one_patient_fills_the_slots(page: Page, scans, tmp_path):

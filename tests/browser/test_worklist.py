@@ -106,6 +106,14 @@ def test_rows_leave_with_the_page_that_they_were_on(page: Page, scans, paused_wo
     expect(rows).to_contain_text("Synthetic demo case")
 
 
+def test_a_session_that_has_ended_is_told(page: Page, scans, paused_worker, expected_errors):
+    expected_errors.append("401 (Unauthorized)")
+    queue(page, scans)
+    page.goto("/")
+    page.route("**/api/cases*", lambda route: route.fulfill(status=401, json={"error": {}}))
+    expect(page.get_by_text("You are signed in no longer.")).to_be_visible()
+
+
 def test_search_narrows_the_list(page: Page, demo_address):
     page.goto("/")
     page.fill("#q", "no such name")

@@ -2,11 +2,14 @@
 // as NiiVue's drawing meanwhile; what is saved is added to the versions and replaces none.
 
 import { errorNotice, part } from "../dom.js";
-import { refusalFrom } from "../transfer.js";
+import { Refusal, refusalFrom } from "../transfer.js";
 import { plural } from "../text.js";
-import { colourTable } from "./mask.js";
+import { colourTable, regionOf } from "./mask.js";
 
 const ERASE = "erase";
+const UNREACHABLE = {
+  code: "unreachable", message: "The server could not be reached.", hint: "What you have drawn is still here: try again.",
+};
 
 export class Correction {
   #bar;
@@ -17,16 +20,22 @@ export class Correction {
   #urls;
   #pen = null;
   #looked = "";
+  #onStroke;
   #saving = false;
+  #saved = false;
 
-  /** `bar` is its part of the page, `button` opens and closes it; `urls` are those of `Stage`. */
-  constructor(bar, button, { regions, values, urls }) {
+  /**
+   * `bar` is its part of the page, `button` opens and closes it; `urls` are those of `Stage`;
+   * `onStroke()` is called when the drawing has changed.
+   */
+  constructor(bar, button, { regions, values, urls, onStroke }) {
     this.#bar = bar;
     this.#button = button;
     this.#controls = document.getElementById("correction-controls").elements;
     this.#regions = regions;
     this.#values = values;
     this.#urls = urls;
+    this.#onStroke = onStroke;
     part(bar, "undo").addEventListener("click", () => this.undo());
     part(bar, "save").addEventListener("click", () => this.#save());
     for (const name of ["pen", "size", "fill"]) {
@@ -36,16 +45,25 @@ export class Correction {
       }
     }
     // What was drawn is lost with the page: the browser asks.
-    window.addEventListener("beforeunload", (event) => { if (this.dirty && !this.#saving) event.preventDefault(); });
+    window.addEventListener("beforeunload", (event) => { if (this.dirty && !this.#saved) event.preventDefault(); });
   }
 
   get active() { return this.#pen !== null; }
 
   get dirty() { return Boolean(this.#pen?.strokes); }
 
+  /** Whether the drawing is on its way to the server, and has to stay as it is. */
+  get saving() { return this.#saving; }
+
+  /** The title of the region under the crosshair in the drawing; null for none. */
+  get region() { return regionOf(this.#regions, this.#pen.value); }
+
   /** Begin to draw in the only pane of a stage. */
   start(stage) {
-    this.#pen = stage.pen(() => this.#tell());
+    this.#pen = stage.pen(() => {
+      this.#tell();
+      this.#onStroke();
+    });
     this.#bar.hidden = false;
     this.#button.setAttribute("aria-pressed", "true");
     part(this.#bar, "errors").replaceChildren();
@@ -71,7 +89,7 @@ export class Correction {
   }
 
   undo() {
-    this.#pen?.undo();
+    if (!this.#saving) this.#pen?.undo();
   }
 
   #take() {
@@ -85,28 +103,45 @@ export class Correction {
 
   #tell() {
     const strokes = this.#pen?.strokes ?? 0;
-    part(this.#bar, "undo").disabled = !this.#pen?.undoable;
-    part(this.#bar, "save").disabled = strokes === 0;
-    part(this.#bar, "strokes").textContent = strokes ? `${plural(strokes, "stroke")}, not saved` : "Nothing drawn yet";
+    part(this.#bar, "undo").disabled = this.#saving || !this.#pen?.undoable;
+    part(this.#bar, "save").disabled = this.#saving || strokes === 0;
+    part(this.#bar, "strokes").textContent = this.#saving ? "Saving …" : strokes ? `${plural(strokes, "stroke")}, not saved` : "Nothing drawn yet";
   }
 
   /** Save, and show the page anew: measurements, pictures and downloads all follow. */
   async #save() {
-    const save = part(this.#bar, "save");
-    save.disabled = true;
-    part(this.#bar, "strokes").textContent = "Saving …";
+    this.#rest(true);
     try {
+      if (!(await this.#isWanted())) {
+        this.#rest(false);
+        return;
+      }
       const form = new FormData();
       form.append("base", this.#urls.base);
       form.append("mask", new Blob([await this.#pen.file()]), "mask.nii.gz");
       const answer = await fetch(this.#urls.masks, { method: "POST", body: form, headers: { Accept: "application/json" } });
       if (!answer.ok) throw refusalFrom(answer.status, await answer.json().catch(() => null));
-      this.#saving = true;
+      this.#saved = true;
       window.location.reload();
     } catch (error) {
-      const { code = "unreachable", message, hint = "Nothing is lost: try again." } = error;
-      part(this.#bar, "errors").replaceChildren(errorNotice({ code, message, hint }));
-      this.#tell();
+      part(this.#bar, "errors").replaceChildren(errorNotice(error instanceof Refusal ? error : UNREACHABLE));
+      this.#rest(false);
     }
+  }
+
+  /** Whether to save: asked where somebody has saved another version since this page was loaded. */
+  async #isWanted() {
+    const answer = await fetch(this.#urls.masks, { headers: { Accept: "application/json" }, cache: "no-store" });
+    if (!answer.ok) throw refusalFrom(answer.status, await answer.json().catch(() => null));
+    const { current } = await answer.json();
+    return current === Number(this.#urls.base)
+      || window.confirm(`Version ${current} has been saved meanwhile. Save yours, which was drawn on version ${this.#urls.base}, after it?`);
+  }
+
+  /** A stroke that is drawn while the mask is sent would be lost. */
+  #rest(resting) {
+    this.#saving = resting;
+    this.#pen.rest(resting);
+    this.#tell();
   }
 }

@@ -35,7 +35,7 @@ const modalities = Object.keys(urls.volumes);
 
 const correctButton = part(volume, "volume-correct");
 const correction = new Correction(part(volume, "correction"), correctButton, {
-  regions, values: JSON.parse(volume.dataset.values), urls,
+  regions, values: JSON.parse(volume.dataset.values), urls, onStroke: tellReading,
 });
 
 let own = { ...DEFAULTS };
@@ -106,7 +106,8 @@ function fail(reason) {
 }
 
 function tellReading() {
-  const { mm, modality, intensity, region, confidence } = stage.reading;
+  const { mm, modality, intensity, region: marked, confidence } = stage.reading;
+  const region = correction.active ? correction.region : marked;
   // Signed, because zero of a scanner's or an atlas' coordinates is not the middle of the head.
   const place = mm.map((value) => value.toFixed(1).replace("-", "−")).join(", ");
   const value = Number.isInteger(intensity) ? intensity : Number(intensity.toPrecision(4));
@@ -178,6 +179,7 @@ async function correct() {
 /** Put the pens away; what is not saved is asked for first. Returns whether that was done. */
 function leaveCorrection() {
   if (!correction.active) return true;
+  if (correction.saving) return false;
   if (correction.dirty && !window.confirm("Discard what you have drawn?")) return false;
   correction.stop();
   volume.classList.remove("correcting");

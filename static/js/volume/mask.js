@@ -19,6 +19,11 @@ export function colourTable(regions, alphaOf) {
   };
 }
 
+/** The title of the region with a value in the file; null for none. */
+export function regionOf(regions, value) {
+  return regions.find(({ values }) => values.includes(value))?.title ?? null;
+}
+
 export class Mask {
   #truth;
   #regions;
@@ -54,7 +59,6 @@ export class Mask {
   /** The title of the region at a point in mm, hidden or not; null outside. */
   regionAt(mm) {
     const [x, y, z] = this.#truth.mm2vox([...mm]);
-    const value = Math.round(this.#truth.getValue(x, y, z));
-    return this.#regions.find(({ values }) => values.includes(value))?.title ?? null;
+    return regionOf(this.#regions, Math.round(this.#truth.getValue(x, y, z)));
   }
 }

@@ -19,6 +19,8 @@ const FOUR = [
 // NiiVue's axes of the three planes: right, anterior, superior.
 const AXIS = { sagittal: 0, coronal: 1, axial: 2 };
 const CROSSHAIR_MM = 0.4;
+// NiiVue's texture unit of the drawing.
+const DRAWING_UNIT = 7;
 // How much the surface of the head is shaded, and how far it lets the tumour inside be seen, from 0 to 1.
 const SHADING = 0.55;
 const GLASS = 0.15;
@@ -58,6 +60,15 @@ class Drawing extends Niivue {
   keyDownListener() {}
   keyUpListener() {}
   sync() { this.onDrawn(); }
+
+  /**
+   * NiiVue finds one name in the shader's "uniform sampler3D drawing, gradient;", so that the rendering would
+   * read the scan for the drawing.
+   */
+  initRenderShader(shader, gradientAmount) {
+    super.initRenderShader(shader, gradientAmount);
+    this.gl.uniform1i(this.gl.getUniformLocation(shader.program, "drawing"), DRAWING_UNIT);
+  }
 
   drawScene() {
     return this.#held ? undefined : super.drawScene();

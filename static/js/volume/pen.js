@@ -43,6 +43,18 @@ export class Pen {
 
   get undoable() { return this.#undoable; }
 
+  /** The value in the drawing under the crosshair. */
+  get value() {
+    const [, columns, rows] = this.#nv.back.dims;
+    const [x, y, z] = this.#nv.frac2vox(this.#nv.scene.crosshairPos);
+    return this.#nv.drawBitmap[x + columns * (y + rows * z)];
+  }
+
+  /** Draw no more, or again; what was drawn stays. */
+  rest(resting) {
+    this.#nv.setDrawingEnabled(!resting);
+  }
+
   undo() {
     if (!this.#undoable) return;
     this.#strokes -= 1;
