@@ -27,4 +27,4 @@ class CaseError(Exception):
 
 
 class ModelError(Exception):
-    """The model artefact cannot be used."""
+    """A trained model, or what it is to be made from, cannot be used."""

@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from model.card import Inference
+from model.errors import ModelError
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
 from model.segmenter import Segmenter
@@ -90,6 +91,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"not in {options.config}: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     options.results.mkdir(parents=True, exist_ok=True)
+    try:
+        run_missing(experiments, config, options)
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def run_missing(
+    experiments: dict[str, Experiment], config: dict[str, Any], options: argparse.Namespace
+) -> None:
+    """Run what has no result yet, and write the report after each. Raises ModelError."""
     for name in options.only or experiments:
         path = options.results / f"{name}.json"
         done = json.loads(path.read_text()) if path.exists() else {}
@@ -101,7 +114,6 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             path.write_text(json.dumps(run_experiment(name, experiments[name], options), indent=1))
         write_report(config, options.results, options.report)
-    return 0
 
 
 def read_experiments(config: dict[str, Any], folder: Path) -> dict[str, Experiment]:

@@ -14,6 +14,7 @@ import cv2
 import keras
 import numpy as np
 
+from model.errors import ModelError
 from model.labels import REGIONS
 from model.modalities import MODALITIES
 from model.planes import PLANES, Plane, as_slices
@@ -256,11 +257,18 @@ def load_cases(data: Path, names: list[str]) -> list[PreparedCase]:
 
 
 def load_split(data: Path) -> dict[str, list[str]]:
-    """Return case names by part: train, validation, test, partial."""
-    return json.loads((data / "split.json").read_text())
+    """Return case names by part: train, validation, test, partial. Raises ModelError."""
+    return _prepared(data, "split.json")
 
 
 def load_preprocessing(data: Path) -> Preprocessing:
-    """Return the parameters that the folder was prepared with."""
-    fields = json.loads((data / "index.json").read_text())["preprocessing"]
+    """Return the parameters that the folder was prepared with. Raises ModelError."""
+    fields = _prepared(data, "index.json")["preprocessing"]
     return Preprocessing(**fields | {"clip_percentiles": tuple(fields["clip_percentiles"])})
+
+
+def _prepared(data: Path, name: str) -> dict:
+    try:
+        return json.loads((data / name).read_text())
+    except OSError as error:
+        raise ModelError(f"{data} holds no prepared data; training.prepare makes it.") from error

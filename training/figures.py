@@ -24,6 +24,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from model.case import find_case_files, find_mask_file, load_case
+from model.errors import CaseError, ModelError
 from model.geometry import to_canonical
 from model.labels import REGIONS, from_file_values
 from model.modalities import MODALITIES, TITLES
@@ -52,9 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument(argument, type=Path)
         command.add_argument("--out", type=Path, default=Path("figures"))
     options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for path in draw(options):
-        print(path)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for path in draw(options):
+            print(path)
+    except (OSError, CaseError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -56,15 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    split = load_split(options.data)
-    trained = sum((split[part] for part in options.parts), [])
-    split = {part: [] if part in options.parts else names for part, names in split.items()}
-    split["train"] = trained
     started = time.monotonic()
     try:
+        split = load_split(options.data)
+        trained = sum((split[part] for part in options.parts), [])
+        split = {part: [] if part in options.parts else names for part, names in split.items()}
         run(
             settings,
-            split,
+            split | {"train": trained},
             options.data,
             options.out,
             options.imagenet,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from model.card import CARD, WEIGHTS, file_of, read_card, verified
+from model.errors import ModelError
 from training.provenance import by_network, changed, settings_text
 from training.settings import Settings
 
@@ -31,7 +32,10 @@ def trained(runs: list[Path]) -> list[Trained]:
 def networks_of(run: Path) -> list[Trained]:
     """Return the network of a finished run, or those of a trained model. Raises ModelError."""
     if not (run / CARD).exists():
-        training = {name: json.loads((run / f"{name}.json").read_text()) for name in PROVENANCE}
+        try:
+            training = {name: json.loads((run / f"{name}.json").read_text()) for name in PROVENANCE}
+        except OSError as error:
+            raise ModelError(f"{run} holds neither a run nor a trained model.") from error
         return [Trained(run, run / "final.weights.h5", training)]
     card = read_card(run)
     return [

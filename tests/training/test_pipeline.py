@@ -9,7 +9,7 @@ import pytest
 from model.card import DEFAULT_DIR, read_card
 from model.networks import mobile_unet, simple_unet
 from model.preprocess import Preprocessing
-from training import evaluate, export, model_card, train
+from training import crossval, evaluate, export, figures, model_card, train
 from training.callbacks import Checkpoint
 from training.dataset import Patches, load_cases, load_split
 from training.fused import FusedBatchNormalization, for_training
@@ -156,6 +156,21 @@ def test_training_says_what_is_wrong_with_the_model_it_is_to_go_on_from(prepared
     more = ["--start-from", str(empty)]
     assert train.main(arguments(prepared, tmp_path / "run", *more)) == 1
     assert str(empty) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        (train, ["--data", "{}", "--out", "{}/run"], "holds no prepared data"),
+        (export, ["--run", "{}", "--data", "{}", "--out", "{}/out"], "no prepared data"),
+        (crossval, ["{}", "--data", "{}", "--results", "{}", "--only", "base"], "no prepared data"),
+        (figures, ["scores", "{}/none.json", "--out", "{}"], "none.json"),
+        (figures, ["curves", "{}", "--out", "{}"], "log.csv"),
+    ],
+)
+def test_commands_say_what_is_not_there(command, options, message, tmp_path, capsys):
+    assert command.main([option.format(tmp_path) for option in options]) == 1
+    assert message in capsys.readouterr().err
 
 
 def test_a_share_of_the_weights_started_from_is_kept(run, prepared, tmp_path):
