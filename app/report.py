@@ -103,7 +103,8 @@ def measurements_of(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def region_rows(measurements: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each region and derived region; what is not known is None.
+    """Return one row for each region and derived region, in the order of all pages; what is not known
+    is None.
 
     measurements : as `measurements_of` gives them
     """
@@ -112,14 +113,14 @@ def region_rows(measurements: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "key": key,
-            "title": VOLUME_TITLES[key],
+            "title": title,
             "short": regions[key].short if key in regions else None,
             "colour": regions[key].colour if key in regions else None,
-            "ml": ml,
+            "ml": measurements["volumes_ml"][key],
             "percent": percents and percents[key],
             "confidence": confidences and confidences[key],
         }
-        for key, ml in measurements["volumes_ml"].items()
+        for key, title in VOLUME_TITLES.items()
     ]
 
 

@@ -71,7 +71,11 @@ def _make_private(url: sa.URL) -> None:
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:
-    """Let readers and the writer work side by side, and overwrite what is deleted."""
+    """Let readers and the writer work side by side, and overwrite what is deleted.
+
+    SQLite's own `lower` knows the letters of ASCII alone.
+    """
+    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     for pragma in ("journal_mode=WAL", "busy_timeout=10000", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 

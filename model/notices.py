@@ -21,13 +21,18 @@ def missing_warning(modality: str, scores: dict[str, Any]) -> str:
     if without is None:
         return f"{start} How much the accuracy suffers without it was not measured."
     *parts, last = (
-        f"{without[short]:.2f} instead of {scores['regions'][short]['dice']:.2f} for {region}"
+        f"{_change(without[short], scores['regions'][short]['dice'])} for {region}"
         for short, region in WARNED_REGIONS.items()
     )
     return (
         f"{start} On {scores['patients']} patients not trained on, Dice without it was "
         f"{', '.join(parts)} and {last}."
     )
+
+
+def _change(dice: float, before: float) -> str:
+    shown, usual = f"{dice:.2f}", f"{before:.2f}"
+    return f"{shown} as with it" if shown == usual else f"{shown} instead of {usual}"
 
 
 def warnings_of(

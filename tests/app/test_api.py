@@ -80,6 +80,13 @@ def test_worklist_is_paged_newest_first(client, upload):
     assert client.get("/api/cases?q=%25").json["total"] == 1
 
 
+def test_search_knows_capitals_of_any_script(client, upload):
+    upload(name="Müller, Σοφία")
+    for query in ("MÜLLER", "müller", "ΣΟΦΊΑ"):
+        assert client.get("/api/cases", query_string={"q": query}).json["total"] == 1
+    assert client.get("/api/cases", query_string={"q": "muller"}).json["total"] == 0
+
+
 @pytest.mark.parametrize("query", ["page=0", "page=x", "page=-1", "per_page=", "page=" + "9" * 99])
 def test_odd_pages(client, assert_error, query):
     assert_error(client.get(f"/api/cases?{query}"), 400, "bad_parameter")

@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app import migrations
+from app.errors import StartupError
 from app.migrations.versions import v1_tables
 from app.tables import db
 from tests import services
@@ -70,6 +71,25 @@ def test_databases_from_before_migrations_are_taken_over(make_app, tmp_path, ver
         found = app.test_client().get(f"/api/cases/{CASE_ID}").json
         assert (found["name"], found["state"]) == ("Old case", "queued")
         assert found["created_at"] == "2025-01-02T03:04:05.678901Z"
+
+
+def test_a_database_of_a_newer_version_is_refused(make_app, app):
+    with app.app_context():
+        db.session.execute(sa.text("UPDATE alembic_version SET version_num = 'v999'"))
+        db.session.commit()
+    with pytest.raises(StartupError, match=r"'v999'\nA newer version may have used it"):
+        make_app()
+
+
+def test_a_database_without_the_right_to_make_tables_is_refused(make_app):
+    services.require("postgresql")
+    with services.postgresql() as url:
+        engine = sa.create_engine(url.replace("postgresql", "postgresql+psycopg", 1))
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE ROLE reader LOGIN"))
+        engine.dispose()
+        with pytest.raises(StartupError, match="cannot be used: permission denied"):
+            make_app(database_url=url.replace("bts@", "reader@"))
 
 
 MIGRATE = """

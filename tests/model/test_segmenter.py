@@ -99,11 +99,11 @@ def test_a_warning_says_what_a_missing_sequence_costs():
     scores = {
         "patients": 14,
         "regions": {short: {"dice": value, "hd95_mm": 5.0} for short, value in dice.items()},
-        "without": {"t2": {"WT": 0.85, "TC": 0.741, "ET": 0.69, "ED": 0.7, "NCR": 0.6}},
+        "without": {"t2": {"WT": 0.85, "TC": 0.741, "ET": 0.701, "ED": 0.7, "NCR": 0.6}},
     }
     assert missing_warning("t2", scores) == (
         "No T2 was given. On 14 patients not trained on, Dice without it was 0.85 instead of 0.87 "
-        "for the whole tumour, 0.74 instead of 0.75 for tumour core and 0.69 instead of 0.70 for "
+        "for the whole tumour, 0.74 instead of 0.75 for tumour core and 0.70 as with it for "
         "enhancing tumour."
     )
     for unmeasured in (scores, scores | {"without": {}}, {}):
