@@ -7,7 +7,7 @@ import ipaddress
 import re
 import socket
 import time
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import click
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from limits import parse_many
 
 from app import health, limits, security, tokens, users
 from app.config import settings
-from app.errors import AccessDenied, TooMany, is_database_busy
+from app.errors import AccessDenied, TooMany, address_without_token, is_database_busy
 from app.identity import OPERATOR, Identity, current
 from app.tokens import Keys
 
@@ -75,7 +75,7 @@ def _found_out() -> Response | None:
     if token and request.method in SAFE_METHODS:
         _require_token(token, keys)
         g.identity = OPERATOR
-        return _with_cookie(redirect(_address_without_token(), 303), keys, ["", ""])
+        return _with_cookie(redirect(_own_path(address_without_token()), 303), keys, ["", ""])
     raise AccessDenied(
         "This server asks who you are.",
         "Open the link with ?token=... that the server printed at its first start, sign in, or "
@@ -86,7 +86,9 @@ def _found_out() -> Response | None:
 @blueprint.get("/login")
 def show_login():
     """Ask for a token, or for name and password."""
-    return render_template("login.html", next=_own_path(request.args.get("next", "/")))
+    return render_template(
+        "login.html", next=_own_path(request.args.get("next", f"{request.script_root}/"))
+    )
 
 
 @blueprint.post("/login")
@@ -251,12 +253,6 @@ def _with_cookie(response: Response, keys: Keys, content: list[str]) -> Response
         samesite="Strict",
     )
     return response
-
-
-def _address_without_token() -> str:
-    rest = [(key, value) for key, value in request.args.items(multi=True) if key != "token"]
-    path = _own_path(request.script_root + request.path)
-    return path + (f"?{urlencode(rest)}" if rest else "")
 
 
 def _own_path(path: str) -> str:

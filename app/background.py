@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flask import Flask
 
-from app.errors import is_database_busy
+from app.errors import database_fault, is_database_busy
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,8 @@ class Background:
             if not busy:
                 log.exception("%s: stumbled", self.name)
             elif not self._without_database:
-                log.warning("%s: the database is busy or cannot be reached", self.name)
+                fault = database_fault(error)
+                log.warning("%s: the database is busy or cannot be reached: %s", self.name, fault)
             self._without_database = busy
             return False
         if self._without_database:

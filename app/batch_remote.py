@@ -19,8 +19,7 @@ from flask import Flask
 from app import cases, jobs, workers
 from app.batch import Job, Outcome, Results, file_error, scans_of
 from app.config import settings
-from app.errors import is_database_busy
-from app.health import NO_DATABASE
+from app.errors import DATABASE_AWAY, is_database_busy
 from app.masks import SEGMENTATION
 from app.tables import RESULTS, StoredCase, db
 from app.upload import visible
@@ -73,23 +72,23 @@ class RemoteBatch:
         while todo or under_way:
             quiet = time.monotonic() < quiet_until
             try:
+                # Ends the transaction, which would go on seeing the rows as they were.
+                db.session.rollback()
                 yield from self._put_in_next(todo, under_way)
-                found = {case_id: db.session.get(StoredCase, case_id) for case_id in under_way}
-                yield from self._fetch_ended(found, under_way)
-                there = [found[case_id] for case_id in under_way]
+                yield from self._fetch_ended(under_way)
+                found = [db.session.get(StoredCase, case_id) for case_id in under_way]
+                there = [case for case in found if case]
                 running = sum(case.state == "running" for case in there)
                 share = sum(case.progress for case in there)
                 problem = "" if quiet else " ".join(jobs.worker(self.app).obstacles())
             except sa.exc.SQLAlchemyError as error:
                 if not is_database_busy(error):
                     raise
-                problem, running, share = NO_DATABASE, 0, 0.0
+                problem, running, share = DATABASE_AWAY, 0, 0.0
             if problem not in ("", told):
                 log.warning("%s", problem)
             told = problem
             watch(problem or f"{running} at work", share)
-            # Ends the transaction, which would go on seeing the rows as they were.
-            db.session.rollback()
             time.sleep(POLL_S if todo or under_way else 0)
 
     def _put_in_next(self, todo: list[Job], under_way: dict[str, Job]) -> Iterator[Outcome]:
@@ -109,11 +108,11 @@ class RemoteBatch:
             if error:
                 yield Outcome(job, "failed", error=error)
 
-    def _fetch_ended(
-        self, found: dict[str, StoredCase | None], under_way: dict[str, Job]
-    ) -> Iterator[Outcome]:
+    def _fetch_ended(self, under_way: dict[str, Job]) -> Iterator[Outcome]:
         """Take the cases that have ended out of those under way; yield how each did."""
-        for case_id, case in found.items():
+        for case_id in list(under_way):
+            # Each at its turn: somebody may delete it meanwhile.
+            case = db.session.get(StoredCase, case_id)
             if case is None or case.state in ("done", "failed"):
                 outcome = self._fetched(under_way[case_id], case)
                 del under_way[case_id]

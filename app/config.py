@@ -18,6 +18,8 @@ from model.nifti_header import Limits
 
 PREFIX = "BTS_"
 DRIVERS = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
+# Longest wait for a connection to the database, in seconds.
+CONNECT_S = 5
 BROKERS = ("redis", "rediss", "amqp", "amqps")
 VERSION = "0.1.0"
 
@@ -32,7 +34,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), description="Folder for cases, results and the database.")
     database_url: str = Field(
-        "", description="SQLAlchemy URL of the database; empty means SQLite in the data folder."
+        "",
+        description="`postgresql://` or `sqlite:///` URL of the database; empty means SQLite in the "
+        "data folder.",
     )
     broker_url: str = Field(
         "",
@@ -144,8 +148,10 @@ class Settings(BaseSettings):
     @classmethod
     def _valid_url(cls, value: str) -> str:
         wanted = "is not a database URL such as postgresql://host/name or sqlite:////folder/file"
+        if not value:
+            return value
         try:
-            driver = make_url(value).drivername if value else DRIVERS[0]
+            driver = make_url(value).drivername
         except ArgumentError as error:
             raise ValueError(wanted) from error
         if driver not in DRIVERS:
@@ -206,8 +212,10 @@ class Settings(BaseSettings):
         """What SQLAlchemy is told of the database."""
         # Errors are logged, and what was to be written holds names of patients and files.
         options = {"hide_parameters": True}
-        # A server may drop connections.
-        return options | ({"pool_pre_ping": True} if self.database_url else {})
+        if self.sqlalchemy_url.get_backend_name() != "postgresql":
+            return options
+        # A server may drop connections, or be gone without a word.
+        return options | {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_S}}
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

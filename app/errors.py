@@ -42,6 +42,8 @@ JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 POSTGRES_DISK_FULL = "53100"
 POSTGRES_LOCKED = "55P03"
 
+DATABASE_AWAY = "The database cannot be reached."
+
 # Codes of CaseError that have a more telling status than 422.
 STATUS_BY_CODE = {
     "too_large": 413,
@@ -186,9 +188,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def is_database_busy(error: BaseException) -> bool:
-    """Say whether an error of the database will pass by itself.
+    """Say whether an error of the database may pass without the app's doing.
 
-    Others have locked it, or all its connections, or it cannot be reached, or hung up.
+    Others have locked it, or all its connections, or it cannot be reached, or hung up, or its server
+    is at fault.
     """
     if isinstance(error, sa.exc.TimeoutError):
         return True
@@ -202,11 +205,22 @@ def is_database_busy(error: BaseException) -> bool:
     return isinstance(error, sa.exc.OperationalError) and _database_code(error) in codes
 
 
-def _database_code(error: sa.exc.OperationalError) -> int | str | None:
-    """Return SQLite's primary code or PostgreSQL's SQLSTATE."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+def database_fault(error: BaseException) -> str:
+    """Return what to log of an error of the database, without what was to be read or written."""
+    cause = getattr(error, "orig", None)
+    code = _database_code(error)
+    if cause is None or code is not None:
+        return f"{type(error).__name__} {code or ''}".strip()
+    # Only what goes wrong before any statement has no code.
+    return str(cause).partition("\n")[0]
+
+
+def _database_code(error: BaseException) -> int | str | None:
+    """Return SQLite's primary code or PostgreSQL's SQLSTATE; None where there is none."""
+    cause = getattr(error, "orig", None)
+    code = getattr(cause, "sqlite_errorcode", None)
     # The rest of the bits say in which way.
-    return getattr(error.orig, "sqlstate", None) if code is None else code & 0xFF
+    return getattr(cause, "sqlstate", None) if code is None else code & 0xFF
 
 
 def status_of(error: CaseError | RequestError) -> int:
@@ -214,12 +228,16 @@ def status_of(error: CaseError | RequestError) -> int:
     return STATUS_BY_CODE.get(error.code, 422) if isinstance(error, CaseError) else error.status
 
 
-def _wanted_address() -> str:
-    """Return where to go once it is known who asks; a token in it was no good."""
-    if request.method not in ("GET", "HEAD"):
-        return "/"
+def address_without_token() -> str:
+    """Return the address that was asked for; a token in it has been used, or was no good."""
     query = [(key, value) for key, value in request.args.items(multi=True) if key != "token"]
     return request.script_root + request.path + (f"?{urlencode(query)}" if query else "")
+
+
+def _wanted_address() -> str:
+    """Return where to go once it is known who asks."""
+    reads = request.method in ("GET", "HEAD")
+    return address_without_token() if reads else f"{request.script_root}/"
 
 
 def error_response(error: dict[str, str], status: int) -> tuple[Response, int] | tuple[str, int]:
@@ -271,7 +289,7 @@ def init_app(app: Flask) -> None:
             log.error("the disk is full")
             return foreseen(DiskFull())
         if is_database_busy(error):
-            log.error("the database is busy or cannot be reached: %s", type(error).__name__)
+            log.error("the database is busy or cannot be reached: %s", database_fault(error))
             return foreseen(DatabaseBusy())
         if isinstance(error, FileNotFoundError | ObjectDeletedError) and (gone := _case_gone()):
             return foreseen(gone)

@@ -8,10 +8,9 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from app import identity, jobs, limits, metrics, schemas
 from app.config import settings
+from app.errors import DATABASE_AWAY
 from app.openapi import describe
 from app.tables import db
-
-NO_DATABASE = "The database cannot be reached."
 
 blueprint = Blueprint("health", __name__)
 
@@ -35,7 +34,7 @@ def readyz():
 
 
 @blueprint.get("/metrics")
-@describe({200: "text/plain"}, errors=(401, 403, 503))
+@describe({200: "text/plain"}, errors=(401, 403))
 def get_metrics():
     """Return counters for Prometheus."""
     identity.require_admin()
@@ -44,7 +43,7 @@ def get_metrics():
 
 def without_database() -> tuple[Response, int]:
     """Return what `readyz` answers when it cannot even be found out who asks."""
-    return _readiness([NO_DATABASE])
+    return _readiness([DATABASE_AWAY])
 
 
 def _readiness(reasons: list[str]) -> tuple[Response, int]:
@@ -60,6 +59,6 @@ def _obstacles() -> Iterator[str]:
     try:
         db.session.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError:
-        yield NO_DATABASE
+        yield DATABASE_AWAY
         return
     yield from jobs.worker(current_app).obstacles()

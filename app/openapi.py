@@ -80,8 +80,8 @@ def _operation(view: Callable) -> dict[str, Any]:
     answers = {status: _answer(kind) for status, kind in noted["answers"].items()}
     errors = set(noted["errors"])
     if 401 in errors:
-        # After too many wrong tokens.
-        errors.add(429)
+        # After too many wrong tokens, and while the database is away.
+        errors |= {429, 503} - set(answers)
     answers |= {status: _answer(schemas.ErrorAnswer, "An error.") for status in sorted(errors)}
     operation = {
         "operationId": view.__name__,

@@ -20,7 +20,8 @@ MAX_ATTEMPTS = 3
 
 GAVE_UP = {
     "code": "gave_up",
-    "message": f"The server stopped {MAX_ATTEMPTS} times while it worked on this case.",
+    "message": f"The server, or its database, stopped {MAX_ATTEMPTS} times while it worked on this "
+    "case.",
     "hint": "The scans may be too large for its memory. Resample them to 1 mm, or ask whoever "
     "runs the server to look at its log.",
 }

@@ -130,12 +130,12 @@ class Runner:
         The engine may call from threads of its own, which must not see an exception; the work
         then ends at the next call from the thread that this was made in.
         """
-        owner, start = threading.get_ident(), time.monotonic()
+        owner, start, warned = threading.get_ident(), time.monotonic(), False
         last_stage, last_time = "", 0.0
         unwanted: type[Exception] | None = None
 
         def report_progress(stage: str, fraction: float) -> None:
-            nonlocal last_stage, last_time, unwanted
+            nonlocal last_stage, last_time, unwanted, warned
             self._on_progress()
             now = time.monotonic()
             if self._stop.is_set():
@@ -144,21 +144,24 @@ class Runner:
                 unwanted = TooLong
             elif stage != last_stage or now - last_time >= PROGRESS_S:
                 last_stage, last_time = stage, now
-                if not self._note(case, stage, fraction):
+                counts = self._note(case, stage, fraction)
+                if counts is None and not warned:
+                    log.warning("case %s: progress could not be written", case.id)
+                warned |= counts is None
+                if counts is False:
                     unwanted = CaseGone
             if unwanted and threading.get_ident() == owner:
                 raise unwanted
 
         return report_progress
 
-    def _note(self, case: StoredCase, stage: str, fraction: float) -> bool:
-        """Write down how far a case is; return whether this run still counts."""
+    def _note(self, case: StoredCase, stage: str, fraction: float) -> bool | None:
+        """Write down how far a case is; return whether this run still counts, None if unknown."""
         try:
             with self._app.app_context():
                 return queue.write(case, stage=stage, progress=round(float(fraction), 4))
-        except (sa.exc.OperationalError, sa.exc.TimeoutError):
-            log.warning("case %s: progress could not be written", case.id)
-            return True
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError):
+            return None
 
 
 @contextmanager

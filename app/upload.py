@@ -8,7 +8,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from flask import Flask, Request, request
@@ -211,11 +211,12 @@ def _received_parts() -> tuple[dict[str, Received], list[Received]]:
     named: dict[str, Received] = {}
     loose: list[Received] = []
     for part, file in request.files.items(multi=True):
+        name = shown_name(file.filename or "")
         # A file input left empty sends a part without a name; macOS puts files about files beside them.
-        if not file.filename or PurePosixPath(file.filename).name.startswith("._"):
+        if not file.filename or name.startswith("."):
             continue
         file.stream.close()
-        received = Received(shown_name(file.filename), Path(file.stream.name))
+        received = Received(name, Path(file.stream.name))
         if part == FILES_PART:
             loose.append(received)
         elif part not in MODALITIES:
@@ -239,7 +240,7 @@ def _received_parts() -> tuple[dict[str, Received], list[Received]]:
 def _refuse_text() -> None:
     """Refuse text where a file belongs: a scan would be left out without a word."""
     for part in (*MODALITIES, FILES_PART):
-        if request.form.get(part):
+        if any(request.form.getlist(part)):
             raise BadRequest(
                 f"What was sent as {part} is text, not a file.",
                 f"Send a file; with curl: -F {part}=@FILE.",

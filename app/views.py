@@ -6,7 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 
 from app import (
     api,
@@ -210,14 +219,13 @@ def _queue_and_show(accept: Callable[[], StoredCase]):
     return redirect(url_for("pages.show_case", case_id=case.id), 303)
 
 
-def _index_page(errors: list[dict[str, str]]) -> str:
+def _index_page(errors: list[dict[str, str]]) -> str | Response:
     wanted, query = request.args.get("page", "1"), request.args.get("q", "").strip()
     page = max(1, int(wanted)) if wanted.isdecimal() and len(wanted) < 9 else 1
     found = cases.listing(page, PER_PAGE, query)
     if page > max(1, found.pages):
-        # Cases were deleted since that page was linked to.
-        page = max(1, found.pages)
-        found = cases.listing(page, PER_PAGE, query)
+        # Cases were deleted since that page was linked to. The script asks for that of the address.
+        return redirect(url_for("pages.index", page=max(1, found.pages), q=query or None))
     return render_template(
         "index.html",
         cases=[api.summary(case) for case in found.items],

@@ -20,7 +20,7 @@ from prometheus_client import start_http_server
 
 from app import broker, create_app, metrics, queue, storage
 from app.config import settings
-from app.errors import StartupError, is_database_busy
+from app.errors import StartupError, database_fault, is_database_busy
 from app.runs import Runner
 from app.workers import Presence
 
@@ -64,7 +64,8 @@ def _giving_back() -> Iterator[None]:
     except Exception as error:
         if not is_database_busy(error):
             raise
-        log.warning("the database is busy or cannot be reached; the case goes back to the broker")
+        fault = database_fault(error)
+        log.warning("the database is away, the case goes back to the broker: %s", fault)
         time.sleep(PATIENCE_S)
         # Celery logs it with all that it came from.
         raise Reject(type(error).__name__, requeue=True) from None

@@ -9,6 +9,7 @@ from model.card import ModelCard
 from model.modalities import TITLES as MODALITY_TITLES
 from model.networks import NETWORKS
 from training import calibration
+from training.experiments import SHOWN, compared
 from training.scores import SHORT, mean_scores
 
 # Figures that the work which this follows reports for its MobileUNet.
@@ -136,7 +137,10 @@ def size_table(card: ModelCard) -> str:
 
 
 def comparison_table(results: list[dict]) -> str:
-    """Return mean scores of both networks in cross-validation beside the published ones."""
+    """Return mean scores of both networks in cross-validation beside the published ones.
+
+    results : of the baseline, then of the network that is compared with it, over the same patients
+    """
     header = ("", *[f"Dice {short}" for short in SHORT])
     header += ("precision", "recall", "accuracy", "dice loss", "s per patient")
     if len(results) < len(NETWORKS):
@@ -151,6 +155,9 @@ def comparison_table(results: list[dict]) -> str:
         row += [mean["accuracy"], mean["dice_loss"]]
         title = TITLES[result["settings"]["train"]["network"]]
         rows.append((title, *[f"{value:.3f}" for value in row], f"{seconds:.1f}"))
+    changes = zip(SHOWN, *compared(results[1], results[0]), strict=False)
+    differences = {short: f"{change:+.3f} ± {error:.3f}" for short, change, error in changes}
+    rows.append(("MobileUNet − Simple U-Net", *[differences[short] for short in SHORT], *[""] * 5))
     published = [f"{PUBLISHED[short]:.3f}" if short in PUBLISHED else "" for short in SHORT]
     accuracy, loss = f"{PUBLISHED['accuracy']:.3f}", f"{PUBLISHED['dice_loss']:.3f}"
     rows.append(("published", *published, "", "", accuracy, loss, ""))
@@ -160,8 +167,9 @@ def comparison_table(results: list[dict]) -> str:
         + f"\n\nCross-validation over {patients} patients in "
         + f"{len(results[0]['settings']['folds']['run'])} folds, "
         + f"{steps['epochs'] * steps['steps_per_epoch']} steps of {steps['batch']} patches for each "
-        + "network: a short training, for comparison only (`training/EXPERIMENTS.md`). Precision "
-        + "and recall are those of the whole tumour; times were taken beside other work."
+        + "network: a short training, for comparison only (`training/EXPERIMENTS.md`). Differences are "
+        + "means over the patients with their standard errors. Precision and recall are those of the "
+        + "whole tumour; times were taken beside other work."
     )
 
 

@@ -91,6 +91,8 @@ def find_labelled_cases(roots: list[Path]) -> list[Path]:
                 below.clear()
                 continue
             seen.add(real)
+            # A case has the name of its folder, not that of a link to it.
+            below.sort(key=lambda name: (Path(folder, name).is_symlink(), name))
             if fnmatch.filter(files, "*seg.nii*"):
                 found.append(Path(folder))
     return sorted(found, key=lambda folder: folder.name)

@@ -23,6 +23,22 @@ export function refusalFrom(status, body) {
   });
 }
 
+/**
+ * Fetch JSON. Rejects with a Refusal where the server refuses, and with one that ends in `hint` where
+ * it cannot be reached.
+ */
+export async function fetchJson(url, options, hint) {
+  let answer;
+  try {
+    answer = await fetch(url, { ...options, headers: { Accept: "application/json" }, cache: "no-store" });
+  } catch {
+    throw new Refusal({ ...UNREACHABLE, hint });
+  }
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) throw refusalFrom(answer.status, body);
+  return body;
+}
+
 /** The form data of a patient: each scan under its sequence, or a zip whole. */
 export async function formFor(patient, name) {
   const form = new FormData();

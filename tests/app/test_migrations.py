@@ -87,6 +87,7 @@ def test_a_database_without_the_right_to_make_tables_is_refused(make_app):
         engine = sa.create_engine(url.replace("postgresql", "postgresql+psycopg", 1))
         with engine.begin() as connection:
             connection.execute(sa.text("CREATE ROLE reader LOGIN"))
+            connection.execute(sa.text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
         engine.dispose()
         with pytest.raises(StartupError, match="cannot be used: permission denied"):
             make_app(database_url=url.replace("bts@", "reader@"))

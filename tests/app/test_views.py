@@ -25,7 +25,9 @@ def test_worklist(client, upload):
     assert "&lt;script&gt;Anna" in page
     assert "Anna" not in client.get("/?q=nobody").text
     for odd in ("?page=0", "?page=x", "?page=99999999999999", "?page=7"):
-        assert "&lt;script&gt;Anna" in client.get(f"/{odd}").text
+        assert "&lt;script&gt;Anna" in client.get(f"/{odd}", follow_redirects=True).text
+    # The address names the page that is shown, since the script goes by it.
+    assert client.get("/?page=7&q=anna").location == "/?page=1&q=anna"
 
 
 def test_upload_without_script(client, parts):

@@ -8,8 +8,9 @@ import pytest
 
 from model.card import read_card
 from training import crossval
+from training.card_tables import comparison_table
 from training.crossval import Experiment, Folds, digest, fold_split, read_experiments
-from training.experiments import compared
+from training.experiments import SHOWN, compared
 from training.settings import Settings, merged, parse, read_toml
 
 SPLIT = {
@@ -134,6 +135,17 @@ def test_differences_are_over_the_same_patients():
     np.testing.assert_allclose(change, 0, atol=1e-12)
     # Differences +0.1 and -0.1: deviation 0.1414, over the root of 2.
     np.testing.assert_allclose(error, 0.1)
+
+
+def test_the_card_tells_by_how_much_one_network_is_better():
+    names = ("simple-unet", "base")
+    results = [json.loads((crossval.HERE / f"results/{name}.json").read_text()) for name in names]
+    lines = [line.split(" | ") for line in comparison_table(results).splitlines() if "|" in line]
+    _, _, simple, mobile, difference, _ = lines
+    changes, errors = compared(results[1], results[0])
+    edema = SHOWN.index("ED")
+    assert difference[2] == f"{changes[edema]:+.3f} ± {errors[edema]:.3f}"
+    assert float(mobile[2]) - float(simple[2]) == pytest.approx(changes[edema], abs=1e-3)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from model.slices import slice_batches
 from tests.phantoms import small_case
 from training.augment import Augmentation, change_intensity, random_sampling, sample
 from training.dataset import Patches, PreparedCase, load_cases, load_preprocessing, load_split
-from training.prepare import group_same_patients, split_patients
+from training.prepare import find_labelled_cases, group_same_patients, split_patients
 from training.settings import Sampling, Settings
 
 
@@ -199,6 +199,18 @@ def test_resolution_is_lost_alike_in_however_many_slices(slices):
         one = image[..., start : start + 4]
         alone = change_intensity(np.random.default_rng(4), only_coarser, one, 4)
         np.testing.assert_allclose(changed[..., start : start + 4], alone, atol=1e-6)
+
+
+def test_links_to_cases_are_followed_once(tmp_path):
+    """A case has its folder's name where that is found, too; a loop ends."""
+    real, elsewhere = tmp_path / "data" / "real", tmp_path / "elsewhere"
+    for folder in (real, elsewhere):
+        folder.mkdir(parents=True)
+        (folder / f"{folder.name}_seg.nii.gz").touch()
+    for name, target in (("alias", real), ("chosen", elsewhere), ("loop", real.parent)):
+        (real.parent / name).symlink_to(target)
+    found = find_labelled_cases([real.parent, real])
+    assert [folder.name for folder in found] == ["chosen", "real"]
 
 
 def test_patients_stay_on_disk(tmp_path):

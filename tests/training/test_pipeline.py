@@ -102,6 +102,9 @@ def test_export_and_evaluation(run, prepared, labelled, tmp_path, capsys):
     resampled = json.loads(scores.read_text())
     assert resampled["voxels_mm"] == [1, 1, 3] and not resampled["left_out"]
     with pytest.raises(SystemExit):
+        evaluate.main([str(labelled), "--json", str(tmp_path / "none" / "scores.json")])
+    assert "there is no folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
         evaluate.main([str(labelled), "--voxels", "1", "1", "0"])
     assert "more than 0 mm" in capsys.readouterr().err
 

@@ -2,14 +2,12 @@
 // as NiiVue's drawing meanwhile; what is saved is added to the versions and replaces none.
 
 import { errorNotice, part } from "../dom.js";
-import { Refusal, refusalFrom } from "../transfer.js";
+import { fetchJson } from "../transfer.js";
 import { plural } from "../text.js";
 import { colourTable, regionOf } from "./mask.js";
 
 const ERASE = "erase";
-const UNREACHABLE = {
-  code: "unreachable", message: "The server could not be reached.", hint: "What you have drawn is still here: try again.",
-};
+const KEPT = "What you have drawn is still here: try again.";
 
 export class Correction {
   #bar;
@@ -119,21 +117,19 @@ export class Correction {
       const form = new FormData();
       form.append("base", this.#urls.base);
       form.append("mask", new Blob([await this.#pen.file()]), "mask.nii.gz");
-      const answer = await fetch(this.#urls.masks, { method: "POST", body: form, headers: { Accept: "application/json" } });
-      if (!answer.ok) throw refusalFrom(answer.status, await answer.json().catch(() => null));
+      await fetchJson(this.#urls.masks, { method: "POST", body: form }, KEPT);
       this.#saved = true;
       window.location.reload();
     } catch (error) {
-      part(this.#bar, "errors").replaceChildren(errorNotice(error instanceof Refusal ? error : UNREACHABLE));
+      const { code = "failed", message, hint = KEPT } = error;
+      part(this.#bar, "errors").replaceChildren(errorNotice({ code, message, hint }));
       this.#rest(false);
     }
   }
 
   /** Whether to save: asked where somebody has saved another version since this page was loaded. */
   async #isWanted() {
-    const answer = await fetch(this.#urls.masks, { headers: { Accept: "application/json" }, cache: "no-store" });
-    if (!answer.ok) throw refusalFrom(answer.status, await answer.json().catch(() => null));
-    const { current } = await answer.json();
+    const { current } = await fetchJson(this.#urls.masks, {}, KEPT);
     return current === Number(this.#urls.base)
       || window.confirm(`Version ${current} has been saved meanwhile. Save yours, which was drawn on version ${this.#urls.base}, after it?`);
   }
