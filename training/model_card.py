@@ -144,8 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--compare",
         type=Path,
         nargs="+",
-        default=[RESULTS / "simple-unet.json", RESULTS / "base.json"],
-        help="results of training.crossval, one for each network",
+        default=[RESULTS / "simple-unet-four-folds.json", RESULTS / "base-four-folds.json"],
+        help="results of training.crossval: the baseline's, then MobileUNet's",
     )
     parser.add_argument("--notes", type=Path, default=Path(__file__).parent / "notes.md")
     parser.add_argument("--out", type=Path, default=Path("MODEL_CARD.md"))
