@@ -32,7 +32,7 @@ def collected() -> set[str]:
     files = sorted({test.partition("::")[0] for _, _, test in ROWS})
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *files]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert listing.returncode == 0, listing.stdout
+    assert listing.returncode == 0, listing.stdout + listing.stderr
     return set(listing.stdout.splitlines())
 
 
