@@ -157,7 +157,8 @@ def comparison_table(results: list[dict]) -> str:
         rows.append((title, *[f"{value:.3f}" for value in row], f"{seconds:.1f}"))
     changes = zip(SHOWN, *compared(results[1], results[0]), strict=False)
     differences = {short: f"{change:+.3f} ± {error:.3f}" for short, change, error in changes}
-    rows.append(("MobileUNet − Simple U-Net", *[differences[short] for short in SHORT], *[""] * 5))
+    (baseline, *_), (network, *_) = rows
+    rows.append((f"{network} − {baseline}", *[differences[short] for short in SHORT], *[""] * 5))
     published = [f"{PUBLISHED[short]:.3f}" if short in PUBLISHED else "" for short in SHORT]
     accuracy, loss = f"{PUBLISHED['accuracy']:.3f}", f"{PUBLISHED['dice_loss']:.3f}"
     rows.append(("published", *published, "", "", accuracy, loss, ""))
