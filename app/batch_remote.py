@@ -49,31 +49,31 @@ class RemoteBatch:
     results: Results
     again: bool = False
 
-    def run(self, todo: list[Job], watch: Watch) -> Iterator[Outcome]:
-        """Yield how each job ended, as they do. Needs an app context."""
+    def run(self, todo: list[Job], fetched: list[Job], watch: Watch) -> Iterator[Outcome]:
+        """Yield how each job ended, as they do. Needs an app context.
+
+        fetched : whose results are there since earlier calls, which may have left their cases in the service
+        """
         # Sends what this command queues, should no web process run.
         dispatcher = jobs.worker(self.app)
         dispatcher.start()
         (self.results.folder / NOTES).mkdir(exist_ok=True)
         try:
-            yield from self._work(list(reversed(todo)), watch)
+            yield from self._work(list(reversed(todo)), list(fetched), watch)
         finally:
             dispatcher.stop()
 
-    def tidy(self, job: Job) -> None:
-        """Take the case of a job out of the service whose result has been fetched."""
-        if known := self._noted(job):
-            self._remove(known["case"])
-        self._note(job).unlink(missing_ok=True)
-
-    def _work(self, todo: list[Job], watch: Watch) -> Iterator[Outcome]:
+    def _work(self, todo: list[Job], fetched: list[Job], watch: Watch) -> Iterator[Outcome]:
         under_way: dict[str, Job] = {}
         quiet_until, told = time.monotonic() + PATIENCE_S, ""
-        while todo or under_way:
+        while todo or under_way or fetched:
             quiet = time.monotonic() < quiet_until
             try:
                 # Ends the transaction, which would go on seeing the rows as they were.
                 db.session.rollback()
+                while fetched:
+                    self._tidy(fetched[-1])
+                    fetched.pop()
                 yield from self._put_in_next(todo, under_way)
                 yield from self._fetch_ended(under_way)
                 found = [db.session.get(StoredCase, case_id) for case_id in under_way]
@@ -89,7 +89,7 @@ class RemoteBatch:
                 log.warning("%s", problem)
             told = problem
             watch(problem or f"{running} at work", share)
-            time.sleep(POLL_S if todo or under_way else 0)
+            time.sleep(POLL_S if todo or under_way or fetched else 0)
 
     def _put_in_next(self, todo: list[Job], under_way: dict[str, Job]) -> Iterator[Outcome]:
         """Queue as many jobs as the workers are soon ready for; yield what cannot be queued.
@@ -123,7 +123,7 @@ class RemoteBatch:
         note, digest = self._note(job), job.digest()
         if known := self._under_way(job, digest):
             return known
-        self.tidy(job)
+        self._tidy(job)
         staging = cases.new_staging_folder()
         try:
             files = scans_of(job, staging, settings())
@@ -158,7 +158,7 @@ class RemoteBatch:
             error = CaseError(**case.error)
         else:
             return self._kept(job, case)
-        self.tidy(job)
+        self._tidy(job)
         return Outcome(job, "failed", error=error)
 
     def _kept(self, job: Job, case: StoredCase) -> Outcome:
@@ -171,8 +171,14 @@ class RemoteBatch:
         except OSError as error:
             # The case stays where it is, for the next call.
             return Outcome(job, "failed", error=file_error(error))
-        self.tidy(job)
+        self._tidy(job)
         return Outcome(job, "done", report)
+
+    def _tidy(self, job: Job) -> None:
+        """Take the case of a job out of the service whose result has been fetched."""
+        if known := self._noted(job):
+            self._remove(known["case"])
+        self._note(job).unlink(missing_ok=True)
 
     def _remove(self, case_id: str) -> None:
         case = db.session.get(StoredCase, case_id)

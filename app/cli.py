@@ -105,22 +105,14 @@ def _outcomes(
     jobs: list[Job], results: Results, advance: Callable[[str, float], None], again: bool
 ) -> Iterator[Outcome]:
     """Yield how each job ended; those with results first, those with the name of another next."""
-    names, todo = set(), []
-    broker, app = settings().broker_url, current_app._get_current_object()
-    if broker:
-        # Imported here: only this needs Celery.
-        from app.batch_remote import RemoteBatch
-
-        storage.make(app)
-        remote = RemoteBatch(app, results, again)
+    names, todo, there = set(), [], []
     for job in jobs:
         report = None if again else results.existing(job)
         if job.name in names:
             yield Outcome(job, "failed", error=SAME_NAME)
         elif report is not None:
+            there.append(job)
             yield Outcome(job, "there before", report)
-            if broker:
-                remote.tidy(job)
         else:
             todo.append(job)
         names.add(job.name)
@@ -130,8 +122,13 @@ def _outcomes(
     def show(description: str, share: float) -> None:
         advance(description, ended + share)
 
-    if broker:
-        found = remote.run(todo, show)
+    if settings().broker_url:
+        # Imported here: only this needs Celery.
+        from app.batch_remote import RemoteBatch
+
+        app = current_app._get_current_object()
+        storage.make(app)
+        found = RemoteBatch(app, results, again).run(todo, there, show)
     elif todo:
         local = LocalBatch(current_app.extensions["model"].get(), results, settings())
         found = local.run(todo, lambda job, stage, share: show(f"{job.name}: {stage}", share))

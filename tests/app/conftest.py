@@ -9,6 +9,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -264,6 +265,29 @@ def urls():
     services.require("postgresql", "redis")
     with services.postgresql() as database_url, services.redis() as broker_url:
         yield {"database_url": database_url, "broker_url": broker_url}
+
+
+@pytest.fixture
+def scaled_out(make_app, urls):
+    """An app whose cases are for workers; its database is empty again afterwards."""
+    app = make_app(**urls, case_limit_s=60)
+    yield app
+    with app.app_context():
+        for table in reversed(db.metadata.sorted_tables):
+            db.session.execute(sa.delete(table))
+        db.session.commit()
+
+
+@pytest.fixture
+def dispatcher(app):
+    """The dispatcher of such an app, without its thread; the broker's queue is emptied."""
+    # Imported here, since one process alone does without Celery.
+    from app import broker
+
+    found = jobs.worker(app)
+    with found._celery.connection_for_write() as connection:
+        found._celery.amqp.queues[broker.QUEUE](connection.default_channel).purge()
+    return found
 
 
 @pytest.fixture

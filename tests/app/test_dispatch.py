@@ -3,44 +3,28 @@
 import json
 import logging
 import os
-import shutil
 import signal
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Thread
 
 import pytest
 import sqlalchemy as sa
 from redis import Redis
 
-from app import batch_remote, broker, cases, dispatch, jobs, logs, queue, tokens, workers
-from app.batch import Job, Results
+from app import broker, cases, dispatch, jobs, logs, queue, tokens, workers
 from app.runs import Runner, TooLong
-from app.tables import StoredCase, StoredMask, db
+from app.tables import StoredMask, db
 from tests import services
 from tests.app.hazards import four, send
+from tests.app.rows import change, row
 from tests.app.serving import serving
 
 
 @pytest.fixture
-def app(make_app, urls):
-    app = make_app(**urls, case_limit_s=60)
-    yield app
-    with app.app_context():
-        for table in reversed(db.metadata.sorted_tables):
-            db.session.execute(sa.delete(table))
-        db.session.commit()
-
-
-@pytest.fixture
-def dispatcher(app):
-    """The dispatcher of the app, without its thread; the broker's queue is emptied."""
-    found = jobs.worker(app)
-    with found._celery.connection_for_write() as connection:
-        found._celery.amqp.queues[broker.QUEUE](connection.default_channel).purge()
-    return found
+def app(scaled_out):
+    return scaled_out
 
 
 @pytest.fixture
@@ -50,16 +34,6 @@ def queued(app, client, dispatcher):
     with app.app_context():
         dispatcher.turn()
     return case_id
-
-
-def row(case_id) -> StoredCase:
-    db.session.rollback()
-    return db.session.get(StoredCase, case_id)
-
-
-def change(case_id, **values):
-    db.session.execute(sa.update(StoredCase).where(StoredCase.id == case_id).values(**values))
-    db.session.commit()
 
 
 def take(case_id, redelivered=False):
@@ -260,51 +234,6 @@ def test_workers_hold_one_message_at_a_time(dispatcher):
 @pytest.mark.parametrize("path", ["/api/cases?q=%00", "/api/cases/%00", "/?q=a%00"])
 def test_characters_that_postgresql_has_not(client, path):
     assert client.get(path).status_code in (400, 404)
-
-
-@pytest.fixture
-def remote(app, model_holder, tmp_path):
-    """Return a function that makes a batch; all have the same results."""
-    card = model_holder.card
-    results = Results(tmp_path / "out", "brats2021", card.checksum, card.inference.views)
-    (results.folder / batch_remote.NOTES).mkdir(parents=True)
-    return lambda again=False: batch_remote.RemoteBatch(app, results, again)
-
-
-def test_a_batch_goes_on_with_cases_that_are_wanted_alone(app, dispatcher, remote, scans, tmp_path):
-    files = {key: shutil.copy(path, tmp_path) for key, path in scans.items()}
-    job = Job("patient", files={key: Path(path) for key, path in files.items()})
-    with app.app_context():
-        ids = [remote()._put_in(job)]
-        assert remote()._put_in(job) == ids[0]
-        ids.append(remote(again=True)._put_in(job))
-        shutil.copy(scans["flair"], files["t2"])
-        ids.append(remote()._put_in(job))
-        assert remote()._put_in(job) == ids[-1]
-        other = {"model": {"checksum": "another"}, "label_convention": "brats2021", "device": ""}
-        change(ids[-1], state="done", report=other)
-        ids.append(remote()._put_in(job))
-        assert len(set(ids)) == 4
-        # What is left aside does not stay in the service.
-        assert [row(case_id) is None for case_id in ids] == [True, True, True, False]
-
-
-def test_a_batch_says_why_nothing_happens(app, dispatcher, remote, scans, monkeypatch, caplog):
-    class Enough(Exception):
-        pass
-
-    told = []
-
-    def watch(text, _):
-        told.append(text)
-        if "No worker is running." in text or len(told) > 20:
-            raise Enough
-
-    monkeypatch.setattr(batch_remote, "PATIENCE_S", 0)
-    with app.app_context(), pytest.raises(Enough):
-        list(remote().run([Job("patient", files=scans)], watch))
-    assert "No worker is running." in told[-1]
-    assert "No worker is running." in caplog.text
 
 
 def test_deleting_while_a_mask_is_added(app, queued):
