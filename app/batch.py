@@ -11,7 +11,7 @@ from typing import Any
 from app import archive
 from app.config import Settings
 from app.report import no_formula
-from app.upload import Received, assign, shown_name
+from app.upload import Received, assign, shown_folder, shown_name
 from model.case import find_case_files
 from model.errors import CaseError
 from model.modalities import MODALITIES
@@ -198,7 +198,9 @@ def scans_of(job: Job, folder: Path, limits: Settings) -> dict[str, Received]:
     elif archive.is_zip(job.source):
         max_bytes = limits.max_unpacked_mb * 2**20
         unpacked = archive.unpack(job.source, job.source.name, folder / "zip", max_bytes)
-        return assign({}, [Received(shown_name(name), path) for name, path in unpacked])
+        return assign(
+            {}, [Received(shown_name(name), path, shown_folder(name)) for name, path in unpacked]
+        )
     else:
         raise CaseError(
             "not_a_case",

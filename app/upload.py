@@ -21,7 +21,7 @@ from app.errors import BadRequest, TooLarge, TooSlow, UnsupportedType
 from app.tables import StoredCase, db
 from model.case import check_start, load_case
 from model.errors import CaseError
-from model.modalities import MODALITIES, TITLES, find_modalities, guess_modality
+from model.modalities import MODALITIES, SUFFIX, TITLES, find_modalities, guess_modality
 from model.phantom import write_demo_case
 
 FILES_PART = "files"
@@ -64,9 +64,16 @@ class Received:
 
     name: str
     path: Path
+    # Where it lay at its owner's: folders may tell sequences apart.
+    folder: str = ""
     # The zip that it is still packed in, and its place there: then `path` is where it will lie.
     zipped: "Received | None" = None
     place: int = 0
+
+    @property
+    def placed(self) -> str:
+        """Its name in its folder."""
+        return f"{self.folder}/{self.name}" if self.folder else self.name
 
 
 def init_app(app: Flask) -> None:
@@ -105,6 +112,7 @@ def accept() -> StoredCase:
     _refuse_text()
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
+    _refuse_zips(named)
     files = assign(named, _with_contents(loose))
     _unpack(files)
     return keep_checked(files, request.form.get("name", ""))
@@ -165,16 +173,21 @@ def assign(named: dict[str, Received], loose: list[Received]) -> dict[str, Recei
 
     Raises CaseError `missing_modality` or `duplicate_modality`.
     """
-    free = [file for file in loose if guess_modality(file.name) not in named]
+    free = [(file.placed, file) for file in loose if guess_modality(file.name) not in named]
     # A modality's own key is recognised as a name, so it can stand for the file sent under it.
-    found = find_modalities([*named, *(file.name for file in free)])
-    by_name = {file.name: file for file in free} | named
+    found = find_modalities([*named, *(placed for placed, _ in free)])
+    by_name = dict(free) | named
     return {modality: by_name[name] for modality, name in found.items()}
 
 
 def shown_name(client_name: str) -> str:
     """Return the last part of a client's file name, fit to be shown."""
     return visible(client_name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
+
+
+def shown_folder(client_name: str) -> str:
+    """Return the folder that a client's file name speaks of, fit to be shown, or an empty string."""
+    return shown_name(client_name.replace("\\", "/").rstrip("/").rpartition("/")[0])
 
 
 def visible(text: str) -> str:
@@ -194,8 +207,9 @@ def _is_invisible(character: str) -> bool:
 
 def common_name(names: list[str]) -> str:
     """Return the words with which the names of one patient's files begin, or an empty string."""
-    # Character by character, which is what is wanted of names.
-    prefix = os.path.commonprefix(names)  # noqa: RUF071
+    stems = [SUFFIX.sub("", name) for name in names]
+    # Character by character, which is what is wanted of names. All of it where they are the same.
+    prefix = os.path.commonprefix([f"{stem}_" for stem in stems])  # noqa: RUF071
     words = re.match(r"(.*[^ ._-])[ ._-]", prefix)
     return words[1] if words and len(names) > 1 else ""
 
@@ -216,7 +230,7 @@ def _received_parts() -> tuple[dict[str, Received], list[Received]]:
         if not file.filename or name.startswith("."):
             continue
         file.stream.close()
-        received = Received(name, Path(file.stream.name))
+        received = Received(name, Path(file.stream.name), shown_folder(file.filename))
         if part == FILES_PART:
             loose.append(received)
         elif part not in MODALITIES:
@@ -247,6 +261,17 @@ def _refuse_text() -> None:
             )
 
 
+def _refuse_zips(named: dict[str, Received]) -> None:
+    for modality, file in named.items():
+        if archive.is_zip(file.path):
+            raise CaseError(
+                "not_nifti",
+                f"What was sent as {TITLES[modality]} is a zip.",
+                f"Send a zip of the whole case as {FILES_PART}, or the scan itself as {modality}.",
+                file.name,
+            )
+
+
 def _with_contents(files: list[Received]) -> list[Received]:
     """Replace each zip by the scans in it, which stay packed."""
     left = settings().max_unpacked_mb * 2**20
@@ -258,7 +283,8 @@ def _with_contents(files: list[Received]) -> list[Received]:
         folder = file.path.with_name(file.path.name + "-unpacked")
         for place, (name, size) in enumerate(archive.contents(file.path, file.name, left)):
             left -= size
-            result.append(Received(shown_name(name), folder / str(place), file, place))
+            unpacked = folder / str(place)
+            result.append(Received(shown_name(name), unpacked, shown_folder(name), file, place))
     return result
 
 

@@ -136,10 +136,12 @@ def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
 def find_case_files(folder: Path, most_missing: int = MOST_MISSING) -> dict[str, Path]:
     """Return the scans of a BraTS-style folder by modality, masks left out.
 
-    Raises CaseError `duplicate_modality`, or `missing_modality` when it has no file for more than
+    A folder without a scan may hold one for each sequence: `flair/scan.nii.gz`. Raises CaseError `duplicate_modality`, or `missing_modality` when it has no file for more than
     `most_missing` of the four.
     """
-    files = {path.name: path for path in sorted(folder.iterdir()) if _is_nifti(path)}
+    paths = [path for path in folder.iterdir() if _is_nifti(path)]
+    paths = paths or [path for path in folder.glob("*/*") if _is_nifti(path)]
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(paths)}
     found = find_modalities(files, most_missing)
     return {modality: files[name] for modality, name in found.items()}
 

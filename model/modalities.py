@@ -1,7 +1,7 @@
 """The four MRI sequences, and how they are recognised in file names."""
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from model.errors import CaseError
 
@@ -45,19 +45,16 @@ _PATTERNS = tuple((key, re.compile(rf"(?:^| )(?:{words})(?: |$)")) for key, word
 _OTHERS = re.compile(
     r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction)(?= )"
 )
-_SUFFIX = re.compile(r"(\.nii|\.gz)+$")
+# Of names in any case.
+SUFFIX = re.compile(r"(\.nii|\.gz)+$", re.IGNORECASE)
 
 
-def guess_modality(file_name: str) -> str | None:
-    """Return the modality that a file name speaks of, `"seg"` for a mask, or None.
+def guess_modality(path: str) -> str | None:
+    """Return the modality that a file's name speaks of, `"seg"` for a mask, or None.
 
     The rightmost words count most: in `T1_study/patient_t2.nii.gz` that is T2.
     """
-    stem = _SUFFIX.sub("", file_name.lower().replace("\\", "/").rsplit("/", 1)[-1])
-    stem = stem.replace("t2*", "t2star").replace("+", " +")
-    text = " " + " ".join(re.sub(r"[^a-z0-9+]+", " ", stem).split()) + " "
-    for pattern, replacement in _REWRITES:
-        text = re.sub(pattern, replacement, text)
+    text = _words_of(path)
     words = text.split()
     for start in range(len(words) - 1, -1, -1):
         # The word with up to one before it: `t2 flair` is one name.
@@ -67,19 +64,43 @@ def guess_modality(file_name: str) -> str | None:
     return None
 
 
+def guess_modalities(paths: Sequence[str]) -> list[str | None]:
+    """Return what `guess_modality` says of each file of one patient, or else of its folder.
+
+    The folder counts where the name says nothing, and no name says the same: `FLAIR/scan.nii`.
+    """
+    guesses = [guess_modality(path) for path in paths]
+    named = set(guesses)
+    for place, path in enumerate(paths):
+        if guesses[place] is None and not _OTHERS.search(_words_of(path)):
+            by_folder = guess_modality(path.replace("\\", "/").rpartition("/")[0])
+            guesses[place] = None if by_folder in named else by_folder
+    return guesses
+
+
+def _words_of(path: str) -> str:
+    """Return the words of a file's name, of one kind and each between spaces."""
+    stem = SUFFIX.sub("", path.lower().replace("\\", "/").rsplit("/", 1)[-1])
+    stem = stem.replace("t2*", "t2star").replace("+", " +")
+    text = " " + " ".join(re.sub(r"[^a-z0-9+]+", " ", stem).split()) + " "
+    for pattern, replacement in _REWRITES:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
 def _match(text: str) -> str | None:
     return next((key for key, pattern in _PATTERNS if pattern.search(text)), None)
 
 
-def find_modalities(names: Iterable[str], most_missing: int = MOST_MISSING) -> dict[str, str]:
-    """Assign file names to modalities; masks and unrecognised files are left out.
+def find_modalities(paths: Iterable[str], most_missing: int = MOST_MISSING) -> dict[str, str]:
+    """Assign the files of one patient to modalities; masks and unrecognised files are left out.
 
     Raises CaseError `duplicate_modality` when two files claim one modality and `missing_modality`
     when more than `most_missing` have none.
     """
     found: dict[str, str] = {}
-    for name in names:
-        modality = guess_modality(name)
+    names = list(paths)
+    for name, modality in zip(names, guess_modalities(names), strict=True):
         if modality in (None, MASK):
             continue
         if modality in found:

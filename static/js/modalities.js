@@ -56,8 +56,15 @@ export function stemOf(fileName) {
   return parts.join("");
 }
 
-/** As guessModality, but a name that says nothing may stand in a folder that does (`FLAIR/scan.nii`). */
-export function guessFromPath(path) {
-  const [name, folder] = path.split("/").reverse();
-  return guessModality(name) ?? (folder ? guessModality(folder) : null);
+/**
+ * What guessModality says of each file of one patient, or else of its folder, where the name says nothing
+ * and no name says the same (`FLAIR/scan.nii`).
+ */
+export function guessModalities(paths) {
+  const guesses = paths.map(guessModality);
+  return paths.map((path, place) => {
+    if (guesses[place] || OTHERS.test(textOf(path))) return guesses[place];
+    const byFolder = guessModality(path.replaceAll("\\", "/").split("/").slice(0, -1).join("/"));
+    return guesses.includes(byFolder) ? null : byFolder;
+  });
 }

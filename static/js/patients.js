@@ -1,6 +1,6 @@
 // Sorting chosen files into patients, and a patient's files into the four sequences.
 
-import { MASK, MODALITIES, MOST_MISSING, guessFromPath, guessModality, stemOf } from "./modalities.js";
+import { MASK, MODALITIES, MOST_MISSING, guessModalities, guessModality, stemOf } from "./modalities.js";
 import { readZip } from "./zip.js";
 
 const isScan = (name) => /\.nii(\.gz)*$/i.test(name) && !name.split("/").at(-1).startsWith(".");
@@ -19,7 +19,7 @@ function groupBy(items, keyOf) {
 }
 
 function claimTwice(entries) {
-  const guesses = entries.map((entry) => guessFromPath(entry.path)).filter(Boolean);
+  const guesses = guessModalities(entries.map(({ path }) => path)).filter(Boolean);
   return new Set(guesses).size < guesses.length;
 }
 
@@ -29,8 +29,9 @@ function claimTwice(entries) {
  */
 export function assign(name, entries) {
   const slots = {}, leftovers = [], masks = [];
-  for (const entry of entries) {
-    const modality = guessFromPath(entry.path);
+  const guesses = guessModalities(entries.map(({ path }) => path));
+  for (const [place, entry] of entries.entries()) {
+    const modality = guesses[place];
     if (modality === MASK) masks.push(entry);
     else if (modality && !slots[modality]) slots[modality] = entry;
     else leftovers.push(entry);
@@ -57,17 +58,12 @@ export async function findPatients(entries) {
   return patients.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 }
 
-/**
- * A zip with one patient is sent as it is, an odd one too: the server judges. It is taken apart where it
- * holds several, or where folders alone tell the sequences apart, of which the server would not know.
- */
+/** A zip with one patient is sent as it is, an odd one too: the server judges. One with several is taken apart. */
 async function patientsOfZip(zip) {
   const inside = await readZip(zip.file).catch(() => null);
   const found = sortPatients(inside ?? []);
   if (found.length > 1) return found;
   const name = found[0]?.name || lastPart(zip.path).replace(/\.zip$/i, "");
-  const byFolder = Object.entries(found[0]?.slots ?? {}).some(([modality, { file }]) => guessModality(file.name) !== modality);
-  if (byFolder) return [{ ...found[0], name }];
   return [{ ...(found[0] ?? assign(name, [])), name, zip }];
 }
 

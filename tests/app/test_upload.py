@@ -8,6 +8,7 @@ from app.upload import Received, assign, common_name, shown_name, visible
 from model.errors import CaseError
 from model.modalities import MODALITIES
 from model.nifti import write_scan
+from tests.app.hazards import packed
 
 
 def scan_bytes(tmp_path):
@@ -44,6 +45,24 @@ def test_zip(client, zip_of):
     response = client.post("/api/cases", data=data)
     assert response.status_code == 202
     assert client.get(response.json["url"]).json["name"] == "patient"
+
+
+def test_folders_may_tell_the_sequences_apart(client, scans):
+    """In a zip, and in the names of files."""
+    names = {f"p/{modality.upper()}/scan.nii.gz": path for modality, path in scans.items()}
+    packed_up = packed({name: path.read_bytes() for name, path in names.items()})
+    loose = [(io.BytesIO(path.read_bytes()), name) for name, path in names.items()]
+    for files in ((io.BytesIO(packed_up), "all.zip"), loose):
+        response = client.post("/api/cases", data={"files": files})
+        assert response.status_code == 202, response.text
+        case = client.get(response.json["url"]).json
+        assert case["modalities"] == dict.fromkeys(MODALITIES, "scan.nii.gz")
+
+
+def test_a_zip_as_one_sequence_is_told_where_it_belongs(upload, zip_of, assert_error):
+    error = assert_error(upload(t1ce=(zip_of(), "p.zip")), 415, "not_nifti")
+    assert (error["message"], error["file"]) == ("What was sent as T1ce is a zip.", "p.zip")
+    assert "as files" in error["hint"]
 
 
 def test_a_guess_is_corrected_by_the_part_name(client, scans):
@@ -226,6 +245,8 @@ def test_common_names():
         "BraTS-GLI-00000-000"
     )
     assert common_name(["a.nii", "b.nii"]) == ""
+    assert common_name(["scan.nii.gz", "scan.NII"]) == "scan"
+    assert common_name(["P-1_a.nii.gz", "P-1.nii.gz"]) == "P-1"
 
 
 def test_assign_prefers_what_was_said(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from model.modalities import MODALITIES, MOST_MISSING, guess_modality
+from tests.model.test_modalities import FOLDERS
 
 pytestmark = pytest.mark.browser
 
@@ -271,7 +272,7 @@ def test_zip_with_a_folder_for_each_sequence(page: Page, scans, tmp_path):
             file.write(path, f"patient/{modality.upper()}/scan.nii.gz")
     page.goto("/")
     page.set_input_files("#pick-files", str(archive))
-    expect(page.locator('[data-part="status"]')).to_contain_text("4 of 4 sequences")
+    expect(page.locator('[data-part="status"]')).to_contain_text("patient.zip")
     page.get_by_role("button", name="Segment", exact=True).click()
     page.wait_for_url(CASE_PAGE)
 
@@ -323,3 +324,11 @@ def test_names_are_read_as_the_server_reads_them(page: Page):
     assert found.pop(0) == MOST_MISSING
     assert found == [guess_modality(name) for name in NAMES]
     assert set(MODALITIES) <= set(found)
+    found = page.evaluate(
+        """async (patients) => {
+            const { guessModalities } = await import("/static/js/modalities.js");
+            return patients.map(guessModalities);
+        }""",
+        [list(patient) for patient in FOLDERS],
+    )
+    assert found == [list(patient.values()) for patient in FOLDERS]

@@ -115,6 +115,19 @@ def test_folders_are_read_by_name(paths, tmp_path):
     assert caught.value.code == "missing_modality" and "T1, T1ce." in caught.value.message
 
 
+def test_folders_for_each_sequence(paths, tmp_path):
+    folders = {}
+    for modality, path in paths.items():
+        (tmp_path / modality.upper()).mkdir()
+        folders[modality] = path.rename(tmp_path / modality.upper() / "scan.nii.gz")
+    assert find_case_files(tmp_path) == folders
+    # What lies beside scans is what was made of them.
+    for modality, path in folders.items():
+        path.rename(paths[modality])
+    (tmp_path / "FLAIR" / "patient_t1.nii.gz").touch()
+    assert find_case_files(tmp_path) == paths
+
+
 def test_errors_can_cross_processes():
     import pickle
 

@@ -3,7 +3,13 @@
 import pytest
 
 from model.errors import CaseError
-from model.modalities import MODALITIES, find_modalities, guess_modality, missing_modalities
+from model.modalities import (
+    MODALITIES,
+    find_modalities,
+    guess_modalities,
+    guess_modality,
+    missing_modalities,
+)
 
 NAMES = {
     "flair": ["BraTS2021_01661_flair.nii.gz", "BraTS-GLI-00000-000-t2f.nii.gz", "AX T2 FLAIR.nii",
@@ -40,6 +46,21 @@ def test_four_names_are_assigned_in_order_whatever_theirs():
     found = find_modalities(names)
     assert list(found) == list(MODALITIES)
     assert found["t1ce"] == "p_t1ce.nii"
+
+
+# Files of one patient, and what they are.
+FOLDERS = [
+    ({"p/FLAIR/scan.nii": "flair", "p/T1/scan.nii": "t1", "p/T1 post/scan.nii": "t1ce", "T2\\a.nii": "t2",
+      "p/seg/scan.nii": "seg", "p/ADC/scan.nii": None, "scan.nii": None}),
+    # Names come first, and then say what is left.
+    ({"T1/p_extra.nii": None, "T1/p_t1.nii": "t1", "T1/p_t2.nii": "t2"}),
+    ({"T2/map_adc.nii": None, "T1_FLAIR/p.nii": "t1", "T2/flair.nii": "flair"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", FOLDERS)
+def test_folders_tell_where_names_do_not(wanted):
+    assert dict(zip(wanted, guess_modalities(list(wanted)), strict=True)) == wanted
 
 
 @pytest.mark.parametrize("missing", MODALITIES)
