@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from model.card import ModelCard
 from model.case import find_case_files, find_mask_file, load_case
-from model.errors import CaseError
+from model.errors import CaseError, ModelError
 from model.labels import from_file_values
 from model.segmenter import Segmenter
 from training.card_tables import table
@@ -47,7 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--report", type=Path, default=HERE / "LIMITS.md")
     options = parser.parse_args(arguments)
-    segmenter = Segmenter.load(options.model_dir)
+    try:
+        segmenter = Segmenter.load(options.model_dir)
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
     fitted: dict[str, dict] = {}
     borders: dict[str, list[dict[str, float]]] = {title: [] for title in MOVED}
     folders = find_labelled_cases(options.data_dirs)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.errors import ModelError
 from model.labels import REGIONS
 from model.postprocess import Postprocessing
 from training.card_tables import (
@@ -150,12 +151,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--notes", type=Path, default=Path(__file__).parent / "notes.md")
     parser.add_argument("--out", type=Path, default=Path("MODEL_CARD.md"))
     options = parser.parse_args(arguments)
+    try:
+        options.out.write_text(written(options))
+    except (OSError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(options.out)
+    return 0
+
+
+def written(options: argparse.Namespace) -> str:
+    """Return the text of the card. Raises OSError and ModelError for what cannot be read."""
     test = read_json(options.test)
     # An experiment that was not run yet is not compared.
     compared = [read_json(path) for path in options.compare if path.exists()]
     card = read_card(options.model_dir)
     tested = lineages(test["model"]["weights"], test["model"]["training"])
-    text = TEMPLATE.format(
+    return TEMPLATE.format(
         **describe(card),
         held_out=held_out_text(lineages(card.weights, card.training), test),
         **measured(test),
@@ -166,9 +178,6 @@ def main(arguments: list[str] | None = None) -> int:
         missing=missing_table(test, options.without),
         notes=options.notes.read_text().strip(),
     )
-    options.out.write_text(text)
-    print(options.out)
-    return 0
 
 
 def describe(card: ModelCard) -> dict:

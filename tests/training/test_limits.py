@@ -51,3 +51,8 @@ def test_a_folder_without_cases_is_told(tmp_path, capsys):
     assert limits.main([str(tmp_path), "--report", str(tmp_path / "LIMITS.md")]) == 1
     assert "No labelled case" in capsys.readouterr().err
     assert not (tmp_path / "LIMITS.md").exists()
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path, capsys):
+    assert limits.main([str(tmp_path), "--model-dir", str(tmp_path)]) == 1
+    assert "There is no model in" in capsys.readouterr().err

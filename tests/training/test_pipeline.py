@@ -130,6 +130,16 @@ def test_the_model_card_has_scores_of_patients_that_were_not_trained_on_alone(
         model_card.main(write)
 
 
+def test_what_a_model_card_lacks_is_told(tmp_path, capsys):
+    absent, empty, out = tmp_path / "scores.json", tmp_path / "empty.json", tmp_path / "card.md"
+    empty.write_text("{}")
+    for scores, model in ((absent, []), (empty, ["--model-dir", str(tmp_path)])):
+        assert model_card.main(["--test", str(scores), "--out", str(out), *model]) == 1
+    told = capsys.readouterr().err
+    assert str(absent) in told and "There is no model in" in told
+    assert not out.exists()
+
+
 def test_training_goes_on_from_a_trained_model_and_learns_of_more_channels(run, prepared, tmp_path):
     artefact = tmp_path / "artefact"
     assert export.main(["--run", str(run), "--data", str(prepared), "--out", str(artefact)]) == 0
