@@ -112,7 +112,10 @@ def test_page_shows_both_older_first_and_judges_nothing(pair):
     assert len(pictures) == 2
     for picture in pictures:
         assert client.get(picture.replace("&amp;", "&")).status_code == 200
-    assert "−100.0 %" in page
+    assert '<td class="number">−100.0</td>' in page
+    # The regions come as on all pages.
+    titles = re.findall(r'aria-hidden="true">(NCR|ED|ET)</span>', page)
+    assert titles == ["NCR", "ED", "ET"]
     words = ("progress", "respon", "stable", "worse", "better", "improve", "recurr")
     assert not [word for word in words if word in page.lower()]
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=", page)
