@@ -5,10 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from app import batch_remote
+from app import batch_remote, cases
 from app.batch import Job, Results
 from app.errors import DATABASE_AWAY
+from app.tables import StoredCase, db
 from tests import services
 from tests.app.rows import change, row
 
@@ -61,6 +63,18 @@ def test_a_batch_says_why_nothing_happens(app, dispatcher, remote, scans, monkey
         list(remote().run([Job("patient", files=scans)], [], watch))
     assert "No worker is running." in told[-1]
     assert "No worker is running." in caplog.text
+
+
+def test_a_case_that_somebody_deletes_meanwhile_has_failed(app, dispatcher, remote, scans):
+    """The command ends, and says so."""
+    with app.app_context():
+
+        def watch(*_):
+            for case in db.session.scalars(sa.select(StoredCase)):
+                cases.remove(case)
+
+        (outcome,) = remote().run([Job("patient", files=scans)], [], watch)
+    assert (outcome.state, outcome.error.code) == ("failed", "case_deleted")
 
 
 def test_tidying_up_waits_for_a_database_that_is_away(app, remote, scans, urls):

@@ -1,11 +1,15 @@
 """A database server that is away: what is asked for meanwhile, and what goes on with cases."""
 
 import logging
+import socket
+import time
 from contextlib import ExitStack
 
 import pytest
 
 from app import jobs, pipeline, queue, runs, tokens
+from app.config import CONNECT_S
+from app.errors import StartupError
 from app.tables import db
 from tests import services
 from tests.app.crashing import stub
@@ -59,6 +63,14 @@ def test_pages_are_asked_to_come_later(client, path):
 def test_a_login_is_asked_to_come_later(client):
     answer = client.post("/login", data={"user": "ann", "password": "something long"})
     assert answer.status_code == 503
+
+
+def test_a_server_that_takes_calls_and_never_answers_is_given_up_soon(make_app):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        start = time.monotonic()
+        with pytest.raises(StartupError, match="The database cannot be used: "):
+            make_app(database_url=f"postgresql://bts@127.0.0.1:{server.getsockname()[1]}/bts")
+    assert time.monotonic() - start < 3 * CONNECT_S
 
 
 @pytest.fixture

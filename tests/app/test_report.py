@@ -130,6 +130,8 @@ def test_pdf(finished):
 def test_pdf_holds_the_measurements(finished, found):
     text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
     rano, percents = found["measurements"]["rano"], found["measurements"]["percent_of_brain"]
+    places = [text.index(title) for title in report.VOLUME_TITLES.values()]
+    assert places == sorted(places)
     assert f"RANO: {rano['longest_mm']:.1f}" in text
     assert f"({percents['whole_tumor']:.2f})" in text
     assert "Area of the whole tumour by slice" in text
