@@ -43,7 +43,7 @@ _WORDS = (
 _PATTERNS = tuple((key, re.compile(rf"(?:^| )(?:{words})(?: |$)")) for key, words in _WORDS)
 # Sequences that are none of the four, whatever else their names say.
 _OTHERS = re.compile(
-    r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction)(?= )"
+    r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction|t1[a-z]* sub)(?= )"
 )
 # Of names in any case.
 SUFFIX = re.compile(r"(\.nii|\.gz)+$", re.IGNORECASE)

@@ -25,7 +25,7 @@ const PATTERNS = [
   ["t1", "t1|t1n|t1w|t1 native|t1pre|mprage|bravo"],
   ["t2", "t2|t2w|t2 tse|t2tse"],
 ].map(([key, words]) => [key, new RegExp(`(?:^| )(?:${words})(?: |$)`)]);
-const OTHERS = / (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction)(?= )/;
+const OTHERS = / (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction|t1[a-z]* sub)(?= )/;
 
 const match = (text) => PATTERNS.find(([, pattern]) => pattern.test(text))?.[0] ?? null;
 

@@ -35,6 +35,7 @@ NAMES = (
     "Patient_C_t1.nii.gz",
     "t1 c.nii",
     "DARK-FLUID.NII.GZ",
+    "T1CE_SUB.nii",
 )
 
 

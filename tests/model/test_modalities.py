@@ -32,7 +32,7 @@ NAMES = {
            "T2w_space-T1w.nii"],
     "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii", "t1_mask.nii", "dwi_mask.nii"],
     None: ["patient12.nii.gz", "scan.nii", "", "dwi.nii.gz", "../../etc/passwd", "t2_swi.nii",
-           "T2-star.nii", "T2star.nii", "T2*.nii", "dwi_t2.nii", "t1_subtraction.nii", "T1map.nii"],
+           "T2-star.nii", "T2star.nii", "T2*.nii", "dwi_t2.nii", "t1_subtraction.nii", "t1_sub.nii", "T1CE_SUB.nii", "T1map.nii"],
 }  # fmt: skip
 
 
