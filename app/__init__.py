@@ -13,13 +13,13 @@ from flask.helpers import get_debug_flag
 from app import (
     access,
     admin,
+    answers,
     api,
     audit,
     bundle,
     cli,
     config,
     corrections,
-    errors,
     follow_up,
     health,
     jobs,
@@ -67,7 +67,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     app.json.sort_keys = False
     # Blueprints and handlers first: each module registers what it offers.
     for module in (
-        errors,
+        answers,
         security,
         access,
         audit,

@@ -16,8 +16,10 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from limits import parse_many
 
 from app import health, limits, security, tokens, users
+from app.answers import address_without_token
 from app.config import settings
-from app.errors import AccessDenied, TooMany, address_without_token, is_database_busy
+from app.errors import AccessDenied, TooMany
+from app.faults import is_database_busy
 from app.identity import OPERATOR, Identity, current
 from app.tokens import Keys
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flask import Flask
 
-from app.errors import database_fault, is_database_busy
+from app.faults import database_fault, is_database_busy
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from flask import Flask
 from app import cases, jobs, workers
 from app.batch import Job, Outcome, Results, file_error, scans_of
 from app.config import settings
-from app.errors import DATABASE_AWAY, is_database_busy
+from app.faults import DATABASE_AWAY, is_database_busy
 from app.masks import SEGMENTATION
 from app.tables import RESULTS, StoredCase, db
 from app.upload import visible

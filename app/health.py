@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from app import identity, jobs, limits, metrics, schemas
 from app.config import settings
-from app.errors import DATABASE_AWAY
+from app.faults import DATABASE_AWAY
 from app.openapi import describe
 from app.tables import db
 

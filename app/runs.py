@@ -14,7 +14,7 @@ from flask import Flask, g
 
 from app import audit, cases, metrics, overlay, pipeline, queue, report
 from app.config import settings
-from app.errors import is_database_busy, is_disk_full
+from app.faults import is_database_busy, is_disk_full
 from app.tables import StoredCase, db
 from model.errors import CaseError
 from model.labels import to_file_values

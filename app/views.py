@@ -30,10 +30,11 @@ from app import (
     upload,
     wording,
 )
+from app.answers import status_of
 from app.charts import area_charts
 from app.config import settings
 from app.downloads import file_stem
-from app.errors import BadRequest, RequestError, status_of
+from app.errors import BadRequest, RequestError
 from app.key_images import diameter_lines, telling_slice
 from app.slices import parse_regions
 from app.tables import StoredCase

@@ -20,7 +20,8 @@ from prometheus_client import start_http_server
 
 from app import broker, create_app, metrics, queue, storage
 from app.config import settings
-from app.errors import StartupError, database_fault, is_database_busy
+from app.errors import StartupError
+from app.faults import database_fault, is_database_busy
 from app.runs import Runner
 from app.workers import Presence
 

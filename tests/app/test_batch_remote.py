@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app import batch_remote, cases
 from app.batch import Job, Results
-from app.errors import DATABASE_AWAY
+from app.faults import DATABASE_AWAY
 from app.tables import StoredCase, db
 from tests import services
 from tests.app.rows import change, row

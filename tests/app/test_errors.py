@@ -2,7 +2,8 @@ import logging
 
 import pytest
 
-from app.errors import NotReady, status_of
+from app.answers import status_of
+from app.errors import NotReady
 from model.errors import CaseError
 
 

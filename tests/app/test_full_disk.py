@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import audit, cases, jobs, pipeline, queue
-from app.errors import is_disk_full
+from app.faults import is_disk_full
 from app.tables import StoredCase, db
 from tests.app import crashing
 from tests.app.crashing import stub
