@@ -95,7 +95,7 @@ def create_case():
     """Upload one patient's scans.
 
     Four parts named by their sequence, or any number named `files` (a zip is unpacked), whose
-    sequences are found from their names. One of the four may be left out, at a cost in accuracy
+    sequences are found from the names of files, or of the folders that they lie in. One of the four may be left out, at a cost in accuracy
     that the case's warnings state. Everything is checked before anything is kept.
     """
     case = queue(upload.accept)

@@ -175,7 +175,7 @@ class RemoteBatch:
         return Outcome(job, "done", report)
 
     def _tidy(self, job: Job) -> None:
-        """Take the case of a job out of the service whose result has been fetched."""
+        """Take the case that a job has in the service, if any, out of it."""
         if known := self._noted(job):
             self._remove(known["case"])
         self._note(job).unlink(missing_ok=True)

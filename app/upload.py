@@ -208,9 +208,10 @@ def _is_invisible(character: str) -> bool:
 def common_name(names: list[str]) -> str:
     """Return the words with which the names of one patient's files begin, or an empty string."""
     stems = [SUFFIX.sub("", name) for name in names]
-    # Character by character, which is what is wanted of names. All of it where they are the same.
-    prefix = os.path.commonprefix([f"{stem}_" for stem in stems])  # noqa: RUF071
-    words = re.match(r"(.*[^ ._-])[ ._-]", prefix)
+    # Character by character, which is what is wanted of names; the last word may be cut.
+    prefix = os.path.commonprefix(stems)  # noqa: RUF071
+    whole = all(re.match(r"$|[ ._-]", stem[len(prefix) :]) for stem in stems)
+    words = re.match(r"(.*[^ ._-])" if whole else r"(.*[^ ._-])[ ._-]", prefix)
     return words[1] if words and len(names) > 1 else ""
 
 

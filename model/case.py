@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
@@ -80,13 +81,14 @@ def load_case(
 ) -> Case:
     """Read the files of one patient side by side and check that they belong together.
 
-    `most_missing` modalities may be missing from `paths`. `names` gives the names that errors use, by modality.
+    `most_missing` modalities may be missing from `paths`. `names` gives the names that errors use, by modality,
+    which stands before a name that several have: `flair/scan.nii.gz`.
     Raises CaseError with a code of `read_volume`, `missing_modality`, `grid_mismatch`,
     `constant_volume`, `label_mask` or `same_volume`.
     """
     require_modalities(paths, most_missing)
     present = [modality for modality in MODALITIES if modality in paths]
-    labels = {modality: (names or {}).get(modality, paths[modality].name) for modality in present}
+    labels = _labels({key: (names or {}).get(key, paths[key].name) for key in present})
 
     failed = threading.Event()
 
@@ -120,6 +122,12 @@ def load_case(
     return Case(data, first.affine, missing_modalities(volumes), oriented, first.placing)
 
 
+def _labels(names: dict[str, str]) -> dict[str, str]:
+    """Return names by modality, with that before each where several are the same."""
+    counts = Counter(names.values())
+    return {key: name if counts[name] == 1 else f"{key}/{name}" for key, name in names.items()}
+
+
 def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
     """Refuse a file by its first bytes and its size. Raises CaseError `not_nifti` or `too_large`."""
     if start[:2] != GZIP_MAGIC:
@@ -136,11 +144,14 @@ def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
 def find_case_files(folder: Path, most_missing: int = MOST_MISSING) -> dict[str, Path]:
     """Return the scans of a BraTS-style folder by modality, masks left out.
 
-    A folder without a scan may hold one for each sequence: `flair/scan.nii.gz`. Raises CaseError `duplicate_modality`, or `missing_modality` when it has no file for more than
-    `most_missing` of the four.
+    Where no file is a scan, its folders may hold one for each sequence: `FLAIR/scan.nii.gz`.
+    Raises CaseError `duplicate_modality`, or `missing_modality` when it has no file for more than
+    `most_missing` of the four; OSError where a folder cannot be read.
     """
     paths = [path for path in folder.iterdir() if _is_nifti(path)]
-    paths = paths or [path for path in folder.glob("*/*") if _is_nifti(path)]
+    if not any(guess_modality(path.name) in MODALITIES for path in paths):
+        inner = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+        paths += [path for place in inner for path in place.iterdir() if _is_nifti(path)]
     files = {path.relative_to(folder).as_posix(): path for path in sorted(paths)}
     found = find_modalities(files, most_missing)
     return {modality: files[name] for modality, name in found.items()}

@@ -1,4 +1,4 @@
-"""The four MRI sequences, and how they are recognised in file names."""
+"""The four MRI sequences, and how they are recognised in the names of files and folders."""
 
 import re
 from collections.abc import Container, Iterable, Sequence
@@ -43,7 +43,8 @@ _WORDS = (
 _PATTERNS = tuple((key, re.compile(rf"(?:^| )(?:{words})(?: |$)")) for key, words in _WORDS)
 # Sequences that are none of the four, whatever else their names say.
 _OTHERS = re.compile(
-    r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction|t1[a-z]* sub)(?= )"
+    r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction"
+    r"|t[12]w? ?map|t1[a-z]* sub(?= $))(?= )"
 )
 # Of names in any case.
 SUFFIX = re.compile(r"(\.nii|\.gz)+$", re.IGNORECASE)
@@ -52,7 +53,7 @@ SUFFIX = re.compile(r"(\.nii|\.gz)+$", re.IGNORECASE)
 def guess_modality(path: str) -> str | None:
     """Return the modality that a file's name speaks of, `"seg"` for a mask, or None.
 
-    The rightmost words count most: in `T1_study/patient_t2.nii.gz` that is T2.
+    The rightmost words count most: in `T1_study_t2.nii.gz` that is T2.
     """
     text = _words_of(path)
     words = text.split()
@@ -67,13 +68,19 @@ def guess_modality(path: str) -> str | None:
 def guess_modalities(paths: Sequence[str]) -> list[str | None]:
     """Return what `guess_modality` says of each file of one patient, or else of its folder.
 
-    The folder counts where the name says nothing, and no name says the same: `FLAIR/scan.nii`.
+    The folder counts where no name of a file in it speaks of a sequence, and no name says the same
+    elsewhere: `FLAIR/scan.nii`.
     """
     guesses = [guess_modality(path) for path in paths]
+    folders = [path.replace("\\", "/").rpartition("/")[0] for path in paths]
     named = set(guesses)
-    for place, path in enumerate(paths):
-        if guesses[place] is None and not _OTHERS.search(_words_of(path)):
-            by_folder = guess_modality(path.replace("\\", "/").rpartition("/")[0])
+    of_many = {
+        folder for folder, guess in zip(folders, guesses, strict=True) if guess in MODALITIES
+    }
+    for place, (path, folder) in enumerate(zip(paths, folders, strict=True)):
+        silent = guesses[place] is None and not _OTHERS.search(_words_of(path))
+        if silent and folder not in of_many:
+            by_folder = guess_modality(folder)
             guesses[place] = None if by_folder in named else by_folder
     return guesses
 

@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("MODEL_CARD.md"))
     options = parser.parse_args(arguments)
     try:
-        options.out.write_text(written(options))
+        options.out.write_text(card_text(options))
     except (OSError, ModelError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def written(options: argparse.Namespace) -> str:
+def card_text(options: argparse.Namespace) -> str:
     """Return the text of the card. Raises OSError and ModelError for what cannot be read."""
     test = read_json(options.test)
     # An experiment that was not run yet is not compared.

@@ -1,4 +1,4 @@
-// The four sequences and how file names speak of them; the same rules as model/modalities.py,
+// The four sequences and how names of files and folders speak of them; the same rules as model/modalities.py,
 // which a test compares with these.
 
 export const MODALITIES = ["flair", "t1", "t1ce", "t2"];
@@ -25,7 +25,7 @@ const PATTERNS = [
   ["t1", "t1|t1n|t1w|t1 native|t1pre|mprage|bravo"],
   ["t2", "t2|t2w|t2 tse|t2tse"],
 ].map(([key, words]) => [key, new RegExp(`(?:^| )(?:${words})(?: |$)`)]);
-const OTHERS = / (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction|t1[a-z]* sub)(?= )/;
+const OTHERS = / (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction|t[12]w? ?map|t1[a-z]* sub(?= $))(?= )/;
 
 const match = (text) => PATTERNS.find(([, pattern]) => pattern.test(text))?.[0] ?? null;
 
@@ -57,14 +57,16 @@ export function stemOf(fileName) {
 }
 
 /**
- * What guessModality says of each file of one patient, or else of its folder, where the name says nothing
- * and no name says the same (`FLAIR/scan.nii`).
+ * What guessModality says of each file of one patient, or else of its folder, where no name of a file in it
+ * speaks of a sequence, and no name says the same elsewhere (`FLAIR/scan.nii`).
  */
 export function guessModalities(paths) {
   const guesses = paths.map(guessModality);
+  const folders = paths.map((path) => path.replaceAll("\\", "/").split("/").slice(0, -1).join("/"));
+  const ofMany = new Set(folders.filter((_, place) => MODALITIES.includes(guesses[place])));
   return paths.map((path, place) => {
-    if (guesses[place] || OTHERS.test(textOf(path))) return guesses[place];
-    const byFolder = guessModality(path.replaceAll("\\", "/").split("/").slice(0, -1).join("/"));
+    if (guesses[place] || OTHERS.test(textOf(path)) || ofMany.has(folders[place])) return guesses[place];
+    const byFolder = guessModality(folders[place]);
     return guesses.includes(byFolder) ? null : byFolder;
   });
 }

@@ -25,7 +25,7 @@ function claimTwice(entries) {
 
 /**
  * Assign entries ({path, file}) of one patient to slots.
- * A second file for a sequence, or one whose name says nothing, is left over to be placed by hand.
+ * A second file for a sequence, or one of which names say nothing, is left over to be placed by hand.
  */
 export function assign(name, entries) {
   const slots = {}, leftovers = [], masks = [];

@@ -161,10 +161,10 @@ function clearErrors() {
   for (const node of Object.values(slotNodes)) part(node, "error").replaceChildren();
 }
 
-/** Beside the file that the error names, else beside the form. */
+/** Beside the file that the error names, else beside the form. Of files called alike it names the sequence, too. */
 function showError(error) {
-  const named = error.file?.split("/").at(-1);
-  const slot = named && MODALITIES.find((modality) => patient.slots[modality]?.file.name === named);
+  const [name, sequence] = (error.file ?? "").split("/").reverse();
+  const slot = MODALITIES.find((modality) => patient.slots[modality]?.file.name === name && modality === (sequence ?? modality));
   if (slot) part(slotNodes[slot], "error").replaceChildren(errorNotice(error, { nameFile: false }));
   else parts.errors.append(errorNotice(error));
 }

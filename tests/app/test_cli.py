@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import nibabel as nib
 import numpy as np
@@ -71,6 +72,23 @@ def test_folder_zip_and_files(flask, folder, scans, zip_of, tmp_path, phantom):
         }
     assert np.array_equal(masks[0], masks[1])
     assert np.array_equal(masks[0], masks[2])
+
+
+def test_a_folder_for_each_sequence(flask, scans, tmp_path):
+    """In a folder and in a zip; the results, written beside them, are no scan."""
+    case, zipped = tmp_path / "patient", tmp_path / "packed.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for modality, path in scans.items():
+            (case / modality.upper()).mkdir(parents=True)
+            shutil.copy(path, case / modality.upper() / "scan.nii.gz")
+            archive.write(path, f"p/{modality.upper()}/scan.nii.gz")
+    for told in ("2 of 2 segmented, in", "2 of 2 segmented, 2 of them before"):
+        result = flask("segment", case, zipped, "--out", case)
+        assert result.exit_code == 0, result.output
+        assert told in result.stderr
+    masks = [nib.Nifti1Image.from_filename(path) for path in sorted(case.glob("*_seg.nii.gz"))]
+    first, second = (np.asarray(mask.dataobj) for mask in masks)
+    assert first.any() and np.array_equal(first, second)
 
 
 def test_one_sequence_may_be_missing(flask, folder, scans, tmp_path):

@@ -49,14 +49,17 @@ def test_zip(client, zip_of):
 
 def test_folders_may_tell_the_sequences_apart(client, scans):
     """In a zip, and in the names of files."""
-    names = {f"p/{modality.upper()}/scan.nii.gz": path for modality, path in scans.items()}
+    names = {
+        f"p/{modality.upper()}/scan{n}.nii.gz": path
+        for n, (modality, path) in enumerate(scans.items())
+    }
     packed_up = packed({name: path.read_bytes() for name, path in names.items()})
     loose = [(io.BytesIO(path.read_bytes()), name) for name, path in names.items()]
     for files in ((io.BytesIO(packed_up), "all.zip"), loose):
         response = client.post("/api/cases", data={"files": files})
         assert response.status_code == 202, response.text
         case = client.get(response.json["url"]).json
-        assert case["modalities"] == dict.fromkeys(MODALITIES, "scan.nii.gz")
+        assert case["modalities"] == {m: f"scan{n}.nii.gz" for n, m in enumerate(MODALITIES)}
 
 
 def test_a_zip_as_one_sequence_is_told_where_it_belongs(upload, zip_of, assert_error):
@@ -246,7 +249,8 @@ def test_common_names():
     )
     assert common_name(["a.nii", "b.nii"]) == ""
     assert common_name(["scan.nii.gz", "scan.NII"]) == "scan"
-    assert common_name(["P-1_a.nii.gz", "P-1.nii.gz"]) == "P-1"
+    assert common_name(["P-1_a.nii.gz", "P-1.nii.gz", "P-1.t1.nii"]) == "P-1"
+    assert common_name(["P-12_a.nii.gz", "P-1.nii.gz"]) == "P"
 
 
 def test_assign_prefers_what_was_said(tmp_path):

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import archive
-from app.upload import Received, assign, common_name, shown_name
+from app.upload import Received, assign, common_name, shown_folder, shown_name
 from model.errors import CaseError
 from model.modalities import MODALITIES
 from tests.app.hazards import packed
 
 NAMES = st.one_of(
     st.text(max_size=300),
+    st.tuples(st.sampled_from(["FLAIR", "t1", "seg", ""]), st.text(max_size=5)).map("/".join),
     st.tuples(st.text(max_size=20), st.sampled_from([f"_{m}.nii" for m in MODALITIES])).map(
         "".join
     ),
@@ -33,7 +34,10 @@ def test_any_name_is_fit_to_be_shown(name):
 
 @given(st.lists(NAMES, max_size=6))
 def test_any_names_are_assigned_or_refused(names):
-    files = [Received(shown_name(name), Path(str(number))) for number, name in enumerate(names)]
+    files = [
+        Received(shown_name(name), Path(str(number)), shown_folder(name))
+        for number, name in enumerate(names)
+    ]
     common_name([file.name for file in files])
     try:
         found = assign({}, files)

@@ -36,6 +36,8 @@ NAMES = (
     "t1 c.nii",
     "DARK-FLUID.NII.GZ",
     "T1CE_SUB.nii",
+    "T1w_sub-01.nii.gz",
+    "p_T1w_map.nii",
 )
 
 

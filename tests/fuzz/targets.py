@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from app import archive
-from app.upload import Received, assign, common_name, shown_name
+from app.upload import Received, assign, common_name, shown_folder, shown_name
 from model.errors import CaseError
 from model.nifti import read_volume
 from model.nifti_header import Limits
@@ -50,12 +50,19 @@ def unpack(content: bytes) -> None:
 
 def name(content: bytes) -> None:
     """Show and assign names: short, of one line, without a path, or a CaseError."""
-    names = [shown_name(text) for text in content.decode("utf-8", "replace").split("\n")]
-    for shown in names:
+    texts = content.decode("utf-8", "replace").split("\n")
+    names = [shown_name(text) for text in texts]
+    for shown in (*names, *map(shown_folder, texts)):
         assert len(shown) <= 120 and "/" not in shown and "\0" not in shown
     common_name(names)
     try:
-        assign({}, [Received(shown, Path(str(n))) for n, shown in enumerate(names)])
+        assign(
+            {},
+            [
+                Received(shown, Path(str(n)), shown_folder(text))
+                for n, (shown, text) in enumerate(zip(names, texts, strict=True))
+            ],
+        )
     except CaseError as error:
         assert error.code in ("missing_modality", "duplicate_modality")
 
@@ -71,4 +78,4 @@ def seeds(target: str) -> list[bytes]:
     if target == "unpack":
         zips = [packed({"a_t1.nii": scan()}), packed({"a/../b_t2.nii.gz": scan(), "x.zip": b""})]
         return [content.removeprefix(archive.MAGIC) for content in zips]
-    return [b"p_flair.nii\np_t1.nii\np_t1ce.nii\np_t2.nii", "病人_t1.nii\n..\\..\\x".encode()]
+    return [b"p_flair.nii\nT1/a.nii\np_t1ce.nii\np_t2.nii", "病人_t1.nii\n..\\..\\x".encode()]

@@ -97,6 +97,15 @@ def test_constant_and_repeated_scans_are_refused(paths):
     assert failure(paths).code == "constant_volume"
 
 
+def test_errors_tell_files_apart_that_are_called_alike(paths):
+    case, _ = small_case()
+    write_scan(paths["t2"], np.full(case.shape, 7, np.int16), case.affine)
+    names = dict.fromkeys(paths, "scan.nii.gz") | {"t1": "other.nii"}
+    with pytest.raises(CaseError) as caught:
+        load_case(paths, names=names)
+    assert caught.value.file == "t2/scan.nii.gz"
+
+
 def test_folders_are_read_by_name(paths, tmp_path):
     assert find_mask_file(tmp_path) is None
     (tmp_path / "patient_seg.nii.gz").touch()
@@ -120,10 +129,13 @@ def test_folders_for_each_sequence(paths, tmp_path):
     for modality, path in paths.items():
         (tmp_path / modality.upper()).mkdir()
         folders[modality] = path.rename(tmp_path / modality.upper() / "scan.nii.gz")
+    (tmp_path / "patient_seg.nii.gz").touch()
+    (tmp_path / "brain.nii.gz").touch()
     assert find_case_files(tmp_path) == folders
-    # What lies beside scans is what was made of them.
+    # What lies in folders beside scans is what was made of them.
     for modality, path in folders.items():
         path.rename(paths[modality])
+    paths.pop("t1").unlink()
     (tmp_path / "FLAIR" / "patient_t1.nii.gz").touch()
     assert find_case_files(tmp_path) == paths
 

@@ -17,7 +17,7 @@ NAMES = {
               "t2_tirm_tra_dark-fluid.nii", "flair_to_t1ce_space.nii.gz", "flair_in_t1.nii.gz",
               "sub-1_space-T1w_desc-preproc_FLAIR.nii.gz", "FLAIR_space-T1w.nii.gz"],
     "t1": ["BraTS2021_01661_t1.nii.gz", "BraTS-GLI-00000-000-t1n.nii.gz", "AX_T1.nii",
-           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz", "sub-01_ses-post_T1w.nii.gz", "Patient_C_t1.nii.gz",
+           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz", "T1w_sub-01.nii.gz", "sub-01_ses-post_T1w.nii.gz", "Patient_C_t1.nii.gz",
            "pre_contrast_T1.nii.gz", "T1_pre_contrast.nii", "non_contrast_T1w.nii", "no_contrast_t1.nii",
            "T1_without_contrast.nii", "precontrast_t1.nii", "noncontrast_t1.nii", "Ax_T1_PRE.nii",
            "Ax T1 SE.nii", "T1_FLAIR.nii", "t1_to_t2.nii.gz", "UCSF-PDGM-0004_T1_bias.nii.gz"],
@@ -32,7 +32,7 @@ NAMES = {
            "T2w_space-T1w.nii"],
     "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii", "t1_mask.nii", "dwi_mask.nii"],
     None: ["patient12.nii.gz", "scan.nii", "", "dwi.nii.gz", "../../etc/passwd", "t2_swi.nii",
-           "T2-star.nii", "T2star.nii", "T2*.nii", "dwi_t2.nii", "t1_subtraction.nii", "t1_sub.nii", "T1CE_SUB.nii", "T1map.nii"],
+           "T2-star.nii", "T2star.nii", "T2*.nii", "dwi_t2.nii", "t1_subtraction.nii", "t1_sub.nii", "T1CE_SUB.nii", "T1map.nii", "p_T1w_map.nii"],
 }  # fmt: skip
 
 
@@ -53,8 +53,9 @@ FOLDERS = [
     ({"p/FLAIR/scan.nii": "flair", "p/T1/scan.nii": "t1", "p/T1 post/scan.nii": "t1ce", "T2\\a.nii": "t2",
       "p/seg/scan.nii": "seg", "p/ADC/scan.nii": None, "scan.nii": None}),
     # Names come first, and then say what is left.
-    ({"T1/p_extra.nii": None, "T1/p_t1.nii": "t1", "T1/p_t2.nii": "t2"}),
-    ({"T2/map_adc.nii": None, "T1_FLAIR/p.nii": "t1", "T2/flair.nii": "flair"}),
+    ({"T1/p_extra.nii": None, "T1/p_t2.nii": "t2", "T1/p_flair.nii": "flair"}),
+    ({"T1/p_extra.nii": None, "x/p_t1.nii": "t1", "T2/mask.nii": "seg", "T2/scan.nii": "t2"}),
+    ({"T2/map_adc.nii": None, "T1_FLAIR/p.nii": "t1", "x/flair.nii": "flair", "T1CE/T1map.nii": None}),
 ]  # fmt: skip
 
 
