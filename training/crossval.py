@@ -120,20 +120,16 @@ def read_experiments(config: dict[str, Any], folder: Path) -> dict[str, Experime
     """Return the experiments by name: `[base]` with each one's changes.
 
     Where one has a `recipe`, its training is that of these files in `folder`, one after the other,
-    in place of the base's; a `share` below 1 shortens each, and `every_part` changes each. One that
-    is the `mean_of` some before it averages the networks that they train. Raises ValueError.
+    in place of the base's; a `share` below 1 shortens each. One that is the `mean_of` some before it
+    averages the networks that they train. Raises ValueError.
     """
     experiments: dict[str, Experiment] = {}
     for name, table in config["experiment"].items():
         base = config.get("base", {})
         if parts := [read_toml(folder / path) for path in table.get("recipe", ())]:
-            share, changes = table.get("share", 1), table.get("every_part", {})
+            share = table.get("share", 1)
             parts = [
-                merged(
-                    part,
-                    {"epochs": max(1, round(part.get("epochs", Settings.epochs) * share))},
-                    changes,
-                )
+                part | {"epochs": max(1, round(part.get("epochs", Settings.epochs) * share))}
                 for part in parts
             ]
             base = base | {"train": parts[0], "then": parts[1:]}

@@ -82,7 +82,8 @@ def test_a_result_of_one_network_is_not_that_of_two():
 def test_a_mean_is_of_the_networks_that_others_train(tmp_path):
     (tmp_path / "part.toml").write_text("epochs = 50")
     plain = {"recipe": ["part.toml", "part.toml"]}
-    other = plain | {"every_part": {"deep_supervision": 0.5}}
+    (tmp_path / "deep.toml").write_text("deep_supervision = 0.5")
+    other = {"recipe": ["deep.toml", "deep.toml"]}
     averaged = {"mean_of": ["plain", "other"], "change": {"inference": {"flip": True}}}
     config = {"experiment": {"plain": plain, "other": other, "averaged": averaged}}
     read = read_experiments(config, tmp_path)
@@ -177,15 +178,13 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         recipe = ["small.toml", "small.toml"]
         [experiment.reseeded]
         question = "And every part from another seed?"
-        recipe = ["small.toml", "small.toml"]
-        every_part.seed = 1
+        recipe = ["reseeded.toml", "reseeded.toml"]
         [experiment.averaged]
         question = "Does a mean take the networks that are there?"
         mean_of = ["longer", "reseeded"]
         """
     )
-    (tmp_path / "small.toml").write_text(
-        """
+    part = """
         network = "simple_unet"
         epochs = 1
         steps_per_epoch = 2
@@ -193,7 +192,8 @@ def test_an_experiment_is_run_once_and_reported(prepared, labelled, tmp_path):
         warmup_steps = 1
         batch_norm_batches = 3
         """
-    )
+    (tmp_path / "small.toml").write_text(part)
+    (tmp_path / "reseeded.toml").write_text(f"{part}seed = 1")
     arguments = [str(labelled), "--config", str(config), "--data", str(prepared)]
     for option in ("out", "results", "report"):
         arguments += [f"--{option}", str(tmp_path / option)]
