@@ -34,7 +34,11 @@ def make(app: Flask) -> None:
         try:
             with db.engine.begin() as connection:
                 migrations.upgrade(connection)
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, StartupError) as error:
+            # Else the connection stays open that is kept for later.
+            db.engine.dispose()
+            if isinstance(error, StartupError):
+                raise
             raise StartupError(f"The database cannot be used: {error.orig}") from error
 
 

@@ -14,6 +14,7 @@ from app.migrations.versions import v1_tables
 from app.tables import db
 from tests import services
 from tests.app.serving import ROOT
+from tests.app.test_crashes import wait_until
 
 CASE_ID = "0123456789abcdef0123456789abcdef"
 # The only table of version 0.1.0.
@@ -91,6 +92,11 @@ def test_a_database_without_the_right_to_make_tables_is_refused(make_app):
         engine.dispose()
         with pytest.raises(StartupError, match="cannot be used: permission denied"):
             make_app(database_url=url.replace("bts@", "reader@"))
+        # Each look anew: what a transaction sees of others stays as it was.
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            left = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'reader'"
+            wait_until(lambda: connection.scalar(sa.text(left)) == 0)
+        engine.dispose()
 
 
 MIGRATE = """
