@@ -84,13 +84,14 @@ function sortPatients(entries) {
   return mergeFragments(patients);
 }
 
-/** One folder per sequence is common too: fragments that complete one another are one patient. */
+/** One folder per sequence is common too: fragments that complete one another are one patient, named after the folder around. */
 function mergeFragments(patients) {
   const claimed = patients.flatMap((patient) => Object.keys(patient.slots));
   if (patients.length < 2 || patients.some((patient) => missing(patient).length === 0)) return patients;
   if (new Set(claimed).size < claimed.length) return patients;
   const entries = patients.flatMap((patient) => [...Object.values(patient.slots), ...patient.leftovers, ...patient.masks]);
-  return [assign(nameOf("", entries), entries)];
+  const around = new Set(entries.map(({ path }) => folderOf(folderOf(path))));
+  return [assign(nameOf(around.size === 1 ? [...around][0] : "", entries), entries)];
 }
 
 /** A patient's name: the common part of the file names, or else the folder. */

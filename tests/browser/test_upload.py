@@ -1,6 +1,7 @@
 """Uploading with the mouse: picker, folder, zip, slots, refusals, progress, several patients."""
 
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -268,16 +269,24 @@ def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
     screenshot(page, "upload-batch", full_page=True)
 
 
-def test_zip_with_a_folder_for_each_sequence(page: Page, scans, tmp_path):
-    archive = tmp_path / "patient.zip"
+def test_a_folder_for_each_sequence(page: Page, scans, tmp_path):
+    """In a zip, and in a folder; the case is named after what is around."""
+    archive, folder = tmp_path / "all.zip", tmp_path / "Patient7"
     with zipfile.ZipFile(archive, "w") as file:
         for modality, path in scans.items():
-            file.write(path, f"patient/{modality.upper()}/scan.nii.gz")
-    page.goto("/")
-    page.set_input_files("#pick-files", str(archive))
-    expect(page.locator('[data-part="status"]')).to_contain_text("patient.zip")
-    page.get_by_role("button", name="Segment", exact=True).click()
-    page.wait_for_url(CASE_PAGE)
+            (folder / modality.upper()).mkdir(parents=True)
+            shutil.copy(path, folder / modality.upper() / "scan.nii.gz")
+            file.write(path, f"Patient8/{modality.upper()}/scan.nii.gz")
+    for picker, path, told, name in (
+        ("#pick-files", archive, "all.zip", "Patient8"),
+        ("#pick-folder", folder, "4 of 4 sequences", "Patient7"),
+    ):
+        page.goto("/")
+        page.set_input_files(picker, str(path))
+        expect(page.locator('[data-part="status"]')).to_contain_text(told)
+        page.get_by_role("button", name="Segment", exact=True).click()
+        page.wait_for_url(CASE_PAGE)
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
 
 def test_a_damaged_file_in_a_zip_is_told_and_stops_no_other(page: Page, tmp_path, write_patient):
