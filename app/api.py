@@ -95,8 +95,9 @@ def create_case():
     """Upload one patient's scans.
 
     Four parts named by their sequence, or any number named `files` (a zip is unpacked), whose
-    sequences are found from the names of files, or of the folders that they lie in. One of the four may be left out, at a cost in accuracy
-    that the case's warnings state. Everything is checked before anything is kept.
+    sequences are found from the names of files, or of the folders that they lie in. One of the four
+    may be left out, at a cost in accuracy that the case's warnings state. Everything is checked
+    before anything is kept.
     """
     case = queue(upload.accept)
     address = url_for("api.get_case", case_id=case.id)

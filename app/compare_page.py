@@ -33,7 +33,10 @@ def context(first: StoredCase, second: StoredCase) -> dict[str, Any]:
 
 
 def volume_rows(volumes: dict[str, Change]) -> list[dict[str, Any]]:
-    """Return one row for each region, in the order of all pages, with bars in per cent of the largest volume of all."""
+    """Return one row for each region, in the order of all pages.
+
+    The bars are in per cent of the largest volume of all.
+    """
     shorts = {region.key: region.short for region in REGIONS}
     highest = max((max(row.first, row.second) for row in volumes.values()), default=0) or 1
     rows = ((key, title, volumes[key]) for key, title in VOLUME_TITLES.items() if key in volumes)
