@@ -63,7 +63,7 @@ def on_exit(server):
 
 def post_worker_init(worker):
     """Tell the app where it listens: beyond this machine it asks for a token."""
-    from app import access
+    from app.web import access
 
     names = [sock.getsockname() for sock in worker.sockets]
     access.announce(worker.wsgi, [name for name in names if isinstance(name, tuple)])

@@ -10,32 +10,27 @@ from flask import Flask
 from flask.cli import is_running_from_reloader
 from flask.helpers import get_debug_flag
 
-from app import (
+from app import audit, config, logs
+from app.analysis import comparison
+from app.commands import accounts, segment
+from app.jobs import embedded_worker, metrics
+from app.jobs.model_holder import ModelHolder
+from app.reporting import exports
+from app.store import data_folder, models
+from app.web import (
     access,
-    admin,
-    answers,
-    api,
-    audit,
-    bundle,
-    cli,
-    config,
-    corrections,
-    follow_up,
+    api_cases,
+    api_masks,
+    api_shares,
+    api_slices,
+    api_volumes,
+    error_handlers,
+    headers,
     health,
-    jobs,
-    limits,
-    logs,
-    metrics,
-    security,
-    shares,
-    slices,
-    storage,
-    tables,
-    upload,
-    views,
-    volumes,
+    pages,
+    quotas,
+    uploads,
 )
-from app.engine import ModelHolder
 
 
 def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None = None) -> Flask:
@@ -67,26 +62,26 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     app.json.sort_keys = False
     # Blueprints and handlers first: each module registers what it offers.
     for module in (
-        answers,
-        security,
+        error_handlers,
+        headers,
         access,
         audit,
         metrics,
-        limits,
-        upload,
-        tables,
-        jobs,
-        views,
-        api,
-        slices,
-        bundle,
-        volumes,
-        shares,
-        corrections,
-        follow_up,
+        quotas,
+        uploads,
+        models,
+        embedded_worker,
+        pages,
+        api_cases,
+        api_slices,
+        exports,
+        api_volumes,
+        api_shares,
+        api_masks,
+        comparison,
         health,
-        cli,
-        admin,
+        segment,
+        accounts,
     ):
         module.init_app(app)
 
@@ -98,7 +93,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         holder.begin()
     # A command leaves no data folder behind where it happens to be called.
     if is_server:
-        storage.make(app)
+        data_folder.make(app)
     if serves:
         _serve(app)
     return app
@@ -109,7 +104,7 @@ def _serve(app: Flask) -> None:
     if _is_reloader_parent():
         app.extensions["model"].get()
         return
-    worker, holder = jobs.worker(app), app.extensions["model"]
+    worker, holder = embedded_worker.worker(app), app.extensions["model"]
     worker.claim()
     _ = holder.card if app.config["SETTINGS"].broker_url else holder.get()
     worker.start()

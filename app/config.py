@@ -14,7 +14,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import StartupError
-from model.nifti_header import Limits
+from model.io.nifti_header import Limits
 
 PREFIX = "BTS_"
 DRIVERS = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")

@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks.report import Measurement, timed
 from benchmarks.serving import network_inputs
 from model.card import DEFAULT_DIR, read_card
-from model.case import find_case_files, load_case
-from model.engines import EngineName, load_engine
+from model.inference.engines import EngineName, load_engine
+from model.io.case import find_case_files, load_case
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 

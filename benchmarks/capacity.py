@@ -21,12 +21,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from app import broker, cases, config, create_app, queue, storage
-from app.tables import StoredCase, db
+from app import config, create_app
+from app.jobs import case_queue, celery_app
+from app.store import cases, data_folder
+from app.store.models import StoredCase, db
 from benchmarks.capacity_page import READ_S, Capacity, Latency, as_markdown
 from benchmarks.report import machine
 from benchmarks.serving import write_brats_sized_case
-from model.case import find_case_files
+from model.io.case import find_case_files
 from tests import services
 from tests.scale.fleet import Fleet, running
 
@@ -147,7 +149,7 @@ def _seconds(action: Callable[[], object], times: int) -> float:
 
 def _message_s(fleet: Fleet) -> float:
     """Return the seconds of sending, fetching and confirming a message, one client alone."""
-    celery = broker.make(config.load_settings(fleet.settings))
+    celery = celery_app.make(config.load_settings(fleet.settings))
     with celery.connection_for_write() as connection:
         queued = connection.SimpleQueue("bts-capacity", serializer="json")
 
@@ -166,7 +168,7 @@ def _row_s(fleet: Fleet) -> float:
     """Return the seconds that the database takes for one case from upload to result."""
     app = create_app(fleet.settings | {"data_dir": fleet.data_dir}, serve=False)
     with app.app_context():
-        storage.make(app)
+        data_folder.make(app)
         report = db.session.scalars(sa.select(StoredCase.report)).first()
 
         def live() -> None:
@@ -178,10 +180,10 @@ def _row_s(fleet: Fleet) -> float:
                 )
             )
             db.session.commit()
-            case = queue.take(case_id, sent_at, redelivered=False)
+            case = case_queue.take(case_id, sent_at, redelivered=False)
             for step in range(PROGRESS_WRITES):
-                queue.write(case, stage="inference", progress=step / PROGRESS_WRITES)
-            queue.finish(case, report, lambda: None)
+                case_queue.write(case, stage="inference", progress=step / PROGRESS_WRITES)
+            case_queue.finish(case, report, lambda: None)
 
         try:
             return _seconds(live, ROWS)

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.report import Measurement
-from model.case import find_case_files
+from model.io.case import find_case_files
 from tests.app.serving import serving
 from tests.browser.conftest import CHROMIUM, launch
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.engines import has_nvidia_gpu
+from model.inference.engines import has_nvidia_gpu
 
 SOAK = "\n## Soak\n"
 LIBRARIES = ("openvino", "tensorflow", "keras", "numpy", "torch", "monai")

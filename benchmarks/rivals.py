@@ -12,11 +12,11 @@ import openvino as ov
 from benchmarks.report import Measurement, timed
 from benchmarks.serving import network_inputs
 from model.card import DEFAULT_DIR, WEIGHTS, read_card, verified
-from model.case import find_case_files, load_case
-from model.engines import load_engine
-from model.nifti import write_mask
+from model.inference.engines import load_engine
+from model.inference.network_inputs import slice_batches
+from model.io.case import find_case_files, load_case
+from model.io.nifti import write_mask
 from model.preprocess import prepare
-from model.slices import slice_batches
 
 # Edge of the square matrices whose product measures the processor's bfloat16 peak.
 MATRIX = 4096

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from app import overlay
+from app.reporting import rendering
 from benchmarks.report import Measurement, timed
 from model.card import ModelCard
-from model.case import Case, find_case_files, load_case
-from model.engines import Engine, EngineName
-from model.modalities import MODALITIES
-from model.nifti import write_mask, write_scan
+from model.inference.engines import Engine, EngineName
+from model.inference.network_inputs import slice_batches
+from model.inference.segmenter import Segmenter
+from model.io.case import Case, find_case_files, load_case
+from model.io.modalities import MODALITIES
+from model.io.nifti import write_mask, write_scan
 from model.phantom import make_case
 from model.preprocess import prepare
-from model.segmenter import Segmenter
-from model.slices import slice_batches
 
 BRATS_SHAPE = (240, 240, 155)
 END_TO_END = "end to end, four .nii.gz to seg.nii.gz, "
@@ -121,13 +121,13 @@ def measure_overlays(folder: Path) -> list[Measurement]:
     case, labels = make_case()
     volumes = folder / "volumes"
     volumes.mkdir()
-    overlay.save_volumes(volumes, case, labels, np.full_like(labels, 255))
+    rendering.save_volumes(volumes, case, labels, np.full_like(labels, 255))
     results = []
-    for plane, axis in overlay.PLANE_AXES.items():
+    for plane, axis in rendering.PLANE_AXES.items():
         values = []
         for index in range(0, case.shape[axis], 4):
             start = time.perf_counter()
-            overlay.render_png(volumes, plane, index, overlay.Look())
+            rendering.render_png(volumes, plane, index, rendering.Look())
             values.append((time.perf_counter() - start) * 1000)
         results.append(Measurement(f"{plane} slice", tuple(values), "ms"))
     return results

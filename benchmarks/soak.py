@@ -25,10 +25,10 @@ from typing import Any
 
 from benchmarks.report import write_soak
 from benchmarks.soak_page import as_markdown, passed
-from model.modalities import MODALITIES
-from model.nifti import read_volume
-from tests.app.hazards import HAZARDS, Parts
+from model.io.modalities import MODALITIES
+from model.io.nifti import read_volume
 from tests.app.serving import Server
+from tests.app.web.hazards import HAZARDS, Parts
 from tests.phantoms import small_case, write_case
 
 CLIENTS = 4

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import ModelError
-from model.modalities import MODALITIES
+from model.io.modalities import MODALITIES
 from model.planes import Plane
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing

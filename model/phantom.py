@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from model.case import Case
+from model.io.case import Case
+from model.io.modalities import MODALITIES
+from model.io.nifti import write_mask, write_scan
 from model.labels import CORE, EDEMA, ENHANCING, to_file_values
-from model.modalities import MODALITIES
-from model.nifti import write_mask, write_scan
 
 SHAPE = (176, 208, 160)
 # LPS, as BraTS files are.

@@ -19,8 +19,8 @@ No case of these is a CT, and none is taken for one; real CT scans were not at h
 import numpy as np
 import scipy
 
-from model.case import Case
-from model.modalities import MODALITIES, TITLES
+from model.io.case import Case
+from model.io.modalities import MODALITIES, TITLES
 from model.preprocess import Prepared
 
 # Fine structure is compared on every second voxel, against the mean of a cube of this many of them

@@ -12,10 +12,10 @@ from functools import reduce
 
 import numpy as np
 
-from model.case import Case
 from model.errors import CaseError
 from model.geometry import bounding_box, is_isotropic_1mm, to_1mm, to_canonical
-from model.modalities import MODALITIES
+from model.io.case import Case
+from model.io.modalities import MODALITIES
 from model.planes import as_slices, slice_major
 
 # Smallest brain that is looked at: a tenth of the smallest adult brain (about 900 mL).

@@ -7,10 +7,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from model.case import Case
 from model.geometry import to_1mm
-from model.modalities import MODALITIES
-from model.nifti import write_scan
+from model.io.case import Case
+from model.io.modalities import MODALITIES
+from model.io.nifti import write_scan
 from model.phantom import make_case
 
 SMALL = (80, 96, 72)

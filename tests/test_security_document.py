@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.hazards import HAZARDS
+from tests.app.web.hazards import HAZARDS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "SECURITY.md").read_text()

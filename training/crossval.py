@@ -25,15 +25,15 @@ from pydantic import ConfigDict
 
 from model.card import Inference
 from model.errors import ModelError
+from model.inference.segmenter import Segmenter
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
-from model.segmenter import Segmenter
 from training import prepare
-from training.dataset import load_preprocessing, load_split
+from training.data.dataset import load_preprocessing, load_split
+from training.data.folds import Folds, fold_split
 from training.evaluate import evaluate_folder
-from training.experiments import write_report
 from training.export import export, make_card
-from training.folds import Folds, fold_split
+from training.reports.experiments import write_report
 from training.settings import Settings, merged, parse, read_toml
 from training.train import run as train
 

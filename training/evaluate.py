@@ -20,16 +20,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
-from model.case import find_case_files, find_mask_file, load_case
 from model.errors import CaseError, ModelError
+from model.inference.segmenter import Segmenter
+from model.io.case import find_case_files, find_mask_file, load_case
+from model.io.modalities import MODALITIES, TITLES
 from model.labels import from_file_values
-from model.modalities import MODALITIES, TITLES
-from model.segmenter import Segmenter
-from training import calibration
-from training.lesions import LESION_REGIONS, score_lesions_by_region
+from training.data.resampling import with_voxels
 from training.prepare import find_labelled_cases, read_labels
-from training.resampling import with_voxels
-from training.scores import SHORT, mean_scores, score_case
+from training.scoring import calibration
+from training.scoring.lesion_wise import LESION_REGIONS, score_lesions_by_region
+from training.scoring.scores import SHORT, mean_scores, score_case
 
 
 def main(arguments: list[str] | None = None) -> int:

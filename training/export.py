@@ -22,10 +22,10 @@ from model.labels import CLASSES, REGIONS
 from model.planes import PLANES
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
-from training.dataset import load_preprocessing
-from training.engine_difference import ENGINE_TOLERANCE, engines_differ_by
-from training.network_files import write_network
-from training.trained import differing, further_networks, trained
+from training.data.dataset import load_preprocessing
+from training.networks.network_files import write_network
+from training.networks.trained import differing, further_networks, trained
+from training.scoring.engine_difference import ENGINE_TOLERANCE, engines_differ_by
 
 VERSION = "0.6.0"
 

@@ -23,12 +23,12 @@ import numpy as np
 from rich.progress import track
 
 from model import phantom
-from model.case import Case, find_case_files, find_mask_file, grid_distance_mm, load_case
 from model.errors import CaseError
 from model.geometry import to_canonical
+from model.io.case import Case, find_case_files, find_mask_file, grid_distance_mm, load_case
+from model.io.modalities import MODALITIES
+from model.io.nifti import Volume, read_volume
 from model.labels import REGIONS, from_file_values
-from model.modalities import MODALITIES
-from model.nifti import Volume, read_volume
 from model.planes import as_slices
 from model.preprocess import Preprocessing, prepare
 

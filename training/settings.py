@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from model.planes import Plane
 from model.preprocess import Preprocessing
-from training.augment import Augmentation
+from training.data.augment import Augmentation
 
 
 @dataclass(frozen=True)

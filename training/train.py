@@ -25,20 +25,20 @@ import numpy as np
 from model.card import read_card
 from model.errors import ModelError
 from model.networks import NETWORKS
-from training import replicas
-from training.callbacks import Checkpoint, ValidationDice
-from training.dataset import Patches, load_cases, load_preprocessing, load_split
-from training.deep_supervision import at_all_levels, at_full_resolution, with_heads
-from training.fused import for_training
-from training.losses import LOSSES, region_dice
-from training.pretrained import (
+from training.data.dataset import Patches, load_cases, load_preprocessing, load_split
+from training.networks import replicas
+from training.networks.callbacks import Checkpoint, ValidationDice
+from training.networks.deep_supervision import at_all_levels, at_full_resolution, with_heads
+from training.networks.fused_batch_norm import for_training
+from training.networks.losses import LOSSES, region_dice
+from training.networks.pretrained import (
     copy_weights,
     estimate_batch_norm,
     load_imagenet,
     load_model_weights,
     match_batch_norm,
 )
-from training.provenance import by_network
+from training.reports.provenance import by_network
 from training.settings import Settings, merged, parse, read_toml
 
 # The settings that are a flag of their own; the others are reached through a file.

@@ -1,4 +1,4 @@
-// The four sequences and how names of files and folders speak of them; the same rules as model/modalities.py,
+// The four sequences and how names of files and folders speak of them; the same rules as model/io/modalities.py,
 // which a test compares with these.
 
 export const MODALITIES = ["flair", "t1", "t1ce", "t2"];

@@ -15,12 +15,15 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
-from app import config, create_app, jobs, pipeline, tokens
-from app.engine import ModelHolder
-from app.tables import db
-from model.modalities import MODALITIES
-from model.nifti import write_scan
-from model.nifti_header import Limits
+from app import config, create_app
+from app.analysis import pipeline
+from app.jobs import embedded_worker
+from app.jobs.model_holder import ModelHolder
+from app.store import tokens
+from app.store.models import db
+from model.io.modalities import MODALITIES
+from model.io.nifti import write_scan
+from model.io.nifti_header import Limits
 from model.phantom import make_case
 from tests.app.corrections import changed, file_of, image_of
 
@@ -153,7 +156,7 @@ def run_queue(app):
 
     def run():
         with app.app_context():
-            while jobs.worker(app).run_next():
+            while embedded_worker.worker(app).run_next():
                 pass
 
     return run
@@ -186,7 +189,7 @@ def finished(tmp_path_factory, model_holder, scans):
     client = app.test_client()
     case_id = client.post("/api/cases", data=file_parts(scans)).json["id"]
     with app.app_context():
-        jobs.worker(app).run_next()
+        embedded_worker.worker(app).run_next()
     yield Finished(app, client, case_id)
     close(app)
 
@@ -199,7 +202,7 @@ def finished_without(request, tmp_path_factory, model_holder, scans):
     given = {modality: path for modality, path in scans.items() if modality != request.param}
     case_id = client.post("/api/cases", data=file_parts(given)).json["id"]
     with app.app_context():
-        jobs.worker(app).run_next()
+        embedded_worker.worker(app).run_next()
     yield Finished(app, client, case_id), request.param
     close(app)
 
@@ -282,11 +285,11 @@ def scaled_out(make_app, urls):
 def dispatcher(app):
     """The dispatcher of such an app, without its thread; the broker's queue is emptied."""
     # Imported here, since one process alone does without Celery.
-    from app import broker
+    from app.jobs import celery_app
 
-    found = jobs.worker(app)
+    found = embedded_worker.worker(app)
     with found._celery.connection_for_write() as connection:
-        found._celery.amqp.queues[broker.QUEUE](connection.default_channel).purge()
+        found._celery.amqp.queues[celery_app.QUEUE](connection.default_channel).purge()
     return found
 
 

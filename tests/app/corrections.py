@@ -6,7 +6,7 @@ import io
 import nibabel as nib
 import numpy as np
 
-from model.nifti import compress, encode
+from model.io.nifti import compress, encode
 
 
 def image_of(data: bytes) -> nib.Nifti1Image:

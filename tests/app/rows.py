@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from app.tables import StoredCase, db
+from app.store.models import StoredCase, db
 
 
 def row(case_id) -> StoredCase:

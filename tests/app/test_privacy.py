@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from app import audit, cases, jobs, pipeline, users
-from app.tables import StoredCase, db
+from app import audit
+from app.analysis import pipeline
+from app.jobs import embedded_worker
+from app.store import cases, users
+from app.store.models import StoredCase, db
 from tests.app.conftest import file_parts
-from tests.app.crashing import stub
+from tests.app.jobs.crashing import stub
 
 MARKER = "MUSTERMANN"
 
@@ -115,7 +118,7 @@ def test_retention_goes_on_after_a_restart(make_app, client, marked_case):
         case = db.session.get(StoredCase, case_id)
         case.created_at = datetime.now(UTC) - timedelta(hours=1, seconds=1)
         db.session.commit()
-        jobs.worker(later)._turn()
+        embedded_worker.worker(later)._turn()
         data_dir = later.config["SETTINGS"].data_dir
         assert MARKER.encode() not in everything_in(data_dir)
         assert audit_lines(later)[-1]["what"] == "purge"

@@ -19,9 +19,10 @@ from playwright.sync_api import (
 )
 from werkzeug.serving import make_server
 
-from app import create_app, jobs
-from model.modalities import MODALITIES
-from model.nifti import write_scan
+from app import create_app
+from app.jobs import embedded_worker
+from model.io.modalities import MODALITIES
+from model.io.nifti import write_scan
 from model.phantom import make_case
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -49,13 +50,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The app with the shipped model and an empty worklist."""
     app = create_app({"data_dir": tmp_path_factory.mktemp("data")}, serve=True)
     yield app
-    jobs.worker(app).stop()
+    embedded_worker.worker(app).stop()
 
 
 @pytest.fixture
-def paused_worker(app: Flask) -> Iterator[jobs.Worker]:
+def paused_worker(app: Flask) -> Iterator[embedded_worker.Worker]:
     """The worker, stopped so that cases wait; it runs again after the test at the latest."""
-    worker = jobs.worker(app)
+    worker = embedded_worker.worker(app)
     worker.stop(TIMEOUT_MS / 1000)
     yield worker
     worker.start()

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from app.volumes import LIBRARY
-from model.modalities import MODALITIES
-from model.nifti import compress, encode
+from app.web.api_volumes import LIBRARY
+from model.io.modalities import MODALITIES
+from model.io.nifti import compress, encode
 from model.phantom import make_case
 from tests.browser.axe import violations
 from tests.browser.conftest import SMALL

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from model.modalities import MODALITIES, MOST_MISSING, guess_modality
-from tests.model.test_modalities import FOLDERS
+from model.io.modalities import MODALITIES, MOST_MISSING, guess_modality
+from tests.model.io.test_modalities import FOLDERS
 
 pytestmark = pytest.mark.browser
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from app import archive
-from app.upload import Received, assign, common_name, shown_folder, shown_name
+from app.intake import zip_archive
+from app.web.uploads import Received, assign, common_name, shown_folder, shown_name
 from model.errors import CaseError
-from model.nifti import read_volume
-from model.nifti_header import Limits
-from tests.app.hazards import packed, scan
-from tests.model.malformed import BROKEN, GOOD, gz
+from model.io.nifti import read_volume
+from model.io.nifti_header import Limits
+from tests.app.web.hazards import packed, scan
+from tests.model.io.malformed import BROKEN, GOOD, gz
 
 LIMITS = Limits(max_voxels=2**16, max_trailing_bytes=2**16)
 MAX_UNPACKED = 2**18
@@ -37,9 +37,9 @@ def unpack(content: bytes) -> None:
     """Unpack bytes as a zip: nothing outside, nothing beyond the limit, or a CaseError."""
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder, "upload"), Path(folder, "out")
-        path.write_bytes(archive.MAGIC + content)
+        path.write_bytes(zip_archive.MAGIC + content)
         try:
-            found = archive.unpack(path, "zip", out, MAX_UNPACKED)
+            found = zip_archive.unpack(path, "zip", out, MAX_UNPACKED)
         except CaseError as error:
             assert error.code.startswith("zip_") and error.file == "zip"
         else:
@@ -77,5 +77,5 @@ def seeds(target: str) -> list[bytes]:
         return [content for content in found if len(content) <= LARGEST_SEED]
     if target == "unpack":
         zips = [packed({"a_t1.nii": scan()}), packed({"a/../b_t2.nii.gz": scan(), "x.zip": b""})]
-        return [content.removeprefix(archive.MAGIC) for content in zips]
+        return [content.removeprefix(zip_archive.MAGIC) for content in zips]
     return [b"p_flair.nii\nT1/a.nii\np_t1ce.nii\np_t2.nii", "病人_t1.nii\n..\\..\\x".encode()]

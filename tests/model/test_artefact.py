@@ -21,10 +21,10 @@ from model.card import (
     verified,
     write_card,
 )
-from model.engines import load_engine
 from model.errors import ModelError
-from model.segmenter import Segmenter
-from training.scores import quick_dice
+from model.inference.engines import load_engine
+from model.inference.segmenter import Segmenter
+from training.scoring.scores import quick_dice
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from model.case import find_case_files, load_case
-from model.modalities import MODALITIES
+from model.io.case import find_case_files, load_case
+from model.io.modalities import MODALITIES
 from model.phantom import make_case
 from model.plausibility import EXPECTED, ct_like, exchanged, implausibilities
 from model.preprocess import Preprocessing, prepare

@@ -7,9 +7,9 @@ import pytest
 import scipy.ndimage
 
 from model import preprocess
-from model.case import Case
 from model.errors import CaseError
-from model.modalities import MODALITIES
+from model.io.case import Case
+from model.io.modalities import MODALITIES
 from model.preprocess import Preprocessing
 from tests.phantoms import SMALL, orientations, small_case, stretched, turned, without
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.soak import form
-from model.modalities import MODALITIES
+from model.io.modalities import MODALITIES
 from tests import services
 from tests.app.serving import ROOT, Server
 

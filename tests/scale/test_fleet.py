@@ -12,7 +12,8 @@ import urllib.request
 
 import pytest
 
-from app import broker, config
+from app import config
+from app.jobs import celery_app
 from tests import services
 from tests.app.serving import ROOT
 from tests.phantoms import small_case, write_case
@@ -68,7 +69,9 @@ def test_a_busy_worker_keeps_no_further_case_waiting(fleet, scans):
         unsent = "SELECT id FROM cases WHERE state = 'queued' AND sent_at IS NULL"
         fleet.until(lambda: not fleet.rows(unsent))
         waiting = list(fleet.states().values()).count("queued")
-        assert broker.waiting(broker.make(config.load_settings(fleet.settings))) == waiting > 0
+        assert (
+            celery_app.waiting(celery_app.make(config.load_settings(fleet.settings))) == waiting > 0
+        )
     finally:
         fleet.go_on()
     fleet.until(finished(fleet, ids))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from model.io.nifti import write_mask
 from model.labels import to_file_values
-from model.nifti import write_mask
 from tests.phantoms import small_case, write_case
 from training.prepare import main as prepare
 

@@ -8,9 +8,9 @@ import pytest
 
 from model.card import read_card
 from training import crossval
-from training.card_tables import comparison_table
 from training.crossval import Experiment, Folds, digest, fold_split, read_experiments
-from training.experiments import SHOWN, compared
+from training.reports.card_tables import comparison_table
+from training.reports.experiments import SHOWN, compared
 from training.settings import Settings, merged, parse, read_toml
 
 SPLIT = {

@@ -12,17 +12,17 @@ import openvino as ov
 import pytest
 
 from model.card import OPENVINO, OPENVINO_BIN, WEIGHTS, Inference, file_of, read_card, write_card
-from model.engines import load_engine
+from model.inference.engines import load_engine
 from model.networks import mobile_unet
 from model.preprocess import Preprocessing
 from training import export
-from training.card_tables import size_table
-from training.engine_difference import ENGINE_TOLERANCE, engines_differ_by, predicted
-from training.model_card import averaged_text
-from training.network_files import FLOAT32_CONVOLUTIONS, first_convolutions
-from training.packing import pack
-from training.pretrained import load_model_weights
-from training.rounding import round_weights
+from training.networks.compress_weights import pack
+from training.networks.network_files import FLOAT32_CONVOLUTIONS, first_convolutions
+from training.networks.pretrained import load_model_weights
+from training.networks.rounding import round_weights
+from training.reports.card_tables import size_table
+from training.reports.model_card import averaged_text
+from training.scoring.engine_difference import ENGINE_TOLERANCE, engines_differ_by, predicted
 from training.settings import Settings
 from training.train import provenance
 

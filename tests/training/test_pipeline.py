@@ -9,17 +9,18 @@ import pytest
 from model.card import DEFAULT_DIR, read_card
 from model.networks import mobile_unet, simple_unet
 from model.preprocess import Preprocessing
-from training import crossval, evaluate, export, figures, model_card, train
-from training.callbacks import Checkpoint
-from training.dataset import Patches, load_cases, load_split
-from training.fused import FusedBatchNormalization, for_training
-from training.losses import region_dice
-from training.pretrained import (
+from training import crossval, evaluate, export, train
+from training.data.dataset import Patches, load_cases, load_split
+from training.networks.callbacks import Checkpoint
+from training.networks.fused_batch_norm import FusedBatchNormalization, for_training
+from training.networks.losses import region_dice
+from training.networks.pretrained import (
     estimate_batch_norm,
     load_imagenet,
     load_model_weights,
     match_batch_norm,
 )
+from training.reports import figures, model_card
 from training.settings import Sampling, Settings
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,1 @@
+"""From scans to measurements: pure functions, without Flask or a database."""

@@ -1,0 +1,141 @@
+"""Measurements of a label volume: pure functions; sizes come from the affine alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from app.analysis import lesions
+from app.analysis.rano import bidimensional
+from model.geometry import bounding_box, shifted, to_canonical
+from model.labels import CLASSES, DERIVED, ENHANCING, REGIONS
+
+# The axis of a canonical (RAS+) volume along which the slices of a plane are counted.
+PLANE_AXES = {"axial": 2, "coronal": 1, "sagittal": 0}
+VOLUME_KEYS = ("edema", "enhancing", "core", *DERIVED)
+# Network indices by key of region and derived region.
+INDICES = {region.key: (region.index,) for region in REGIONS} | DERIVED
+
+
+def voxel_ml(affine: np.ndarray) -> float:
+    """Return the volume of one voxel in mL; `affine` is (4, 4) in mm, oblique ones included."""
+    return float(abs(np.linalg.det(np.asarray(affine)[:3, :3]))) / 1000
+
+
+def volumes_ml(labels: np.ndarray, affine: np.ndarray) -> dict[str, float]:
+    """Return mL by key of region and derived region; `labels` is (X, Y, Z) network indices."""
+    counts = np.bincount(labels.ravel(), minlength=CLASSES)
+    one = voxel_ml(affine)
+    return {key: _rounded(counts[list(INDICES[key])].sum() * one) for key in VOLUME_KEYS}
+
+
+def percent_of_brain(volumes: dict[str, float], brain_ml: float) -> dict[str, float] | None:
+    """Return volumes in mL as per cent of the brain, None if there is no brain."""
+    if not brain_ml:
+        return None
+    return {key: round(100 * ml / brain_ml, 4) for key, ml in volumes.items()}
+
+
+def mean_confidence(labels: np.ndarray, confidence: np.ndarray) -> dict[str, float | None]:
+    """Return the mean probability of the chosen class, 0 to 1, by region; None for empty ones.
+
+    labels, confidence : (X, Y, Z) uint8, 255 = certain. A probability is the network's own figure,
+    and has not been calibrated: 0.9 does not mean that nine in ten such voxels are right.
+    """
+    marked = labels > 0
+    found, probability = labels[marked], confidence[marked]
+    counts = np.bincount(found, minlength=CLASSES)
+    sums = np.bincount(found, probability, minlength=CLASSES) / 255
+    totals = {key: list(INDICES[key]) for key in VOLUME_KEYS}
+    return {
+        key: round(float(sums[chosen].sum() / counts[chosen].sum()), 4)
+        if counts[chosen].any()
+        else None
+        for key, chosen in totals.items()
+    }
+
+
+def areas_mm2(mask: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the area of every slice of a canonical mask (X, Y, Z) bool, (slices,) by plane.
+
+    An area times the distance between the planes of its slices adds up to the volume.
+    """
+    areas = {}
+    for plane, axis in PLANE_AXES.items():
+        first, second = (other for other in range(3) if other != axis)
+        pixel_mm2 = np.linalg.norm(np.cross(affine[:3, first], affine[:3, second]))
+        areas[plane] = np.count_nonzero(mask, axis=(first, second)) * pixel_mm2
+    return areas
+
+
+def measure(
+    labels: np.ndarray,
+    affine: np.ndarray,
+    confidence: np.ndarray | None,
+    *,
+    brain_voxels: int,
+    brain_centre_mm: Sequence[float] | None,
+) -> dict[str, Any]:
+    """Return all measurements of a segmentation on the grid of its scan.
+
+    labels : (X, Y, Z) uint8 network indices; affine : (4, 4); confidence : (X, Y, Z) uint8,
+    255 = certain, None for a mask that was not the model's choice; brain_voxels : on the same grid;
+    brain_centre_mm : (3,) RAS+ mm, None where it is not known
+
+    Indices of slices and voxel coordinates count in the canonical order of the scan's own grid, as
+    in the viewer: from 0 towards right, anterior and superior.
+    """
+    canonical, grid = to_canonical(labels, affine)
+    # Everything below needs the tumour alone, which is a small part of the volume.
+    box = bounding_box(canonical) if canonical.any() else (slice(0, 0),) * 3
+    start = [cut.start for cut in box]
+    tumour, part = np.ascontiguousarray(canonical[box]), shifted(grid, start)
+    volumes, brain_ml = volumes_ml(tumour, affine), _rounded(brain_voxels * voxel_ml(affine))
+    whole, enhancing = tumour > 0, tumour == ENHANCING
+    areas = _in_whole(areas_mm2(whole, part), canonical.shape, box)
+    diameters = bidimensional(enhancing, part)
+    location = brain_centre_mm and lesions.locate(whole, part, brain_centre_mm)
+    return {
+        "volumes_ml": volumes,
+        "brain_ml": brain_ml,
+        "voxel_ml": _rounded(voxel_ml(affine)),
+        "slices": {
+            plane: {"count": len(area), "largest": int(area.argmax()) if area.any() else None}
+            for plane, area in areas.items()
+        },
+        "percent_of_brain": percent_of_brain(volumes, brain_ml),
+        "confidence": _confidence_in(box, tumour, confidence, affine),
+        "rano": diameters.moved(start).as_dict() if diameters else None,
+        "lesions": {
+            "whole_tumor": lesions.count(whole, voxel_ml(affine)),
+            "enhancing": lesions.count(enhancing, voxel_ml(affine)),
+        },
+        "location": location.as_dict() if location else None,
+        "areas_mm2": {plane: np.round(area, 2).tolist() for plane, area in areas.items()},
+    }
+
+
+def _confidence_in(
+    box: tuple[slice, ...], tumour: np.ndarray, confidence: np.ndarray | None, affine: np.ndarray
+) -> dict[str, float | None] | None:
+    """Return the mean confidence by region of a box's canonical labels, None without any."""
+    if confidence is None:
+        return None
+    probability, _ = to_canonical(confidence, affine)
+    return mean_confidence(tumour, probability[box])
+
+
+def _in_whole(
+    areas: dict[str, np.ndarray], shape: tuple[int, ...], box: tuple[slice, ...]
+) -> dict[str, np.ndarray]:
+    """Return the areas of a box's slices (slices of the box,) as those of all slices."""
+    whole = {}
+    for plane, axis in PLANE_AXES.items():
+        whole[plane] = np.zeros(shape[axis])
+        whole[plane][box[axis]] = areas[plane]
+    return whole
+
+
+def _rounded(ml: float) -> float:
+    """Cut the noise of floating point: a thousandth of a cubic millimetre is far below a voxel."""
+    return round(float(ml), 6)

@@ -1,0 +1,1 @@
+"""The commands of `flask`: segmenting from the shell, settings, tokens, users."""

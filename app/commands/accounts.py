@@ -1,0 +1,101 @@
+"""Commands for whoever runs the server: `flask token`, `flask user`."""
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from app import audit
+from app.config import settings
+from app.store import data_folder, tokens, users
+from app.store.models import db
+from app.store.users import User
+
+token = AppGroup("token", help="The server's access token.")
+user = AppGroup("user", help="Named users. Once there is one, everybody has to sign in.")
+
+
+def init_app(app: Flask) -> None:
+    app.cli.add_command(token)
+    app.cli.add_command(user)
+
+
+@token.command("rotate")
+@with_appcontext
+def rotate() -> None:
+    """Make a new access token, print it, and end all sessions."""
+    if settings().access_token.get_secret_value():
+        raise click.ClickException("BTS_ACCESS_TOKEN sets the token; change it there.")
+    data_folder.make(current_app)
+    click.echo(tokens.rotate(settings()))
+    audit.write("token rotate")
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="Sees all cases.")
+@click.password_option()
+@with_appcontext
+def add(name: str, admin: bool, password: str) -> None:
+    """Add a user, whose password is asked for."""
+    data_folder.make(current_app)
+    try:
+        users.add(name, password, is_admin=admin)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    audit.write("user add", user=name)
+    click.echo(f"{name} can sign in.")
+
+
+@user.command("password")
+@click.argument("name")
+@click.password_option()
+@with_appcontext
+def password(name: str, password: str) -> None:
+    """Give a user another password, and end that user's sessions."""
+    found = _find(name)
+    try:
+        users.set_password(found, password)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    db.session.commit()
+    audit.write("user password", user=name)
+
+
+@user.command("token")
+@click.argument("name")
+@with_appcontext
+def new_token(name: str) -> None:
+    """Make a token for a user's API clients and print it; an earlier one is void."""
+    click.echo(users.new_token(_find(name)))
+    audit.write("user token", user=name)
+
+
+@user.command("list")
+@with_appcontext
+def list_users() -> None:
+    """Print the users' names."""
+    data_folder.make(current_app)
+    for name in users.names():
+        click.echo(f"{name}{' (administrator)' if users.find(name).is_admin else ''}")
+
+
+@user.command("remove")
+@click.argument("name")
+@with_appcontext
+def remove(name: str) -> None:
+    """Remove a user; the cases stay, for administrators."""
+    users.remove(_find(name))
+    audit.write("user remove", user=name)
+    if not users.exist():
+        click.echo(
+            "There are no users any more: whoever is at this machine or has the token sees all cases.",
+            err=True,
+        )
+
+
+def _find(name: str) -> User:
+    data_folder.make(current_app)
+    found = users.find(name)
+    if found is None:
+        raise click.ClickException(f"There is no user {name}.")
+    return found

@@ -1,0 +1,182 @@
+"""Commands: `flask segment`, `flask demo-case`, `flask settings`."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import get_args
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from app.commands.batch import Job, Outcome, Results, case_name, listed
+from app.commands.batch_local import LocalBatch
+from app.config import settings, settings_table
+from app.store import data_folder
+from app.web.uploads import common_name
+from model.errors import CaseError
+from model.io.modalities import MODALITIES, MOST_MISSING, missing_modalities
+from model.labels import Convention
+from model.phantom import write_demo_case
+
+SCAN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+SAME_NAME = CaseError(
+    "duplicate_name",
+    "Another case of this run has the same name.",
+    "Segment it in a run of its own, into another folder.",
+)
+
+
+def init_app(app: Flask) -> None:
+    for command in (segment, demo_case, show_settings):
+        app.cli.add_command(command)
+
+
+@click.command("segment")
+@click.argument("cases", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="CASE...")
+@click.option("--flair", type=SCAN_FILE)
+@click.option("--t1", type=SCAN_FILE)
+@click.option("--t1ce", type=SCAN_FILE)
+@click.option("--t2", type=SCAN_FILE)
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Result folder."
+)
+@click.option(
+    "--label-convention",
+    type=click.Choice(get_args(Convention)),
+    help="Value of enhancing tumour: 4 (brats2021) or 3 (brats2023).",
+)
+@click.option(
+    "--batch",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder of cases, or a CSV with the columns name, and path or flair, t1, t1ce, t2; "
+    "adds the table cases.csv to the results.",
+)
+@click.option("--again", is_flag=True, help="Do cases anew whose results are there already.")
+@with_appcontext
+def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> None:
+    """Segment each CASE: a folder, a zip, or one case given as four files.
+
+    One of the four sequences may be missing, at a cost in accuracy that a warning states.
+    Writes <case>_seg.nii.gz and <case>.json to the result folder. A case whose results are there,
+    of the same scans, by the same model and quality, is not done again. With BTS_BROKER_URL the workers
+    do it. The exit code is 0 only if every case succeeded. Research use only, not a medical device.
+    """
+    files = dict(zip(MODALITIES, (flair, t1, t1ce, t2), strict=True))
+    jobs = _jobs(cases, files, batch, out)
+    convention = label_convention or settings().label_convention
+    if settings().broker_url and convention != settings().label_convention:
+        raise click.UsageError("Workers write masks as their BTS_LABEL_CONVENTION says.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"The result folder cannot be made: {error}") from error
+    card = current_app.extensions["model"].card
+    results = Results(out, convention, card.checksum, card.inference.views)
+    # Imported here: serving starts sooner without it.
+    from app.commands.terminal import Terminal
+
+    outcomes: list[Outcome] = []
+    terminal = Terminal(len(jobs))
+    try:
+        with terminal:
+            for outcome in _outcomes(jobs, results, terminal.advance, again):
+                outcomes.append(outcome)
+                terminal.tell(outcome)
+    finally:
+        # Also of a run that is cut off.
+        tabled = not batch or _write_table(results, outcomes)
+    terminal.sum_up(outcomes, out)
+    sys.exit(0 if tabled and all(outcome.state != "failed" for outcome in outcomes) else 1)
+
+
+def _write_table(results: Results, outcomes: list[Outcome]) -> bool:
+    """Write the table of a batch; say so where it cannot be, and return whether it is there."""
+    try:
+        results.write_table(outcomes)
+    except OSError as error:
+        click.echo(f"The table of all cases was not written: {error}", err=True)
+        return False
+    return True
+
+
+def _outcomes(
+    jobs: list[Job], results: Results, advance: Callable[[str, float], None], again: bool
+) -> Iterator[Outcome]:
+    """Yield how each job ended; those with results first, those with the name of another next."""
+    names, todo, there = set(), [], []
+    for job in jobs:
+        report = None if again else results.existing(job)
+        if job.name in names:
+            yield Outcome(job, "failed", error=SAME_NAME)
+        elif report is not None:
+            there.append(job)
+            yield Outcome(job, "there before", report)
+        else:
+            todo.append(job)
+        names.add(job.name)
+    ended = len(jobs) - len(todo)
+    advance("", ended)
+
+    def show(description: str, share: float) -> None:
+        advance(description, ended + share)
+
+    if settings().broker_url:
+        # Imported here: only this needs Celery.
+        from app.commands.batch_remote import RemoteBatch
+
+        app = current_app._get_current_object()
+        data_folder.make(app)
+        found = RemoteBatch(app, results, again).run(todo, there, show)
+    elif todo:
+        local = LocalBatch(current_app.extensions["model"].get(), results, settings())
+        found = local.run(todo, lambda job, stage, share: show(f"{job.name}: {stage}", share))
+    else:
+        found = ()
+    for outcome in found:
+        ended += 1
+        show("", 0.0)
+        yield outcome
+
+
+@click.command("demo-case")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def demo_case(folder: Path) -> None:
+    """Write the synthetic case, four scans and the true mask, into FOLDER."""
+    try:
+        paths = write_demo_case(folder)
+    except OSError as error:
+        raise click.ClickException(f"The demo case cannot be written: {error}") from error
+    for path in paths.values():
+        click.echo(path)
+
+
+@click.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default and meaning."""
+    click.echo(settings_table())
+
+
+def _jobs(
+    cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | None, out: Path
+) -> list[Job]:
+    """Return what is to be segmented. Raises click.UsageError."""
+    given = {modality: path for modality, path in files.items() if path}
+    missing = [f"--{modality}" for modality in missing_modalities(given)]
+    if given and len(missing) > MOST_MISSING:
+        needed = len(MODALITIES) - MOST_MISSING
+        raise click.UsageError(
+            f"At least {needed} files make a case; {', '.join(missing)} are missing."
+        )
+    jobs = [Job(case_name(path), source=path) for path in cases]
+    if given:
+        name = common_name([case_name(path) for path in given.values()]) or "case"
+        jobs.append(Job(name, files=given))
+    try:
+        jobs += listed(batch, out) if batch else []
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if not jobs:
+        raise click.UsageError("Name at least one folder or zip, or the files of a case.")
+    return jobs

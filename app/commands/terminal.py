@@ -1,0 +1,64 @@
+"""What `flask segment` shows: a bar while it works, warnings as they come, and how it ended."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from app.commands.batch import Outcome
+from model.io.nifti import DISCLAIMER
+
+
+class Terminal:
+    """The bar is there while the block runs."""
+
+    def __init__(self, total: int):
+        self._console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._bar = self._bars.add_task("", total=total)
+
+    def __enter__(self) -> "Terminal":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._bars.stop()
+
+    def advance(self, description: str, completed: float) -> None:
+        """Show how many cases are completed, parts of one included, and what is being done."""
+        self._bars.update(self._bar, description=escape(description), completed=completed)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Print what a case's owner should know of it now; failures come at the end."""
+        if outcome.state == "done":
+            for warning in outcome.report["warnings"]:
+                self._console.print(Text(f"{outcome.job.name}: {warning}", style="yellow"))
+
+    def sum_up(self, outcomes: list[Outcome], out: Path) -> None:
+        """Print the failures, and how many cases ended how."""
+        for outcome in outcomes:
+            if problem := outcome.error:
+                concerned = f" ({problem.file})" if problem.file else ""
+                text = f"{outcome.job.name}: {problem.code}: {problem.message}{concerned}"
+                self._console.print(Text(f"{text}\n  {problem.hint}", style="red"))
+        before = sum(outcome.state == "there before" for outcome in outcomes)
+        good = sum(outcome.state != "failed" for outcome in outcomes)
+        note = f", {before} of them before" if before else ""
+        self._console.print(f"{good} of {len(outcomes)} segmented{note}, in {escape(str(out))}")
+        self._console.print(DISCLAIMER)

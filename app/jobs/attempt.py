@@ -1,0 +1,186 @@
+"""One attempt at a case: the pipeline, its results and its end, whoever took the case."""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask, g
+
+from app import audit
+from app.analysis import pipeline
+from app.config import settings
+from app.jobs import case_queue, metrics
+from app.reporting import rendering, report
+from app.store import cases
+from app.store.db_errors import is_database_busy, is_disk_full
+from app.store.models import StoredCase, db
+from model.errors import CaseError
+from model.io.nifti import write_mask
+from model.labels import to_file_values
+
+log = logging.getLogger(__name__)
+
+# The progress of a case is written to the database at most this often, in seconds.
+PROGRESS_S = 0.2
+
+
+class CaseGone(Exception):
+    """The case was deleted while it was being worked on, or another run has taken it over."""
+
+
+class Stopped(Exception):
+    """The server is stopping; the case goes back into the queue."""
+
+
+class TooLong(Exception):
+    """The case takes longer than it may."""
+
+
+class Runner:
+    """Runs cases in the calling thread.
+
+    stop : ends the run that is going on, whose case goes back into the queue
+    limit_s : longest run, in seconds; None: as long as it takes
+    on_progress : is called again and again while a case goes on, from any thread
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        stop: threading.Event,
+        limit_s: float | None = None,
+        on_progress: Callable[[], None] = lambda: None,
+    ):
+        self._app, self._stop, self._limit_s = app, stop, limit_s
+        self._on_progress = on_progress
+
+    def run(self, case: StoredCase) -> str:
+        """Run a case that has been taken; return how that ended in a word. Needs an app context.
+
+        Raises an error of the database, of which `is_database_busy` says so, where not even the
+        end could be written down: the row is then left as that of an attempt which was cut short.
+        """
+        # What is logged from here on names the case.
+        g.case_id = case.id
+        start = time.monotonic()
+        log.info("case %s: started, attempt %d", case.id, case.attempts)
+        outcome = self._outcome(case)
+        metrics.case_ended(self._app, outcome)
+        audit.write("segment", case.id, outcome)
+        log.info("case %s: %s after %.1f s", case.id, outcome, time.monotonic() - start)
+        return outcome
+
+    def _outcome(self, case: StoredCase) -> str:
+        """Segment one case and write down how that ended; return it in a word."""
+        try:
+            with _work_folder() as work:
+                self._segment(case, work)
+            return "done"
+        except CaseError as error:
+            return case_queue.fail(case, error.as_dict())
+        except CaseGone:
+            return "deleted"
+        except Stopped:
+            case_queue.hand_back(case)
+            return "handed back"
+        except TooLong:
+            return case_queue.postpone(case, case_queue.TOO_LONG)
+        except MemoryError:
+            return case_queue.postpone(case, case_queue.NO_MEMORY)
+        except Exception as error:
+            # What stopped a write to the database stands in the way of the next.
+            db.session.rollback()
+            if is_disk_full(error):
+                return case_queue.postpone(case, case_queue.DISK_FULL)
+            if is_database_busy(error):
+                return case_queue.postpone(case, case_queue.NO_DATABASE)
+            outcome = case_queue.fail(case, case_queue.INTERNAL)
+            # Reading the scans of a case that has just been deleted is no error.
+            if outcome != "deleted":
+                log.exception("case %s: unforeseen error", case.id)
+            return outcome
+
+    def _segment(self, case: StoredCase, work: Path) -> None:
+        """Run the pipeline; results are written in `work`, then moved, the row comes last."""
+        start, segmenter = time.monotonic(), self._app.extensions["model"].get()
+        progress = self._reporter(case)
+        analysis = pipeline.analyse(
+            segmenter,
+            case.scans,
+            names=case.modalities,
+            limits=settings().limits,
+            progress=progress,
+        )
+        progress("save", 1.0)
+        segmentation, convention = analysis.segmentation, settings().label_convention
+        values = to_file_values(segmentation.labels, convention)
+        write_mask(work / "segmentation.nii.gz", values, analysis.case.grid)
+        rendering.save_volumes(work, analysis.case, segmentation.labels, segmentation.confidence)
+        who = {"id": case.id, "name": case.name}
+        done = report.build(analysis, segmenter, convention, case.modalities, who)
+        if not case_queue.finish(case, done, partial(_publish, work, case.folder)):
+            raise CaseGone
+        metrics.case_done(self._app, case, done, time.monotonic() - start)
+
+    def _reporter(self, case: StoredCase) -> pipeline.Progress:
+        """Return what writes progress to the row, and ends the work when it is not wanted.
+
+        The engine may call from threads of its own, which must not see an exception; the work
+        then ends at the next call from the thread that this was made in.
+        """
+        owner, start, warned = threading.get_ident(), time.monotonic(), False
+        last_stage, last_time = "", 0.0
+        unwanted: type[Exception] | None = None
+
+        def report_progress(stage: str, fraction: float) -> None:
+            nonlocal last_stage, last_time, unwanted, warned
+            self._on_progress()
+            now = time.monotonic()
+            if self._stop.is_set():
+                unwanted = Stopped
+            elif self._limit_s is not None and now - start > self._limit_s:
+                unwanted = TooLong
+            elif stage != last_stage or now - last_time >= PROGRESS_S:
+                last_stage, last_time = stage, now
+                counts = self._note(case, stage, fraction)
+                if counts is None and not warned:
+                    log.warning("case %s: progress could not be written", case.id)
+                warned |= counts is None
+                if counts is False:
+                    unwanted = CaseGone
+            if unwanted and threading.get_ident() == owner:
+                raise unwanted
+
+        return report_progress
+
+    def _note(self, case: StoredCase, stage: str, fraction: float) -> bool | None:
+        """Write down how far a case is; return whether this run still counts, None if unknown."""
+        try:
+            with self._app.app_context():
+                return case_queue.write(case, stage=stage, progress=round(float(fraction), 4))
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError):
+            return None
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """Make a folder for results in the making; whatever is left of it goes away."""
+    folder = cases.new_staging_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(work: Path, folder: Path) -> None:
+    """Move finished results into the case's folder."""
+    results = folder / "results"
+    # A crash between this move and the row's update leaves results that nobody has seen.
+    shutil.rmtree(results, ignore_errors=True)
+    work.rename(results)

@@ -1,0 +1,182 @@
+"""The rows of the queue: what is taken next, and how each attempt at a case ends.
+
+An attempt is known by its number: what it writes counts only while the row is running under that
+number, so that a run which has been given up by others, but goes on, changes nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask import g
+
+from app.store.models import StoredCase, db
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+
+GAVE_UP = {
+    "code": "gave_up",
+    "message": f"The server, or its database, stopped {MAX_ATTEMPTS} times while it worked on this "
+    "case.",
+    "hint": "The scans may be too large for its memory. Resample them to 1 mm, or ask whoever "
+    "runs the server to look at its log.",
+}
+DISK_FULL = {
+    "code": "disk_full",
+    "message": f"The server's disk was full at {MAX_ATTEMPTS} attempts to save the results.",
+    "hint": "Delete cases that are no longer needed, or ask whoever runs the server for space; then "
+    "upload the scans again.",
+}
+NO_MEMORY = {
+    "code": "out_of_memory",
+    "message": f"The server's memory was too small at {MAX_ATTEMPTS} attempts.",
+    "hint": "Resample the scans to 1 mm, or ask whoever runs the server for memory.",
+}
+TOO_LONG = {
+    "code": "took_too_long",
+    "message": f"The case took longer than it may at {MAX_ATTEMPTS} attempts.",
+    "hint": "Resample the scans to 1 mm, or ask whoever runs the server to raise BTS_CASE_LIMIT_S.",
+}
+NO_DATABASE = {
+    "code": "database_busy",
+    "message": f"The database was busy or could not be reached at {MAX_ATTEMPTS} attempts to save "
+    "the results.",
+    "hint": "Ask whoever runs the server to look at its database; then upload the scans again.",
+}
+INTERNAL = {
+    "code": "internal_error",
+    "message": "Something went wrong while this case was being segmented.",
+    "hint": "Ask whoever runs the server to look at its log for this case.",
+}
+# A row that waits, and of which no worker has been told.
+WAITING = {"state": "queued", "stage": "queued", "progress": 0.0, "sent_at": None}
+
+
+def recover(started_before: datetime | None = None) -> None:
+    """Queue again what was left running; give up what failed too often.
+
+    started_before : leave alone what has been started since
+    """
+    left = sa.update(StoredCase).where(StoredCase.state == "running")
+    if started_before is not None:
+        left = left.where(StoredCase.started_at < started_before)
+    _log_left(started_before)
+    gave_up = left.where(StoredCase.attempts >= MAX_ATTEMPTS)
+    now = datetime.now(UTC)
+    db.session.execute(gave_up.values(state="failed", stage="", error=GAVE_UP, finished_at=now))
+    db.session.execute(left.values(WAITING))
+    db.session.commit()
+
+
+def _log_left(started_before: datetime | None) -> None:
+    """Say in the log which cases were cut short."""
+    left = sa.select(StoredCase.id, StoredCase.attempts).where(StoredCase.state == "running")
+    if started_before is not None:
+        left = left.where(StoredCase.started_at < started_before)
+    for case_id, attempts in db.session.execute(left):
+        g.case_id = case_id
+        log.warning("case %s: was cut short at attempt %d", case_id, attempts)
+    g.pop("case_id", None)
+
+
+def take_oldest() -> StoredCase | None:
+    """Mark the next case as running and return it, detached from the session.
+
+    Cases that have failed before come last, so that one that kills the server blocks no other.
+    """
+    queued = sa.select(StoredCase).where(StoredCase.state == "queued")
+    case = db.session.scalars(
+        queued.order_by(StoredCase.attempts, StoredCase.created_at).limit(1)
+    ).first()
+    return case and _taken(case)
+
+
+def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | None:
+    """Mark a case as running that a message names; None if the message is out of date.
+
+    sent_at : when the message was sent; only the last one counts
+    redelivered : the message has been given to a worker before, which is gone
+    """
+    g.case_id = case_id
+    # Found by its id alone: a row that is just being sent is waited for, and then read anew.
+    select = sa.select(StoredCase).where(StoredCase.id == case_id).with_for_update()
+    case = db.session.scalars(select).first()
+    current = case is not None and case.sent_at == sent_at
+    if not current or case.state not in ("queued", "running"):
+        db.session.rollback()
+        return None
+    if case.state == "running":
+        if not redelivered or case.attempts >= MAX_ATTEMPTS:
+            db.session.rollback()
+            if redelivered:
+                fail(case, GAVE_UP)
+            return None
+        log.warning("case %s: was cut short at attempt %d", case.id, case.attempts)
+    return _taken(case)
+
+
+def write(case: StoredCase, **values: Any) -> bool:
+    """Update the row of a running attempt; return whether it still counts."""
+    if values.get("state") == "failed":
+        values |= {"stage": "", "progress": 1.0, "finished_at": datetime.now(UTC)}
+    changed = _update(case, **values)
+    db.session.commit()
+    return changed
+
+
+def finish(case: StoredCase, report: dict[str, Any], publish: Callable[[], None]) -> bool:
+    """Mark a case as done; return whether the attempt still counted.
+
+    publish : puts the results where they belong, while nothing else can change or delete the row
+    """
+    values = {"state": "done", "stage": "", "progress": 1.0, "report": report, "error": None}
+    counts = _update(case, **values, finished_at=datetime.now(UTC))
+    if counts:
+        publish()
+    db.session.commit()
+    return counts
+
+
+def fail(case: StoredCase, error: dict[str, str]) -> str:
+    """Give a case up; return that in a word."""
+    return "failed" if write(case, state="failed", error=error) else "deleted"
+
+
+def postpone(case: StoredCase, error: dict[str, str]) -> str:
+    """Queue a case again that the server had no room for, up to the last attempt."""
+    log.error("case %s: %s", case.id, error["code"])
+    if case.attempts >= MAX_ATTEMPTS:
+        return fail(case, error)
+    write(case, **WAITING)
+    return "postponed"
+
+
+def hand_back(case: StoredCase) -> None:
+    """Queue a case again as if it had not been taken."""
+    write(case, **WAITING, attempts=StoredCase.attempts - 1)
+
+
+def _update(case: StoredCase, **values: Any) -> bool:
+    attempt = sa.update(StoredCase).where(
+        StoredCase.id == case.id,
+        StoredCase.state == "running",
+        StoredCase.attempts == case.attempts,
+    )
+    return db.session.execute(attempt.values(**values)).rowcount > 0
+
+
+def _taken(case: StoredCase) -> StoredCase:
+    """Mark a case as running and return it, detached from the session."""
+    case.state, case.stage, case.progress = "running", "load", 0.0
+    case.attempts += 1
+    case.started_at = datetime.now(UTC)
+    db.session.commit()
+    db.session.refresh(case)
+    db.session.expunge(case)
+    # Ends the transaction of the refresh: none stays open while the case is being worked on.
+    db.session.commit()
+    return case

@@ -1,0 +1,117 @@
+"""What web processes do for the queue when workers take the cases: tell them, and tidy up.
+
+A case is queued by its row alone. A thread of each web process then sends a message for each row that
+has none, so that uploads need no broker, and nothing is lost when one is away or forgets.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from flask import Flask
+from kombu.exceptions import OperationalError
+
+from app.config import settings
+from app.jobs import case_queue, celery_app, heartbeat
+from app.jobs.polling_thread import Background
+from app.store import cases, data_folder
+from app.store.models import StoredCase, db
+
+log = logging.getLogger(__name__)
+
+# Messages sent in one transaction.
+BATCH = 50
+# Seconds between two times of tidying up, and of looking through all folders, which takes longer.
+TIDY_S = 60.0
+SWEEP_S = 3600.0
+# Seconds after which the last look at the broker says nothing of it any more.
+OLD_S = 30.0
+# A message that has left the broker is with a worker, which marks the case within this time.
+ON_THE_WAY = timedelta(seconds=60)
+# An upload or a result takes less time than this.
+STALE = timedelta(days=1)
+
+
+class Dispatcher(Background):
+    """Sends queued cases to the workers."""
+
+    name = "dispatch"
+
+    def __init__(self, app: Flask):
+        super().__init__(app)
+        self._celery = celery_app.make(app.config["SETTINGS"], celery_app.ANSWER_S)
+        self._tidied, self._swept = -TIDY_S, -SWEEP_S
+        # Messages that wait at the broker; None while it cannot be reached.
+        self.messages: int | None = None
+        self._looked = time.monotonic()
+
+    def obstacles(self) -> Iterator[str]:
+        if not self.alive:
+            yield "The queue is not running."
+        elif not self.ready:
+            yield "The queue is starting."
+        elif self.messages is None or time.monotonic() - self._looked > OLD_S:
+            yield "The broker cannot be reached."
+        model = self._app.extensions["model"].card.checksum
+        found = heartbeat.present()
+        if not found:
+            yield "No worker is running."
+        elif any(worker.model != model for worker in found):
+            yield "Workers run another model than this server."
+
+    def turn(self) -> bool:
+        try:
+            more = self._send()
+            self.messages = celery_app.waiting(self._celery)
+            self._looked = time.monotonic()
+        except (OperationalError, OSError) as error:
+            db.session.rollback()
+            if self.messages is not None or not self.ready:
+                log.warning("the broker cannot be reached: %s", type(error).__name__)
+            self.messages, more = None, False
+        if time.monotonic() - self._tidied >= TIDY_S:
+            self._tidied = time.monotonic()
+            self._tidy()
+        if time.monotonic() - self._swept >= SWEEP_S:
+            self._swept = time.monotonic()
+            data_folder.remove_leftovers(datetime.now(UTC) - STALE)
+        self.ready = True
+        return more
+
+    def _send(self) -> bool:
+        """Send messages for rows without one; return whether there may be more."""
+        unsent = sa.select(StoredCase).where(
+            StoredCase.state == "queued", StoredCase.sent_at.is_(None)
+        )
+        # Rows that another process is sending are left to it.
+        batch = (
+            unsent.order_by(StoredCase.created_at).limit(BATCH).with_for_update(skip_locked=True)
+        )
+        found = db.session.scalars(batch).all()
+        for case in found:
+            # The row is locked until the commit: no worker can be faster.
+            case.sent_at = datetime.now(UTC)
+            celery_app.send(self._celery, case.id, case.sent_at)
+        db.session.commit()
+        return len(found) == BATCH
+
+    def _tidy(self) -> None:
+        now = datetime.now(UTC)
+        heartbeat.forget_silent()
+        cases.remove_expired()
+        # Runs end themselves; one that is older than its message can be has lost it.
+        longest = timedelta(seconds=settings().case_limit_s + 3 * celery_app.GRACE_S)
+        case_queue.recover(started_before=now - longest)
+        if self.messages == 0:
+            _send_again(now - ON_THE_WAY)
+
+
+def _send_again(before: datetime) -> None:
+    """Forget messages that are neither at the broker nor with a worker, so that new ones are sent."""
+    lost = sa.update(StoredCase).where(StoredCase.state == "queued", StoredCase.sent_at < before)
+    found = db.session.execute(lost.values(sent_at=None)).rowcount
+    db.session.commit()
+    if found:
+        log.warning("%d messages were lost and are sent again", found)

@@ -1,0 +1,82 @@
+"""The embedded queue: one background thread takes the oldest case from the database, one at a time.
+
+The queue is the `cases` table itself, so a restart goes on where the last process stopped. With
+BTS_BROKER_URL workers take the cases instead, and `dispatch.Dispatcher` stands in this one's place.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from flask import Flask
+
+from app.jobs import case_queue
+from app.jobs.attempt import Runner
+from app.jobs.folder_lock import FolderLock
+from app.jobs.polling_thread import Background
+from app.jobs.watchdog import Watchdog
+from app.store import cases, data_folder
+
+
+def init_app(app: Flask) -> None:
+    if not app.config["SETTINGS"].broker_url:
+        app.extensions["worker"] = Worker(app)
+        return
+    # Imported here: only this needs Celery.
+    from app.jobs.dispatcher import Dispatcher
+
+    app.extensions["worker"] = Dispatcher(app)
+
+
+def worker(app: Flask) -> Background:
+    """Return what sees to the queue of an app."""
+    return app.extensions["worker"]
+
+
+class Worker(Background):
+    """Runs queued cases in a thread of this process."""
+
+    name = "cases"
+
+    def __init__(self, app: Flask):
+        super().__init__(app)
+        self._started_at = datetime.now(UTC)
+        self._lock = FolderLock(app.config["SETTINGS"].data_dir / ".lock")
+        self._watchdog = Watchdog(app.config["SETTINGS"].case_limit_s)
+        self._runner = Runner(app, self._stop, on_progress=self._watchdog.pat)
+
+    def claim(self) -> None:
+        """Keep other processes off the data folder. Raises StartupError if one works on it."""
+        self._lock.acquire()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def obstacles(self) -> Iterator[str]:
+        if self._app.extensions["model"].loaded is None:
+            yield "The model is not loaded."
+        if not self.alive:
+            yield "The queue is not running."
+        elif not self.ready:
+            yield "The queue is starting."
+        if self._watchdog.is_worried:
+            yield "The case in hand makes no progress."
+
+    def turn(self) -> bool:
+        # Nothing else runs cases here: what is marked as running was cut short.
+        case_queue.recover()
+        if not self.ready:
+            data_folder.remove_leftovers(self._started_at)
+            self.ready = True
+        cases.remove_expired()
+        return self.run_next()
+
+    def run_next(self) -> bool:
+        """Run the oldest queued case; return whether it makes sense to go on with the next at once.
+
+        Needs an app context.
+        """
+        case = case_queue.take_oldest()
+        if case is None:
+            return False
+        with self._watchdog:
+            return self._runner.run(case) != "postponed"

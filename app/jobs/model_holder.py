@@ -1,0 +1,81 @@
+"""The one Segmenter of the process, loaded once."""
+
+import importlib
+import logging
+import threading
+from contextlib import suppress
+
+from app.config import Settings
+from app.errors import StartupError
+from model.card import DEFAULT_DIR, ModelCard
+from model.errors import ModelError
+from model.inference.segmenter import Segmenter, card_for
+
+log = logging.getLogger(__name__)
+
+# What is imported when it is first used: half a second that no start and no case need wait for.
+FOR_FIRST_CASE = ("scipy.ndimage", "scipy.spatial")
+
+
+class ModelHolder:
+    """Loads the model at the first `get()` and keeps it; safe to call from several threads."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._segmenter: Segmenter | None = None
+
+    @property
+    def loaded(self) -> Segmenter | None:
+        """The segmenter if it has been loaded."""
+        return self._segmenter
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card, for which nothing is loaded. Raises StartupError without a model."""
+        if self._segmenter is not None:
+            return self._segmenter.card
+        try:
+            return card_for(self._settings.model_dir or DEFAULT_DIR, self._settings.quality)
+        except ModelError as error:
+            raise unusable(error) from error
+
+    def get(self) -> Segmenter:
+        """Return the segmenter. Raises StartupError when the model cannot be used."""
+        with self._lock:
+            if self._segmenter is None:
+                self._segmenter = self._load()
+            return self._segmenter
+
+    def begin(self) -> None:
+        """Load the model in a thread, while other things are made ready; `get()` tells the outcome."""
+
+        def load() -> None:
+            segmenter = None
+            with suppress(StartupError):
+                segmenter = self.get()
+            for name in FOR_FIRST_CASE:
+                importlib.import_module(name)
+            if segmenter:
+                segmenter.warm_up()
+
+        threading.Thread(target=load, name="model").start()
+
+    def _load(self) -> Segmenter:
+        settings = self._settings
+        try:
+            segmenter = Segmenter.load(
+                settings.model_dir,
+                engine=settings.engine,
+                device=settings.device,
+                quality=settings.quality,
+            )
+        except ModelError as error:
+            raise unusable(error) from error
+        log.info("model loaded: %s on %s", segmenter.engine_name, segmenter.device)
+        return segmenter
+
+
+def unusable(error: ModelError) -> StartupError:
+    """Return what is said at start of a model that is missing or damaged."""
+    return StartupError(f"The model cannot be used: {error}")

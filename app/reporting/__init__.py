@@ -1,0 +1,1 @@
+"""Reports of a finished case: JSON, CSV, PDF, rendered slices, and their wording."""

@@ -1,0 +1,45 @@
+"""Area per slice as bars: plain data, which templates and the PDF draw."""
+
+from typing import Any
+
+from app.analysis.measurements import PLANE_AXES
+from app.reporting.wording import ENDS
+
+
+def area_charts(areas_mm2: dict[str, list[float]] | None) -> list[dict[str, Any]]:
+    """Return one chart for each plane, an empty list where nothing was marked.
+
+    areas_mm2 : (slices,) by plane, as in `measurements`
+
+    All planes share one scale, so that their heights compare. A chart has `plane`, `count` of
+    slices, `ends` (letters at its first and last slice), `peak` (index), `peak_cm2`, `bars` (each
+    with `index` from 0, `cm2`, and `share` of the highest bar of all), and `path`: the bars as one
+    SVG path in a box that is `count` wide and 1 high.
+    """
+    highest = max((max(areas) for areas in (areas_mm2 or {}).values()), default=0.0)
+    if not highest:
+        return []
+    return [_chart(plane, areas_mm2[plane], highest) for plane in PLANE_AXES]
+
+
+def _chart(plane: str, areas: list[float], highest: float) -> dict[str, Any]:
+    peak = max(range(len(areas)), key=areas.__getitem__)
+    bars = [
+        {"index": index, "cm2": area / 100, "share": round(area / highest, 4)}
+        for index, area in enumerate(areas)
+        if area
+    ]
+    return {
+        "plane": plane,
+        "count": len(areas),
+        "ends": ENDS[plane],
+        "peak": peak,
+        "peak_cm2": areas[peak] / 100,
+        "bars": bars,
+        "path": "".join(_step(bar["index"], bar["share"]) for bar in bars),
+    }
+
+
+def _step(index: int, share: float) -> str:
+    """Return one bar as a part of a path: up, along and down again."""
+    return f"M{index} 1V{1 - share:.4g}H{index + 1}V1"

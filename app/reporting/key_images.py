@@ -1,0 +1,104 @@
+"""Which slices stand for a case in its reports, and where the diameters lie in them."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.analysis.measurements import PLANE_AXES
+from app.reporting import rendering
+from model.geometry import bounding_box
+
+# The sequence in which the enhancing tumour is seen.
+ENHANCED = "t1ce"
+# Left around the head, as a share of each edge of the volume.
+FRAME_MARGIN = 0.02
+# Two ends of a line, each (x, y) as fractions of a picture from its left and its top.
+Line = tuple[tuple[float, float], tuple[float, float]]
+# Left, top, right and bottom of a part of a picture, in the same fractions.
+Frame = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class KeyImage:
+    """One slice of a plane, and the sequence it is shown in; `lines` are the diameters in it."""
+
+    plane: str
+    index: int
+    count: int
+    modality: str
+    lines: tuple[Line, ...] = ()
+
+
+def key_images(measurements: dict[str, Any], present: Container[str]) -> list[KeyImage]:
+    """Return one slice of each plane.
+
+    measurements : as in a report; present : the sequences that the case has
+
+    The axial one is that of the diameters where there are any; the others show the most tumour, or
+    the middle where nothing was marked.
+    """
+    first, images = rendering.first_modality(present), []
+    for plane, slices in measurements["slices"].items():
+        index, lines, modality = telling_slice(slices), (), first
+        if plane == "axial" and measurements["rano"]:
+            index, lines = measurements["rano"]["slice"], diameter_lines(measurements)
+            # The diameters are those of the enhancing tumour, which T1ce alone shows.
+            modality = ENHANCED if ENHANCED in present else first
+        images.append(KeyImage(plane, index, slices["count"], modality, lines))
+    return images
+
+
+def telling_slice(slices: dict[str, Any]) -> int:
+    """Return the slice of a plane with the most tumour, else the middle.
+
+    slices : those of the plane, as in `measurements`
+    """
+    return slices["count"] // 2 if slices["largest"] is None else slices["largest"]
+
+
+def diameter_lines(measurements: dict[str, Any]) -> tuple[Line, ...]:
+    """Return the two diameters as lines in the axial picture of their slice, if there are any."""
+    rano, slices = measurements["rano"], measurements["slices"]
+    if rano is None:
+        return ()
+    counts = slices["sagittal"]["count"], slices["coronal"]["count"]
+
+    def place(point: list[float]) -> tuple[float, float]:
+        # Pictures are radiological: right is left and anterior is up, against both indices.
+        x, y = ((n - 0.5 - at) / n for n, at in zip(counts, point[:2], strict=True))
+        return x, y
+
+    segments = rano["longest_ends"], rano["perpendicular_ends"]
+    return tuple((place(first), place(last)) for first, last in segments)
+
+
+def frames(results: Path, modality: str) -> dict[str, Frame]:
+    """Return by plane the part of its pictures that holds the head, to leave the black away.
+
+    results : folder of the finished case; modality : a sequence of it; all have the same head
+    """
+    head = np.load(results / f"{modality}.npy", mmap_mode="r") > 0
+    box = bounding_box(head) if head.any() else tuple(slice(0, n) for n in head.shape)
+    return {plane: frame(box, head.shape, plane) for plane in rendering.PLANES}
+
+
+def frame(box: tuple[slice, ...], shape: tuple[int, ...], plane: str) -> Frame:
+    """Return the part of a plane's picture that a box of canonical voxels takes, with a margin."""
+    across, down = (axis for axis in range(3) if axis != PLANE_AXES[plane])
+    # Pictures run against both of their indices.
+    left, right = (1 - (edge / shape[across]) for edge in (box[across].stop, box[across].start))
+    top, bottom = (1 - (edge / shape[down]) for edge in (box[down].stop, box[down].start))
+    return (
+        max(0.0, left - FRAME_MARGIN),
+        max(0.0, top - FRAME_MARGIN),
+        min(1.0, right + FRAME_MARGIN),
+        min(1.0, bottom + FRAME_MARGIN),
+    )
+
+
+def look(modality: str) -> rendering.Look:
+    """Return how key images of a sequence are drawn: with outlines in full colour."""
+    return rendering.Look(modality, outline=True, opacity=1.0)

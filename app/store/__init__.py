@@ -1,0 +1,1 @@
+"""The database and the data folder: cases, results, corrected masks, users, tokens."""

@@ -1,0 +1,164 @@
+"""Cases: a row in the database and a folder each.
+
+<data_dir>/cases/<id>/scans/<modality>     the files as they came
+<data_dir>/cases/<id>/results/...          appears whole, by one rename
+<data_dir>/cases/<id>/masks/<random>/...   a corrected mask, made like `results`; see masks.py
+<data_dir>/staging/<random>/...            uploads and results in the making
+"""
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import g
+from flask_sqlalchemy.pagination import Pagination
+
+from app import audit
+from app.config import settings
+from app.errors import Forbidden, NotFound
+from app.identity import current
+from app.store.models import Share, StoredCase, StoredMask, db
+
+
+def new_staging_folder() -> Path:
+    """Make an empty folder for files in the making, on the same file system as the cases."""
+    folder = _staging_path()
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _staging_path() -> Path:
+    return settings().data_dir.resolve() / "staging" / secrets.token_hex(8)
+
+
+def new_id() -> str:
+    """Return an id for a case: 128 random bits, so that nobody finds one by trying."""
+    return secrets.token_hex(16)
+
+
+def keep(
+    paths: Mapping[str, Path], names: Mapping[str, str], name: str, case_id: str | None = None
+) -> StoredCase:
+    """Move checked scans into a new case folder and queue the case; the row comes last."""
+    case_id = g.case_id = case_id or new_id()
+    case = StoredCase(
+        id=case_id,
+        owner=current().name,
+        name=name or f"Case {case_id[:8]}",
+        state="queued",
+        stage="queued",
+        created_at=datetime.now(UTC),
+        modalities=dict(names),
+    )
+    scans = case.folder / "scans"
+    try:
+        scans.mkdir(mode=0o700, parents=True)
+        for modality, path in paths.items():
+            path.replace(scans / modality)
+        db.session.add(case)
+        db.session.commit()
+    except BaseException:
+        shutil.rmtree(case.folder, ignore_errors=True)
+        raise
+    return case
+
+
+def find(case_id: str) -> StoredCase:
+    """Return a case that the caller may read. Raises NotFound."""
+    select = sa.select(StoredCase).where(StoredCase.id == case_id, _readable())
+    case = db.session.scalars(select).first()
+    if case is None:
+        raise NotFound("There is no such case.", "It may have been deleted.")
+    return case
+
+
+def find_own(case_id: str) -> StoredCase:
+    """Return a case that the caller may change. Raises NotFound or Forbidden."""
+    case = find(case_id)
+    if not is_own(case):
+        raise Forbidden("The case is shared with you for reading only.", "Ask its owner.")
+    return case
+
+
+def is_own(case: StoredCase) -> bool:
+    """Say whether the caller may change a case that is there to be read."""
+    return current().is_admin or case.owner == current().name
+
+
+def _readable() -> sa.ColumnElement[bool]:
+    """Return the condition for cases that the caller may read."""
+    who = current()
+    if who.is_admin:
+        return sa.true()
+    shared = sa.select(Share.case_id).where(Share.user_name == who.name)
+    return sa.or_(StoredCase.owner == who.name, StoredCase.id.in_(shared))
+
+
+def listing(page: int, per_page: int, query: str = "") -> Pagination:
+    """Return one page of the caller's cases whose names contain `query`, newest first."""
+    select = (
+        sa.select(StoredCase)
+        .where(_readable())
+        .order_by(StoredCase.created_at.desc(), StoredCase.id)
+    )
+    if query:
+        select = select.where(StoredCase.name.icontains(query, autoescape=True))
+    return db.paginate(select, page=page, per_page=per_page, max_per_page=100, error_out=False)
+
+
+def remove(case: StoredCase) -> None:
+    """Delete a case: row, scans and results. A run of it that is going on ends by itself."""
+    folder = case.folder
+    # First, so that versions of the mask that are being added are deleted too.
+    locked = sa.select(StoredCase.id).where(StoredCase.id == folder.name).with_for_update()
+    db.session.execute(locked)
+    db.session.execute(sa.delete(Share).where(Share.case_id == folder.name))
+    # Past the session, which takes a row that somebody else has just deleted for a fault.
+    rows = [
+        sa.delete(StoredMask).where(StoredMask.case_id == folder.name),
+        sa.delete(StoredCase).where(StoredCase.id == folder.name),
+    ]
+    for row in rows:
+        db.session.execute(row, execution_options={"synchronize_session": False})
+    db.session.commit()
+    _remove_folder(folder)
+    if db.engine.dialect.name == "sqlite":
+        # The write-ahead log would keep the row's content for a while.
+        with contextlib.suppress(sa.exc.OperationalError):
+            db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        db.session.commit()
+
+
+def _remove_folder(folder: Path) -> None:
+    """Delete a case's folder, on a full disk too."""
+    doomed = _staging_path()
+    try:
+        # Renamed first, so that nothing can be added to it while it is being deleted.
+        folder.replace(doomed)
+    except FileNotFoundError:
+        return
+    except OSError:
+        # There is no room even for that.
+        doomed = folder
+    shutil.rmtree(doomed)
+
+
+def remove_expired() -> int:
+    """Delete the cases that are older than the retention time; return how many there were."""
+    hours = settings().retention_hours
+    if not hours:
+        return 0
+    oldest = datetime.now(UTC) - timedelta(hours=hours)
+    selected = sa.select(StoredCase.id).where(StoredCase.created_at < oldest)
+    expired = db.session.scalars(selected).all()
+    for case_id in expired:
+        case = db.session.get(StoredCase, case_id)
+        # Another process may be faster.
+        if case is not None:
+            remove(case)
+            audit.write("purge", case_id)
+    return len(expired)

@@ -1,0 +1,115 @@
+"""Named users, their passwords and tokens."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from functools import cache
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from app.identity import Identity
+from app.store import tokens
+from app.store.models import Share, StoredCase, UtcDateTime, db
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+LEAST_PASSWORD = 10
+
+
+class User(db.Model):
+    """Somebody with a worklist of their own."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    # scrypt, with the parameters and the salt in front.
+    password_hash: Mapped[str] = mapped_column(sa.String(255))
+    token_sha256: Mapped[str] = mapped_column(sa.String(64), default="", index=True)
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.name, self.is_admin)
+
+    @property
+    def session_mark(self) -> str:
+        """What is in the cookie beside the name: a new password ends all sessions."""
+        return tokens.digest(self.password_hash)[:16]
+
+
+def exist() -> bool:
+    """Say whether there are named users."""
+    return db.session.scalar(sa.select(User.name).limit(1)) is not None
+
+
+def find(name: str) -> User | None:
+    """Return a user, None if there is none of that name."""
+    return db.session.get(User, name)
+
+
+def names() -> list[str]:
+    return list(db.session.scalars(sa.select(User.name).order_by(User.name)))
+
+
+def add(name: str, password: str, *, is_admin: bool = False) -> User:
+    """Add a user. Raises ValueError with a sentence that says what is wrong."""
+    if not NAME.fullmatch(name):
+        raise ValueError("A name has small letters, digits and . _ - only, at most 64 of them.")
+    if find(name):
+        raise ValueError("There is a user of that name.")
+    user = User(name=name, is_admin=is_admin, created_at=datetime.now(UTC))
+    set_password(user, password)
+    db.session.add(user)
+    db.session.commit()
+    return user
+
+
+def remove(user: User) -> None:
+    """Remove a user, whose cases stay for administrators.
+
+    A later user of the same name is another person, who gets neither cases nor shares.
+    """
+    own = sa.update(StoredCase).where(StoredCase.owner == user.name)
+    db.session.execute(own.values(owner=""))
+    db.session.execute(sa.delete(Share).where(Share.user_name == user.name))
+    db.session.delete(user)
+    db.session.commit()
+
+
+def set_password(user: User, password: str) -> None:
+    """Give a user another password, to be committed. Raises ValueError if it is too short."""
+    if len(password) < LEAST_PASSWORD:
+        raise ValueError(f"A password has at least {LEAST_PASSWORD} characters.")
+    user.password_hash = generate_password_hash(password, method="scrypt")
+
+
+def new_token(user: User) -> str:
+    """Replace a user's token for API clients; return the new one."""
+    token = secrets.token_urlsafe(32)
+    user.token_sha256 = tokens.digest(token)
+    db.session.commit()
+    return token
+
+
+def with_password(name: str, password: str) -> User | None:
+    """Return the user whose password it is."""
+    user = find(name)
+    right = check_password_hash(user.password_hash if user else _nobody(), password)
+    return user if right else None
+
+
+def with_token(token: str) -> User | None:
+    """Return the user whose token it is; looked up by its hash, which tells nothing by time."""
+    hashed = tokens.digest(token)
+    return db.session.scalars(sa.select(User).where(User.token_sha256 == hashed)).first()
+
+
+@cache
+def _nobody() -> str:
+    """Return a hash that takes as long to compare with as any other.
+
+    Unknown names are not told by the time, but for the first one since the start.
+    """
+    return generate_password_hash(secrets.token_hex())

@@ -1,0 +1,1 @@
+"""Pages for people, REST for programs, and what every request passes through."""

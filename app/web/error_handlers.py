@@ -1,0 +1,117 @@
+"""The one shape in which errors leave the app: JSON for programs, a page for people."""
+
+import logging
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+from flask import Flask, Response, jsonify, render_template, request
+from sqlalchemy.orm.exc import ObjectDeletedError
+from werkzeug.exceptions import HTTPException
+
+from app.errors import BadRequest, DatabaseBusy, DiskFull, NotFound, RequestError
+from app.store import cases
+from app.store.db_errors import database_fault, is_database_busy, is_disk_full
+from app.store.models import db
+from model.errors import CaseError
+
+log = logging.getLogger(__name__)
+
+JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
+
+# Codes of CaseError that have a more telling status than 422.
+STATUS_BY_CODE = {
+    "too_large": 413,
+    "zip_too_large": 413,
+    "not_nifti": 415,
+    "bad_data_type": 415,
+}
+
+
+def status_of(error: CaseError | RequestError) -> int:
+    """Return the HTTP status with which an error is answered."""
+    return STATUS_BY_CODE.get(error.code, 422) if isinstance(error, CaseError) else error.status
+
+
+def address_without_token() -> str:
+    """Return the address that was asked for; a token in it has been used, or was no good."""
+    query = [(key, value) for key, value in request.args.items(multi=True) if key != "token"]
+    return request.script_root + request.path + (f"?{urlencode(query)}" if query else "")
+
+
+def _wanted_address() -> str:
+    """Return where to go once it is known who asks."""
+    reads = request.method in ("GET", "HEAD")
+    return address_without_token() if reads else f"{request.script_root}/"
+
+
+def error_response(error: dict[str, str], status: int) -> tuple[Response, int] | tuple[str, int]:
+    """Return an error as JSON for the API and as a page for people."""
+    if request.path.startswith(JSON_PATHS):
+        return jsonify(error=error), status
+    if status == 401:
+        # The form of the way in is short, and has been read; any other stays unread.
+        form = request.form if request.endpoint == "access.log_in" else {}
+        wanted = form.get("next") or _wanted_address()
+        user = form.get("user", "")
+        return render_template("login.html", error=error, next=wanted, user=user), status
+    return render_template("error.html", error=error, status=status), status
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error in one shape; what is not foreseen is logged and shown as a plain 500."""
+
+    @app.errorhandler(CaseError)
+    @app.errorhandler(RequestError)
+    def foreseen(error: CaseError | RequestError):
+        response = app.make_response(error_response(error.as_dict(), status_of(error)))
+        if getattr(error, "retry_after_s", None):
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
+
+    @app.errorhandler(sa.exc.DataError)
+    def no_such_value(error: sa.exc.DataError):
+        # A NUL in a text that is looked for: PostgreSQL has none.
+        return foreseen(BadRequest("The request holds a character that is not allowed."))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException):
+        if error.code is None or error.code < 400:
+            return error
+        code = error.name.lower().replace(" ", "_").replace("'", "")
+        fields = {"code": code, "message": error.description or error.name, "hint": ""}
+        body, status = error_response(fields, error.code)
+        response = app.make_response((body, status))
+        # Allow, Retry-After and the like belong to the answer; its type is that of the new body.
+        for name, value in error.get_headers():
+            if name.lower() not in ("content-type", "content-length"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def unforeseen(error: Exception):
+        if is_disk_full(error):
+            log.error("the disk is full")
+            return foreseen(DiskFull())
+        if is_database_busy(error):
+            log.error("the database is busy or cannot be reached: %s", database_fault(error))
+            return foreseen(DatabaseBusy())
+        if isinstance(error, FileNotFoundError | ObjectDeletedError) and (gone := _case_gone()):
+            return foreseen(gone)
+        log.exception("unforeseen error in %s", request.endpoint)
+        fields = {
+            "code": "internal_error",
+            "message": "Something went wrong here.",
+            "hint": "Try again; if it happens again, the server's log says more.",
+        }
+        return error_response(fields, 500)
+
+
+def _case_gone() -> NotFound | None:
+    """Return what to say if the request's case was deleted while its files were being read."""
+    try:
+        # Ends the transaction, which would still see the row.
+        db.session.rollback()
+        cases.find((request.view_args or {}).get("case_id", ""))
+    except NotFound as error:
+        return error if "case_id" in (request.view_args or {}) else None
+    return None

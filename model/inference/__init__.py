@@ -1,0 +1,1 @@
+"""Running the networks on a case: slices in, class probabilities out."""

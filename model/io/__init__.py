@@ -1,0 +1,1 @@
+"""Reading scans and writing masks: NIfTI, sequences, one patient's case."""

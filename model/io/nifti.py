@@ -1,0 +1,212 @@
+"""Reading scans and writing masks as NIfTI, strictly.
+
+A file is believed only after its header has been checked and its stream read to the end, which
+checks the CRC of a gzip; memory is bounded by `Limits` before a voxel is allocated.
+"""
+
+import io
+import os
+import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from isal import igzip, igzip_lib
+
+from model.errors import CaseError
+from model.io.nifti_header import Limits, check_header, read_header
+
+GZIP_MAGIC = b"\x1f\x8b"
+DISCLAIMER = "Research use only. Not a medical device."
+# What of a header says where voxels lie: both of its forms, each with the code of what it means.
+PLACING = (
+    *("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+    *("sform_code", "srow_x", "srow_y", "srow_z"),
+)
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One scan: `data` (X, Y, Z) float32 as stored, `affine` (4, 4) voxel index to RAS+ mm.
+
+    placing : a header that says where the voxels lie in the words of the file, and nothing else
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+    placing: nib.Nifti1Header
+
+    @property
+    def oriented(self) -> bool:
+        """Whether the header says how the head lies; if not, `affine` is what NIfTI assumes."""
+        return bool(self.placing["qform_code"] > 0 or self.placing["sform_code"] > 0)
+
+
+def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits()) -> Volume:
+    """Read `.nii` or `.nii.gz` (told apart by content, also gzipped twice).
+
+    `name` is what error messages call the file. Raises CaseError; its codes are `not_nifti`,
+    `bad_header`, `bad_dimensions`, `bad_data_type`, `bad_affine`, `too_large`, `truncated`,
+    `corrupt_gzip`, `trailing_data` and `not_finite`.
+    """
+    name = name or path.name
+    try:
+        with ExitStack() as files:
+            return _read_stream(_inflated(path, files), limits)
+    except CaseError as error:
+        error.file = name
+        raise
+    except (zlib.error, igzip_lib.error, igzip.BadGzipFile, EOFError) as error:
+        raise CaseError(
+            "corrupt_gzip",
+            "The compressed file is cut off or damaged.",
+            "Copy or download it again from its source.",
+            name,
+        ) from error
+
+
+def read_placing(path: Path) -> nib.Nifti1Header:
+    """Return `Volume.placing` of a file of which nothing else is read. Raises CaseError."""
+    with ExitStack() as files:
+        header, _ = read_header(_inflated(path, files))
+    return _placing_of(header)
+
+
+def write_mask(path: Path, values: np.ndarray, grid: np.ndarray | nib.Nifti1Header) -> None:
+    """Write label values (X, Y, Z) uint8 on a `grid` as `encode` takes it; see `write_scan`."""
+    write_scan(path, np.asarray(values, np.uint8), grid)
+
+
+def write_scan(path: Path, array: np.ndarray, grid: np.ndarray | nib.Nifti1Header) -> None:
+    """Write (X, Y, Z) on a `grid` as `encode` takes it beside the target and then move it there.
+
+    Compressed when `path` ends in `.gz`.
+    """
+    data = encode(array, grid)
+    if path.suffix == ".gz":
+        data = compress(data)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    os.replace(partial, path)
+
+
+def encode(
+    array: np.ndarray,
+    grid: np.ndarray | nib.Nifti1Header,
+    scaling: tuple[float, float] = (1.0, 0.0),
+) -> bytes:
+    """Return (X, Y, Z) as a NIfTI-1 file, not compressed.
+
+    grid : an affine (4, 4), or `Volume.placing` of a scan on whose grid the array is: programs then
+        put it where they put the scan, whichever of a header's two forms they go by
+    scaling : slope and intercept that turn the stored numbers into intensities
+
+    The header carries nothing of a patient but the grid.
+    """
+    if isinstance(grid, nib.Nifti1Header):
+        header = grid.copy()
+    else:
+        header = nib.Nifti1Header()
+        header.set_data_shape(array.shape)
+        header.set_qform(grid, code="scanner")
+        header.set_sform(grid, code="scanner")
+    header.set_data_shape(array.shape)
+    header.set_data_dtype(array.dtype)
+    header.set_xyzt_units("mm")
+    header["descrip"] = DISCLAIMER.encode()
+    image = nib.Nifti1Image(array, None, header)
+    # Not before: an image forgets the scaling of the header that it is made with.
+    image.header.set_slope_inter(*scaling)
+    return image.to_bytes()
+
+
+def _placing_of(header: nib.Nifti1Header) -> nib.Nifti1Header:
+    placing = nib.Nifti1Header()
+    for name in PLACING:
+        placing[name] = header[name]
+    placing["pixdim"][:4] = header["pixdim"][:4]
+    return placing
+
+
+def compress(data: bytes) -> bytes:
+    """Return `data` as gzip, fast, and the same at every time."""
+    return igzip.compress(data, compresslevel=2, mtime=0)
+
+
+def _inflated(path: Path, files: ExitStack) -> io.BufferedReader:
+    """Return a reader of the uncompressed stream, through up to two layers of gzip."""
+    stream = files.enter_context(path.open("rb", buffering=_CHUNK))
+    for _ in range(2):
+        if stream.peek(2)[:2] != GZIP_MAGIC:
+            return stream
+        layer = igzip.IGzipFile(fileobj=stream, mode="rb")
+        stream = files.enter_context(io.BufferedReader(layer, _CHUNK))
+    if stream.peek(2)[:2] == GZIP_MAGIC:
+        raise CaseError(
+            "not_nifti", "The file is compressed more than twice.", "Upload a .nii or .nii.gz file."
+        )
+    return stream
+
+
+def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
+    header, size = read_header(stream)
+    layout = check_header(header, size, limits)
+    stream.read(layout.offset - size)
+    # What float32 cannot hold becomes infinite, and is refused as such.
+    with np.errstate(over="ignore", invalid="ignore"):
+        data = _read_voxels(stream, layout.dtype, int(np.prod(layout.shape)))
+        _check_end(stream, limits)
+        if (layout.slope, layout.intercept) != (1.0, 0.0):
+            data *= np.float32(layout.slope)
+            data += np.float32(layout.intercept)
+        finite = np.isfinite(data.sum(dtype=np.float64))
+    if not finite:
+        raise CaseError(
+            "not_finite",
+            "Some voxels are not numbers (NaN or infinite).",
+            "Export the scan again, or replace such voxels by 0.",
+        )
+    return Volume(data.reshape(layout.shape, order="F"), layout.affine, _placing_of(header))
+
+
+def _read_voxels(stream: io.BufferedReader, dtype: np.dtype, count: int) -> np.ndarray:
+    """Return (count,) float32. Converted piece by piece: 4 bytes a voxel, whatever the type."""
+    data = np.empty(count, np.float32)
+    piece = np.empty(min(count, _CHUNK // dtype.itemsize), dtype)
+    for start in range(0, count, piece.size):
+        part = piece[: count - start]
+        if _read_into(stream, memoryview(part.view(np.uint8))) < part.nbytes:
+            raise CaseError(
+                "truncated",
+                "The file ends before its last voxel.",
+                "Copy or download it again from its source.",
+            )
+        data[start : start + part.size] = part
+    return data
+
+
+def _read_into(stream: io.BufferedReader, buffer: memoryview) -> int:
+    """Fill `buffer` as far as the stream goes, a chunk at a time; return the bytes read."""
+    position = 0
+    while position < len(buffer):
+        count = stream.readinto(buffer[position : position + _CHUNK])
+        if not count:
+            break
+        position += count
+    return position
+
+
+def _check_end(stream: io.BufferedReader, limits: Limits) -> None:
+    """Read to the end, which makes a gzip check its CRC, and refuse a long tail."""
+    tail = 0
+    while count := len(stream.read(_CHUNK)):
+        tail += count
+        if tail > limits.max_trailing_bytes:
+            raise CaseError(
+                "trailing_data",
+                "The file goes on long after its last voxel.",
+                "Export the scan again.",
+            )

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from app.reporting.key_images import FRAME_MARGIN, diameter_lines, frame, frames, key_images, look
+from app.reporting.rendering import picture_slice
+from model.io.modalities import MODALITIES
+
+SLICES = {
+    "axial": {"count": 20, "largest": 7},
+    "coronal": {"count": 40, "largest": 9},
+    "sagittal": {"count": 30, "largest": None},
+}
+RANO = {
+    "slice": 5,
+    "longest_ends": [[2.0, 10.0, 5.0], [28.0, 10.0, 5.0]],
+    "perpendicular_ends": [[15.0, 4.0, 5.0], [15.0, 16.0, 5.0]],
+}
+
+
+def test_the_axial_slice_is_that_of_the_diameters():
+    images = key_images({"slices": SLICES, "rano": RANO}, ("t1", "t1ce", "t2"))
+    assert [(image.plane, image.index, image.modality) for image in images] == [
+        ("axial", 5, "t1ce"),
+        ("coronal", 9, "t2"),
+        ("sagittal", 15, "t2"),
+    ]
+    assert [len(image.lines) for image in images] == [2, 0, 0]
+
+
+def test_without_diameters():
+    measurements = {"slices": SLICES, "rano": None}
+    axial = key_images(measurements, MODALITIES)[0]
+    assert (axial.index, axial.modality) == (7, "flair")
+    assert diameter_lines(measurements) == ()
+
+
+def test_diameters_without_the_sequence_that_shows_them():
+    axial = key_images({"slices": SLICES, "rano": RANO}, ("flair", "t1", "t2"))[0]
+    assert (axial.index, axial.modality, len(axial.lines)) == (5, "flair", 2)
+
+
+def test_lines_end_where_the_picture_shows_their_voxels():
+    volume = np.zeros((30, 40, 20), np.uint8)
+    volume[2, 10, 5], volume[28, 10, 5] = 1, 2
+    picture = picture_slice(volume, "axial", 5)
+    ends = diameter_lines({"slices": SLICES, "rano": RANO})[0]
+    for value, (x, y) in zip((1, 2), ends, strict=True):
+        row, column = np.argwhere(picture == value)[0]
+        assert x * picture.shape[1] == pytest.approx(column + 0.5)
+        assert y * picture.shape[0] == pytest.approx(row + 0.5)
+
+
+def test_a_frame_holds_what_the_box_does():
+    shape, box = (100, 50, 200), (slice(10, 40), slice(20, 30), slice(150, 200))
+    volume = np.zeros(shape, np.uint8)
+    volume[box] = 1
+    for plane, index in (("axial", 160), ("coronal", 25), ("sagittal", 20)):
+        picture = picture_slice(volume, plane, index)
+        rows, columns = (np.flatnonzero(picture.any(axis=axis)) for axis in (1, 0))
+        left, top, right, bottom = frame(box, shape, plane)
+        assert left == pytest.approx(columns[0] / picture.shape[1] - FRAME_MARGIN)
+        assert right == pytest.approx((columns[-1] + 1) / picture.shape[1] + FRAME_MARGIN)
+        assert top == pytest.approx(max(0, rows[0] / picture.shape[0] - FRAME_MARGIN))
+        assert bottom == pytest.approx((rows[-1] + 1) / picture.shape[0] + FRAME_MARGIN)
+
+
+def test_frames_of_a_case(tmp_path):
+    volume = np.zeros((20, 30, 40), np.uint8)
+    np.save(tmp_path / "t2.npy", volume)
+    assert set(frames(tmp_path, "t2").values()) == {(0.0, 0.0, 1.0, 1.0)}
+    volume[5:15, 5:25, 5:35] = 9
+    np.save(tmp_path / "t2.npy", volume)
+    assert frames(tmp_path, "t2")["axial"][0] == pytest.approx(0.25 - FRAME_MARGIN)
+
+
+def test_look():
+    how = look("t2")
+    assert (how.modality, how.outline, how.opacity) == ("t2", True, 1.0)

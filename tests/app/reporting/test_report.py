@@ -1,0 +1,242 @@
+import csv
+import html
+import io
+import re
+import zlib
+
+import pytest
+
+from app.jobs import embedded_worker
+from app.reporting import report, report_pdf, wording
+from app.reporting.pdf_text import MARGIN, WIDTH
+from model.io.modalities import TITLES
+from model.io.nifti import DISCLAIMER
+
+PT_PER_MM, A4_HEIGHT_PT = 72 / 25.4, 841.89
+
+
+@pytest.fixture
+def found(finished):
+    return finished.client.get(f"/api/cases/{finished.id}/report.json").json
+
+
+@pytest.fixture
+def results(finished):
+    return finished.app.config["SETTINGS"].data_dir / "cases" / finished.id / "results"
+
+
+def test_json(found, finished):
+    assert found["disclaimer"] == DISCLAIMER
+    assert found["case"] == {"id": finished.id, "name": "patient"}
+    assert found["label_values"] == {"core": 1, "edema": 2, "enhancing": 4}
+    assert found["geometry"]["shape"] == [80, 96, 72]
+    assert found["geometry"]["spacing_mm"] == [1, 1, 1]
+    assert found["modalities"]["flair"] == "patient_flair.nii.gz"
+    assert found["missing_modalities"] == []
+    assert {"brats-mobileunet", "python", "numpy"} <= set(found["software"])
+
+
+def test_csv(finished, found):
+    response = finished.client.get(f"/api/cases/{finished.id}/report.csv")
+    assert response.mimetype == "text/csv"
+    assert "attachment" in response.headers["Content-Disposition"]
+    rows = list(csv.reader(io.StringIO(response.text)))
+    table = {row[0]: row[1:] for row in rows}
+    assert table["disclaimer"][0] == DISCLAIMER
+    whole = found["measurements"]["volumes_ml"]["whole_tumor"]
+    assert table["whole_tumor"] == [f"{whole:.3f}", "mL"]
+    assert table["model_checksum"][0] == found["model"]["checksum"]
+
+
+def test_csv_holds_every_measurement(finished, found):
+    rows = csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    table = {row[0]: row[1:] for row in rows}
+    taken = found["measurements"]
+    assert table["percent_of_brain_core"] == [f"{taken['percent_of_brain']['core']:.3f}", "%"]
+    assert table["confidence_edema"][0] == f"{taken['confidence']['edema']:.3f}"
+    assert table["rano_longest"] == [f"{taken['rano']['longest_mm']:.2f}", "mm"]
+    assert table["rano_slice"][0] == str(taken["rano"]["slice"])
+    assert table["lesions_enhancing"][0] == str(taken["lesions"]["enhancing"])
+    assert table["side"][0] == taken["location"]["side"]
+    # A number, and so without the mark that keeps texts from being formulas.
+    assert float(table["centre_anterior"][0]) == round(taken["location"]["centre_mm"][1], 1)
+    areas = {name: row[0] for name, row in table.items() if name.startswith("area_coronal_")}
+    assert len(areas) == sum(area > 0 for area in taken["areas_mm2"]["coronal"])
+
+
+def test_csv_says_what_was_segmented_when_and_how_well(finished, found):
+    rows = list(
+        csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    )
+    table = {row[0]: row[1:] for row in rows}
+    assert len(table) == len(rows)
+    assert table["date_segmented"][0] == found["dates"]["segmented"]
+    assert table["date_uploaded"][0] == found["dates"]["uploaded"]
+    assert "date_corrected" not in table
+    assert table["sequence_t1ce"][0] == "patient_t1ce.nii.gz"
+    assert [table[f"shape_{axis}"] for axis in "ijk"] == [[n, "voxels"] for n in ("80", "96", "72")]
+    assert table["spacing_k"] == ["1.0000", "mm"]
+    assert float(table["brain_centre_right"][0]) == round(
+        found["geometry"]["brain_centre_mm"][0], 1
+    )
+    accuracy = found["accuracy"]
+    assert table["accuracy_patients"][0] == str(accuracy["patients"])
+    for short, row in accuracy["regions"].items():
+        assert table[f"accuracy_dice_{short}"][0] == f"{row['dice']:.3f}"
+        assert table[f"accuracy_hd95_{short}"] == [f"{row['hd95_mm']:.2f}", "mm"]
+
+
+def test_csv_counts_slices_from_0_and_from_1(finished, found):
+    rows = csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    table = {row[0]: row[1:] for row in rows}
+    index = found["measurements"]["rano"]["slice"]
+    assert table["rano_slice"] == [str(index), ""]
+    assert table["rano_slice_number"] == [str(index + 1), "counted from 1"]
+    for plane, slices in found["measurements"]["slices"].items():
+        assert table[f"largest_slice_number_{plane}"][0] == str(slices["largest"] + 1)
+
+
+def test_dates_are_those_of_the_case(finished, found):
+    case = finished.client.get(f"/api/cases/{finished.id}").json
+    assert found["dates"].keys() == {"uploaded", "segmented", "corrected"}
+    for name, key in (("uploaded", "created_at"), ("segmented", "finished_at")):
+        assert found["dates"][name] == case[key][:19] + "+00:00"
+    assert found["dates"]["corrected"] is None
+
+
+def test_accuracy_comes_from_the_card():
+    row = {"dice": 0.9, "hd95_mm": 4.0, "precision": 0.8}
+    assert report.accuracy({"patients": 7, "regions": {"WT": row}}) == {
+        "patients": 7,
+        "regions": {"WT": {"dice": 0.9, "hd95_mm": 4.0}},
+    }
+    assert report.accuracy({}) is None
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_csv_holds_no_formula(found, name):
+    text = report.to_csv(found | {"case": {"name": name}})
+    row = next(row for row in csv.reader(io.StringIO(text)) if row[0] == "case_name")
+    assert row[1] == "'" + name
+
+
+def test_pdf(finished):
+    response = finished.client.get(f"/api/cases/{finished.id}/report.pdf")
+    assert response.mimetype == "application/pdf"
+    assert response.data.startswith(b"%PDF-")
+    assert response.data.count(b"/Type /Page\n") == 1
+    assert response.data.count(b"/Subtype /Image") >= 3
+
+
+def test_pdf_holds_the_measurements(finished, found):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    rano, percents = found["measurements"]["rano"], found["measurements"]["percent_of_brain"]
+    places = [text.index(title) for title in report.VOLUME_TITLES.values()]
+    assert places == sorted(places)
+    assert f"RANO: {rano['longest_mm']:.1f}" in text
+    assert f"({percents['whole_tumor']:.2f})" in text
+    assert "Area of the whole tumour by slice" in text
+
+
+def test_pdf_says_what_the_page_says(finished, found):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    segmented = found["dates"]["segmented"]
+    assert f"Segmented {segmented[:10]} {segmented[11:16]} UTC" in text
+    page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
+    for sentence in (wording.origin(None), *wording.limits(None)):
+        assert sentence in page
+        # Lines are broken in the PDF.
+        assert all(word in text for word in escaped(sentence).split())
+    assert f"over {found['accuracy']['patients']} patients" in text
+
+
+def test_pdf_needs_no_colours_and_no_knowledge_of_sides(finished):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    for letters in ("NCR", "ED", "ET", "R", "L", "A", "P"):
+        assert f"({letters}) Tj" in text
+
+
+def test_pictures_of_the_pdf_have_one_height(finished):
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    boxes = re.findall(r"([\d.]+) [\d.]+ ([\d.]+) (-?[\d.]+) re W", text)
+    assert len(boxes) == 3
+    assert len({height for _, _, height in boxes}) == 1
+    right = max(float(left) + float(width) for left, width, _ in boxes)
+    assert right <= (MARGIN + WIDTH) * PT_PER_MM + 0.1
+
+
+def test_pdf_with_any_name(found, results):
+    odd = found | {"case": {"name": "病人 <b>**bold**</b> " + "x" * 200}, "warnings": ["ż" * 300]}
+    assert report_pdf.to_pdf(odd, results).startswith(b"%PDF-")
+
+
+def test_pdf_of_many_warnings_and_long_names_stays_one_page(found, results):
+    long = found | {
+        "case": {"id": found["case"]["id"], "name": "W" * 200},
+        "dates": dict.fromkeys(("uploaded", "segmented", "corrected"), found["dates"]["segmented"]),
+        "message": report.EMPTY_MESSAGE,
+        "warnings": ["a warning of many words " * 30, *["w" * 500] * 5],
+        "mask": {"by_hand": True, "number": 99},
+        "model": found["model"] | {"name": "M" * 200, "architecture": "a b " * 99},
+        "device": "D" * 300,
+        "modalities": dict.fromkeys(found["modalities"], "W" * 250),
+        "missing_modalities": ["t1"],
+    }
+    pdf = report_pdf.to_pdf(long, results)
+    assert pdf.count(b"/Type /Page\n") == 1
+    footer = A4_HEIGHT_PT - report_pdf.FOOTER * PT_PER_MM
+    found_lines = re.findall(r"BT ([\d.]+) (-?[\d.]+) Td", text_of(pdf))
+    heights = sorted(float(y) for _, y in found_lines)
+    # The lowest is the footer itself.
+    assert heights[0] > 0
+    assert heights[1] > footer
+    assert "more warnings stand in the other reports." in text_of(pdf)
+
+
+def test_warnings_of_the_pdf_come_before_the_pictures(found, results):
+    text = text_of(report_pdf.to_pdf(found | {"warnings": ["Two look exchanged."]}, results))
+    assert text.index("Warning: Two look exchanged.") < text.index("(Axial ")
+
+
+def test_a_missing_sequence_stands_in_every_report(finished_without):
+    case, missing = finished_without
+    url = f"/api/cases/{case.id}/report"
+    found = case.client.get(f"{url}.json").json
+    assert found["missing_modalities"] == [missing]
+    assert missing not in found["modalities"]
+    rows = list(csv.reader(io.StringIO(case.client.get(f"{url}.csv").text)))
+    assert ["missing_modality", missing, ""] in rows
+    text = text_of(case.client.get(f"{url}.pdf").data)
+    assert f"{TITLES[missing]}: not given" in text
+    shown = {"flair": "T2", "t2": "FLAIR"}[missing]
+    assert re.search(rf"\(Coronal \d+/96, {shown}\)", text)
+    assert re.search(r"\(Axial \d+/72, T1ce\)", text)
+
+
+def text_of(pdf: bytes) -> str:
+    """Return what the pages' streams hold, text among it; fpdf2 packs them and little else."""
+    streams = re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL)
+    unpacked = [zlib.decompress(stream) for stream in streams if stream[:1] == b"x"]
+    return b"\n".join(unpacked).decode("latin-1")
+
+
+def escaped(text: str) -> str:
+    """Return a text as a PDF writes it."""
+    return text.replace("(", r"\(").replace(")", r"\)")
+
+
+def test_empty_result_is_no_finding(found):
+    volumes = dict.fromkeys(found["measurements"]["volumes_ml"], 0.0)
+    assert report.message({"volumes_ml": volumes}) == "The model marked no voxels."
+    assert report.message({"volumes_ml": volumes | {"whole_tumor": 0.1}}) == ""
+
+
+def test_label_convention(make_app, parts):
+    app = make_app(label_convention="brats2023")
+    client = app.test_client()
+    case_id = client.post("/api/cases", data=parts).json["id"]
+    with app.app_context():
+        embedded_worker.worker(app).run_next()
+    found = client.get(f"/api/cases/{case_id}/report.json").json
+    assert found["label_convention"] == "brats2023"
+    assert found["label_values"]["enhancing"] == 3

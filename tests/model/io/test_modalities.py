@@ -1,0 +1,85 @@
+"""Names that real files have."""
+
+import pytest
+
+from model.errors import CaseError
+from model.io.modalities import (
+    MODALITIES,
+    find_modalities,
+    guess_modalities,
+    guess_modality,
+    missing_modalities,
+)
+
+NAMES = {
+    "flair": ["BraTS2021_01661_flair.nii.gz", "BraTS-GLI-00000-000-t2f.nii.gz", "AX T2 FLAIR.nii",
+              "sub-01_FLAIR.nii.gz", "3_T2_FLAIR_TRA.nii.gz", "FLAIR_T2.nii", "t1_study_flair.nii",
+              "t2_tirm_tra_dark-fluid.nii", "flair_to_t1ce_space.nii.gz", "flair_in_t1.nii.gz",
+              "sub-1_space-T1w_desc-preproc_FLAIR.nii.gz", "FLAIR_space-T1w.nii.gz"],
+    "t1": ["BraTS2021_01661_t1.nii.gz", "BraTS-GLI-00000-000-t1n.nii.gz", "AX_T1.nii",
+           "T1_MPRAGE.nii", "sub-01_T1w.nii.gz", "T1w_sub-01.nii.gz", "sub-01_ses-post_T1w.nii.gz", "Patient_C_t1.nii.gz",
+           "pre_contrast_T1.nii.gz", "T1_pre_contrast.nii", "non_contrast_T1w.nii", "no_contrast_t1.nii",
+           "T1_without_contrast.nii", "precontrast_t1.nii", "noncontrast_t1.nii", "Ax_T1_PRE.nii",
+           "Ax T1 SE.nii", "T1_FLAIR.nii", "t1_to_t2.nii.gz", "UCSF-PDGM-0004_T1_bias.nii.gz"],
+    "t1ce": ["BraTS2021_01661_t1ce.nii.gz", "BraTS-GLI-00000-000-t1c.nii.gz", "AX T1 +C.nii.gz",
+             "t1_gd.nii", "T1_MPRAGE_POST.nii.gz", "sub-01_ce-gadolinium_T1w.nii.gz",
+             "x_T1CE.NII.GZ", "t1_mpr_tra_km.nii", "t1_se_tra_km.nii", "t1_tra_post.nii",
+             "t1_axial_gad.nii", "T1_3D_GD.nii", "t1_postgd.nii", "postgd_t1.nii", "T1_C+.nii",
+             "T1+C.nii", "T1_post_contrast.nii", "post_contrast_T1.nii", "AX_T1_FLAIR_POST.nii",
+             "t1ce_to_t1.nii", "sub-1_acq-ce_T1w.nii", "UPENN-GBM-00001_11_T1GD.nii.gz"],
+    "t2": ["BraTS2021_01661_t2.nii.gz", "BraTS-GLI-00000-000-t2w.nii.gz", "AX_T2_TSE.nii",
+           "folder_t1/patient_t2.nii.gz", "t2_reg_to_t1ce.nii.gz", "t1_post_op_t2.nii",
+           "T2w_space-T1w.nii"],
+    "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii", "t1_mask.nii", "dwi_mask.nii"],
+    None: ["patient12.nii.gz", "scan.nii", "", "dwi.nii.gz", "../../etc/passwd", "t2_swi.nii",
+           "T2-star.nii", "T2star.nii", "T2*.nii", "dwi_t2.nii", "t1_subtraction.nii", "t1_sub.nii", "T1CE_SUB.nii", "T1map.nii", "p_T1w_map.nii"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "wanted"), [(n, m) for m, names in NAMES.items() for n in names])
+def test_guess(name, wanted):
+    assert guess_modality(name) == wanted
+
+
+def test_four_names_are_assigned_in_order_whatever_theirs():
+    names = ["p_t2.nii", "p_seg.nii", "p_t1ce.nii", "readme.nii", "p_flair.nii", "p_t1.nii"]
+    found = find_modalities(names)
+    assert list(found) == list(MODALITIES)
+    assert found["t1ce"] == "p_t1ce.nii"
+
+
+# Files of one patient, and what they are.
+FOLDERS = [
+    ({"p/FLAIR/scan.nii": "flair", "p/T1/scan.nii": "t1", "p/T1 post/scan.nii": "t1ce", "T2\\a.nii": "t2",
+      "p/seg/scan.nii": "seg", "p/ADC/scan.nii": None, "scan.nii": None}),
+    # Names come first, and then say what is left.
+    ({"T1/p_extra.nii": None, "T1/p_t2.nii": "t2", "T1/p_flair.nii": "flair"}),
+    ({"T1/p_extra.nii": None, "x/p_t1.nii": "t1", "T2/mask.nii": "seg", "T2/scan.nii": "t2"}),
+    ({"T2/map_adc.nii": None, "T1_FLAIR/p.nii": "t1", "x/flair.nii": "flair", "T1CE/T1map.nii": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", FOLDERS)
+def test_folders_tell_where_names_do_not(wanted):
+    assert dict(zip(wanted, guess_modalities(list(wanted)), strict=True)) == wanted
+
+
+@pytest.mark.parametrize("missing", MODALITIES)
+def test_one_may_be_missing(missing):
+    names = [f"p_{modality}.nii" for modality in reversed(MODALITIES) if modality != missing]
+    found = find_modalities(names)
+    assert list(found) == [modality for modality in MODALITIES if modality != missing]
+    assert missing_modalities(found) == (missing,)
+    with pytest.raises(CaseError, match="No file was recognised as") as caught:
+        find_modalities(names, most_missing=0)
+    assert caught.value.code == "missing_modality" and "4 of the 4" in caught.value.hint
+
+
+def test_two_of_a_kind_and_missing_ones_are_errors():
+    with pytest.raises(CaseError) as caught:
+        find_modalities(["a_t1.nii", "b_t1.nii"])
+    assert caught.value.code == "duplicate_modality" and caught.value.file == "b_t1.nii"
+    with pytest.raises(CaseError) as caught:
+        find_modalities(["a_t1.nii", "a_t2.nii"])
+    assert caught.value.code == "missing_modality" and "FLAIR, T1ce." in caught.value.message
+    assert "3 of the 4" in caught.value.hint

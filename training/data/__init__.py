@@ -1,0 +1,1 @@
+"""Training data: prepared cases, patches, augmentation, folds."""

@@ -1,0 +1,1 @@
+"""What is trained and how: losses, starting weights, normalisation, export of weights."""

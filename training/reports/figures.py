@@ -1,0 +1,190 @@
+"""Figures of a run and of a case, as PNG.
+
+    python -m training.figures curves RUN_DIR --out figures
+    python -m training.figures case CASE_DIR --out figures
+    python -m training.figures scores SCORES_JSON --out figures
+    python -m training.figures extremes SCORES_JSON DATA_DIR --out figures
+
+`scores` draws what training.evaluate wrote: Dice by patient, and calibration. `extremes` draws the
+best, the median and the worst patient of it.
+
+Pictures of real cases belong to their data sets' terms: write them outside the repository.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from model.errors import CaseError, ModelError
+from model.geometry import to_canonical
+from model.inference.segmenter import Segmenter
+from model.io.case import find_case_files, find_mask_file, load_case
+from model.io.modalities import MODALITIES, TITLES
+from model.labels import REGIONS, from_file_values
+from training.prepare import find_labelled_cases, read_labels
+from training.scoring import calibration
+from training.scoring.scores import SHORT, quick_dice
+
+mpl.use("Agg")
+ARGUMENTS = {
+    "curves": ("run",),
+    "case": ("case",),
+    "scores": ("scores",),
+    "extremes": ("scores", "data_dir"),
+}
+COLOURS = {region.short: region.colour for region in REGIONS} | {"TC": "#0072B2", "WT": "#000000"}
+OVERLAY = ListedColormap([(0, 0, 0, 0), *[region.colour for region in REGIONS]])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="training.figures", description=__doc__.split("\n")[0])
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind, positional in ARGUMENTS.items():
+        command = kinds.add_parser(kind)
+        for argument in positional:
+            command.add_argument(argument, type=Path)
+        command.add_argument("--out", type=Path, default=Path("figures"))
+    options = parser.parse_args(arguments)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for path in draw(options):
+            print(path)
+    except (OSError, CaseError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def draw(options: argparse.Namespace) -> list[Path]:
+    """Draw what the command names; return the PNGs' paths."""
+    if options.kind == "curves":
+        return [curves(options.run, options.out)]
+    if options.kind == "case":
+        return [case_panel(options.case, Segmenter.load(), options.out)]
+    cases = json.loads(options.scores.read_text())["cases"]
+    if options.kind == "scores":
+        return [patient_bars(cases, options.out), calibration_curve(cases, options.out)]
+    folders = {folder.name: folder for folder in find_labelled_cases([options.data_dir])}
+    segmenter = Segmenter.load()
+    return [case_panel(folders[name], segmenter, options.out) for name in extremes(cases)]
+
+
+def extremes(cases: dict[str, dict]) -> list[str]:
+    """Return the names of the best, the median and the worst case by mean Dice of WT, TC and ET."""
+
+    def mean(name: str) -> float:
+        regions = cases[name]["regions"]
+        return float(np.mean([regions[short]["dice"] for short in ("WT", "TC", "ET")]))
+
+    ranked = sorted(cases, key=mean, reverse=True)
+    return [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
+
+
+def patient_bars(cases: dict[str, dict], out: Path) -> Path:
+    """Draw Dice of WT, TC and ET for every patient, worst first; return the PNG's path."""
+    names = sorted(cases, key=lambda name: cases[name]["regions"]["WT"]["dice"])
+    figure, axes = plt.subplots(figsize=(9, 0.5 * len(names) + 1.2), layout="constrained")
+    rows = np.arange(len(names))
+    for offset, short in enumerate(("WT", "TC", "ET")):
+        values = [cases[name]["regions"][short]["dice"] for name in names]
+        axes.barh(rows + 0.26 * (1 - offset), values, 0.24, color=COLOURS[short], label=short)
+    axes.set(yticks=rows, yticklabels=names, xlim=(0, 1), xlabel="Dice, 3-D")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="lower right")
+    return _save(figure, out / "patients.png")
+
+
+def calibration_curve(cases: dict[str, dict], out: Path) -> Path:
+    """Draw how often voxels are right against how sure the network is; return the PNG's path."""
+    curve = calibration.curve([case["calibration"] for case in cases.values()])
+    filled = curve["voxels"] > 0
+    figure, axes = plt.subplots(figsize=(5, 4.6), layout="constrained")
+    axes.plot((0, 1), (0, 1), color="#888888", linestyle=":", label="perfect")
+    confidence, accuracy = curve["confidence"][filled], curve["accuracy"][filled]
+    error = calibration.expected_error(curve)
+    axes.plot(confidence, accuracy, marker="o", color="#0072B2", label=f"model, error {error:.3f}")
+    axes.set(xlabel="probability of the chosen class", ylabel="share of voxels that are right")
+    axes.set(xlim=(0, 1), ylim=(0, 1), title="Marked or truly tumorous voxels")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left")
+    return _save(figure, out / "calibration.png")
+
+
+def curves(run: Path, out: Path) -> Path:
+    """Draw loss and validation Dice by region from a run's `log.csv`; return the PNG's path."""
+    with open(run / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
+    epochs = columns["epoch"] + 1
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    left.plot(epochs, columns["loss"], color="#333333")
+    left.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy + 1 - Dice")
+    styles = {"TC": "--", "WT": "--"}
+    for short in SHORT:
+        values = columns[f"val_dice_{short}"]
+        known = ~np.isnan(values)
+        style = {"color": COLOURS[short], "linestyle": styles.get(short, "-")}
+        right.plot(epochs[known], values[known], marker=".", label=short, **style)
+    right.set(title="Validation Dice, 3-D, mean over patients", xlabel="epoch", ylim=(0, 1))
+    right.legend(loc="lower right")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    return _save(figure, out / f"{run.name}_curves.png")
+
+
+def case_panel(folder: Path, segmenter: Segmenter, out: Path) -> Path:
+    """Draw the four channels, the expert's labels and the model's for the largest tumour slice."""
+    case = load_case(find_case_files(folder))
+    truth = from_file_values(read_labels(find_mask_file(folder), case))
+    predicted = segmenter.segment(case).labels
+    data, truth, predicted = (
+        to_canonical(a, case.affine)[0] for a in (case.data, truth, predicted)
+    )
+    index = int(np.argmax(np.count_nonzero(truth, axis=(0, 1))))
+    figure, axes = plt.subplots(1, 6, figsize=(18, 3.7), layout="constrained", facecolor="black")
+    for channel, modality in enumerate(MODALITIES):
+        _show(axes[channel], data[:, :, index, channel], TITLES[modality])
+    scores = quick_dice(truth, predicted)
+    dice = "  ".join(f"{short} {scores[short]:.2f}" for short in SHORT)
+    for axis, labels, title in ((axes[4], truth, "Expert"), (axes[5], predicted, "Model")):
+        _show(axis, data[:, :, index, 0], title)
+        axis.imshow(
+            _upright(labels[:, :, index]), OVERLAY, vmin=0, vmax=3, alpha=0.6, interpolation="none"
+        )
+    handles = [Patch(color=region.colour, label=region.title) for region in REGIONS]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=3, labelcolor="white", facecolor="black"
+    )
+    figure.suptitle(f"Axial slice {index}.  3-D Dice: {dice}.  Research use only.", color="white")
+    return _save(figure, out / f"{folder.name}.png")
+
+
+def _show(axes, image: np.ndarray, title: str) -> None:
+    brain = image[image > 0]
+    top = np.percentile(brain, 99.5) if brain.size else 1
+    axes.imshow(_upright(image), "gray", vmin=0, vmax=top)
+    axes.set_title(title, color="white")
+    axes.axis("off")
+
+
+def _upright(image: np.ndarray) -> np.ndarray:
+    """Return an axial RAS+ slice (X, Y) in radiological convention: from the feet, front up."""
+    return image[::-1, ::-1].T
+
+
+def _save(figure, path: Path) -> Path:
+    figure.savefig(path, dpi=110, facecolor=figure.get_facecolor())
+    plt.close(figure)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
