@@ -10,7 +10,7 @@ IMAGENET ?=
 FUZZ_S ?= 60
 SOAK_S ?= 900
 # Inference and post-processing of the shipped model: training/EXPERIMENTS.md and training/notes.md tell why.
-EXPORT ?= --planes axial coronal sagittal --interval 2 --attention 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5 --growth-temperature 1.5
+EXPORT ?= --planes axial coronal sagittal --interval 2 --refinement-threshold 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5 --growth-temperature 1.5
 SEQUENCES := flair t1 t1ce t2
 RECIPE := training/recipe
 DEVELOPMENT := train validation partial
@@ -134,7 +134,7 @@ experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.
 	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
-	$(RUN) python -m training.limits $(DATA)
+	$(RUN) python -m training.reports.error_analysis $(DATA)
 
 # The score of a model on the test patients: its folder, the file's name, flags.
 score = $(RUN) python -m training.evaluate $(DATA) --model-dir $(1) --only test --json $(CARD)/$(2).json $(3)
@@ -145,7 +145,7 @@ alone = alone_$(subst /,_,$(1:runs/%=%))
 card: $(filter .uv/%,$(UV))  ## score the networks that have not seen the test patients, export the others, rewrite MODEL_CARD.md
 	@mkdir -p $(CARD)
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(TWIN) $(EXPORT)
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(CARD)/every $(EXPORT) --interval 1 --attention 0
+	$(RUN) python -m training.export --run $(HELD_OUT) --out $(CARD)/every $(EXPORT) --interval 1 --refinement-threshold 0
 	$(RUN) python -m training.export --run $(HELD_OUT) --out $(CARD)/flip $(EXPORT) --flip
 	$(call score,$(TWIN),test)
 	for s in $(SEQUENCES); do $(call score,$(TWIN),without_$$s,--without $$s) || exit 1; done
@@ -154,7 +154,7 @@ card: $(filter .uv/%,$(UV))  ## score the networks that have not seen the test p
 	$(call score,$(CARD)/flip,mode_flip)
 	$(foreach run,$(ALONE),$(call score,$(run)/artefact,$(call alone,$(run))) &&) true
 	$(RUN) python -m training.export --run $(ONE)/3_all $(TWO)/3_all $(EXPORT) --scores $(CARD)/test.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
-	$(RUN) python -m training.model_card --test $(CARD)/test.json --alone $(CARD)/alone_*.json --modes $(CARD)/mode_*.json $(CARD)/$(call alone,$(ONE)/3_held_out).json --without $(SEQUENCES:%=$(CARD)/without_%.json)
+	$(RUN) python -m training.reports.model_card --test $(CARD)/test.json --alone $(CARD)/alone_*.json --modes $(CARD)/mode_*.json $(CARD)/$(call alone,$(ONE)/3_held_out).json --without $(SEQUENCES:%=$(CARD)/without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

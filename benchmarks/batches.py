@@ -28,7 +28,7 @@ def measure_batches(case_dir: Path, engine: EngineName, repeats: int) -> list[Me
         with Utilisation() as used:
             time_s = timed("", work, repeats)
         rates = tuple(len(inputs) * batch / value for value in time_s.values)
-        note = f"{loaded.device}{used.text()}"
+        note = f"{loaded.device}, {loaded.precision}{used.text()}"
         results.append(Measurement(f"batches of {batch}", rates, "slices/s", note))
     return results
 

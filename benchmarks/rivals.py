@@ -48,7 +48,7 @@ def measure_rivals(case_dir: Path, ours: list[Measurement], repeats: int) -> lis
             f"network, {name} engine",
             lambda engine=engine: engine.run(batches, lambda index, result: None),
             repeats,
-            engine.device,
+            f"{engine.device}, {engine.precision}",
         )
         for name, engine in engines.items()
     }

@@ -54,7 +54,7 @@ def measure_serving(
         "network, one plane",
         lambda: fast._engine.run(batches, lambda index, result: None),
         repeats,
-        f"all {slices} axial slices, {fast._engine.device}",
+        f"all {slices} axial slices, {fast._engine.device}, {fast._engine.precision}",
     )
     rate = tuple(slices / value for value in network.values)
     posts = [fast.segment(case).timings_s["postprocess"] for _ in range(repeats)]
@@ -72,7 +72,9 @@ def measure_serving(
         Measurement("network, one plane", rate, "slices/s"),
         Measurement("postprocess", tuple(posts)),
         *(
-            timed(END_TO_END + quality, partial(whole, segmenter), repeats, segmenter.device)
+            timed(
+                END_TO_END + quality, partial(whole, segmenter), repeats, segmenter.provenance.text
+            )
             for quality, segmenter in segmenters.items()
         ),
         Measurement(
@@ -152,7 +154,7 @@ def _peak_memory_mb(case_dir: Path, engine: EngineName) -> float:
     """Return the largest resident set of a process that segments one case."""
     program = (
         "import sys; from pathlib import Path\n"
-        "from model.case import *; from model.segmenter import Segmenter\n"
+        "from model.io.case import *; from model.inference.segmenter import Segmenter\n"
         "case = load_case(find_case_files(Path(sys.argv[1])))\n"
         "Segmenter.load(engine=sys.argv[2]).segment(case)\n"
         # Not getrusage: its maximum begins with what the parent held when it forked.

@@ -29,6 +29,52 @@ COUNTS = {2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
+class Views:
+    """Which slices of a scan the networks see; fields as in `Inference`, `mirrored` is its `flip`."""
+
+    planes: tuple[Plane, ...]
+    interval: int = 1
+    mirrored: bool = False
+
+    @property
+    def text(self) -> str:
+        """The same for people: "every second axial, coronal slice"."""
+        every = ORDINALS.get(self.interval, f"{self.interval}th")
+        thinned, slices = (f"every {every} ", "slice") if self.interval > 1 else ("", "slices")
+        mirrored = " and mirrored" if self.mirrored else ""
+        return f"{thinned}{', '.join(self.planes)}{mirrored} {slices}"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What computed a result.
+
+    engine : "openvino" or "tensorflow"
+    device : kind and name of the processor or graphics card
+    precision : of the numbers that the networks were computed in
+    networks : how many were averaged
+    views : which slices each saw
+    """
+
+    engine: str
+    device: str
+    precision: str
+    networks: int
+    views: Views
+
+    @property
+    def averaged(self) -> str:
+        """What was averaged, for people: "two networks; every second axial slice"."""
+        return "; ".join(filter(None, (count_text(self.networks), self.views.text)))
+
+    @property
+    def text(self) -> str:
+        """All but the engine in one line, for people."""
+        device = ", ".join(filter(None, (self.device, self.precision)))
+        return f"{device}; {self.averaged}"
+
+
+@dataclass(frozen=True)
 class Inference:
     """How the networks are run.
 
@@ -39,8 +85,8 @@ class Inference:
     gpu_batch : the same on a GPU, which many keep busy
     planes : orientations that are sliced, segmented and averaged
     interval : only every such slice is segmented; what lies between is interpolated
-    attention : planes and networks after the first are used only near where the first network gives
-        tumour at least this probability in the first plane; 0: everywhere
+    refinement_threshold : planes and networks after the first see only what lies near voxels to which
+        the first network gives tumour at least this probability in the first plane; 0: the whole brain
     flip : average with the prediction of the left-right mirrored scan
     """
 
@@ -71,16 +117,13 @@ class Inference:
     gpu_batch: int = 32
     planes: tuple[Plane, ...] = ("axial",)
     interval: int = 1
-    attention: float = 0.0
+    refinement_threshold: float = 0.0
     flip: bool = False
 
     @property
-    def views(self) -> str:
-        """What is seen of a scan, as text for people."""
-        every = ORDINALS.get(self.interval, f"{self.interval}th")
-        thinned, slices = (f"every {every} ", "slice") if self.interval > 1 else ("", "slices")
-        mirrored = " and mirrored" if self.flip else ""
-        return f"{thinned}{', '.join(self.planes)}{mirrored} {slices}"
+    def views(self) -> Views:
+        """Which slices of a scan the networks see."""
+        return Views(self.planes, self.interval, self.flip)
 
 
 @dataclass(frozen=True)
@@ -121,21 +164,12 @@ class ModelCard:
         count = sum(name.endswith(WEIGHTS.partition(".")[2]) for name in self.files)
         return tuple(self.files[file_of(WEIGHTS, network)] for network in range(count))
 
-    @property
-    def ensemble(self) -> str:
-        """How many networks are averaged, as text for people; empty where there is one."""
-        if self.networks == 1:
-            return ""
-        return f"{COUNTS.get(self.networks, self.networks)} networks"
-
 
 def read_card(folder: Path) -> ModelCard:
     """Read and check `card.json`. Raises ModelError."""
     path = folder / CARD
     try:
-        fields = json.loads(path.read_text())
-        # Cards of versions before 0.5 have it.
-        fields["inference"].pop("warm_shapes", None)
+        fields = _renamed(json.loads(path.read_text()))
         card = ModelCard(
             **fields
             | {
@@ -166,6 +200,11 @@ def write_card(folder: Path, card: ModelCard) -> None:
     (folder / CARD).write_text(json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
 
 
+def count_text(networks: int) -> str:
+    """Return how many networks are averaged, as text for people; empty where there is one."""
+    return "" if networks == 1 else f"{COUNTS.get(networks, networks)} networks"
+
+
 def file_of(name: str, network: int) -> str:
     """Return the name of the file of a network, counted from 0, that is `name` for the first."""
     stem, _, kind = name.partition(".")
@@ -185,6 +224,17 @@ def verified(folder: Path, card: ModelCard, name: str) -> Path:
 def sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _renamed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a card as this version names them: models of earlier ones stay usable."""
+    inference = dict(fields["inference"])
+    # Until 0.4.
+    inference.pop("warm_shapes", None)
+    # Until 0.6.
+    if "attention" in inference:
+        inference["refinement_threshold"] = inference.pop("attention")
+    return fields | {"inference": inference}
 
 
 def _tuples(kind: type, fields: dict[str, Any]) -> Any:

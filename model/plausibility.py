@@ -1,11 +1,10 @@
-"""Whether scans look like the sequences that they were given as: warnings, never refusals.
+"""Whether scans look like the sequences that they were given as.
 
-Two exchanged sequences give a mask that can look plausible and is wrong, so that it is worth a look
-at the images themselves. Measured on the 35 labelled BraTS cases that the project has, on which the
-thresholds were chosen too, so that other scans may do worse. In their right order none of them is
-warned of. With two sequences exchanged on purpose:
+With two sequences exchanged the mask is wrong but may look plausible, so the images themselves are
+checked. Measured on 35 labelled BraTS cases, on which the thresholds were chosen too: other scans may
+do worse. In their right order none of them is reported. With two sequences exchanged on purpose:
 
-    exchanged          warned of     and both named rightly
+    exchanged          reported      and both named rightly
     FLAIR and T2        35 of 35     35
     T1 and T2           35 of 35     35
     T1ce and T2         35 of 35     35
@@ -20,8 +19,7 @@ import numpy as np
 import scipy
 
 from model.io.case import Case
-from model.io.modalities import MODALITIES, TITLES
-from model.preprocess import Prepared
+from model.io.modalities import MODALITIES
 
 # Fine structure is compared on every second voxel, against the mean of a cube of this many of them
 # (18 mm): coil shading and large lesions fall out, the borders between tissues and fluid remain.
@@ -51,27 +49,6 @@ TAIL_PERCENTILES = (0.5, 50, 99.5)
 LEAST_VOXELS = 1000
 # Air in CT has -1000 Hounsfield units and padding even less; MRI has no such values.
 CT_AIR_BELOW, CT_AIR_SHARE = -500.0, 0.05
-
-
-def implausibilities(prepared: Prepared, case: Case) -> list[str]:
-    """Return a sentence for each thing about the scans that looks wrong.
-
-    Exchanged sequences are looked for where all four are given and skull-stripped, since the rates
-    are known only there.
-    """
-    found = [
-        f"{TITLES[modality]} has values far below 0, as a CT has. The model was trained on MRI only."
-        for modality in ct_like(case)
-    ]
-    if prepared.stripped and not case.missing:
-        pair = exchanged(prepared.volume, prepared.brain)
-        if pair:
-            first, second = (TITLES[modality] for modality in pair)
-            found.append(
-                f"{first} and {second} look as if they had been exchanged. Check which file is which "
-                "sequence; the marks are unreliable if they were."
-            )
-    return found
 
 
 def ct_like(case: Case) -> list[str]:

@@ -1,62 +1,123 @@
-"""What is said along with a result: what was missing, unusual or resampled."""
+"""Warnings about a case: what was missing, unusual or resampled. A code each, and text for people."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from model.geometry import is_isotropic_1mm
 from model.io.case import Case
 from model.io.modalities import TITLES
-from model.plausibility import implausibilities
+from model.plausibility import ct_like, exchanged
 from model.preprocess import Prepared
 
+WarningCode = Literal[
+    "missing_sequence",
+    "ct_values",
+    "exchanged_sequences",
+    "orientation_unknown",
+    "not_skull_stripped",
+    "resampled",
+    "nothing_marked",
+]
 # Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
 WARNED_REGIONS = {"WT": "the whole tumour", "TC": "tumour core", "ET": "enhancing tumour"}
 
 
-def missing_warning(modality: str, scores: dict[str, Any]) -> str:
-    """Return what to say of a case without `modality`; `scores` are those of the model card."""
+@dataclass(frozen=True)
+class CaseWarning:
+    """A warning: programs go by its code, people read its text."""
+
+    code: WarningCode
+    text: str
+
+
+ORIENTATION_UNKNOWN = CaseWarning(
+    "orientation_unknown",
+    "The headers do not say how the head lies (qform_code and sform_code are 0). Left and right, "
+    "and which planes are axial, were guessed.",
+)
+NOT_SKULL_STRIPPED = CaseWarning(
+    "not_skull_stripped",
+    "The scans do not look skull-stripped, or have noise around the brain. The model was "
+    "trained on skull-stripped scans; expect false marks outside the brain.",
+)
+# Never worded as an absence of tumour: the model may have missed one.
+NOTHING_MARKED = CaseWarning(
+    "nothing_marked", "The model marked no voxels. This is no statement about the patient."
+)
+
+
+def case_warnings(
+    prepared: Prepared, case: Case, labels: np.ndarray, scores: dict[str, Any]
+) -> tuple[CaseWarning, ...]:
+    """Return the warnings about a case and its labels; `scores` are those of the model card."""
+    warnings = [missing_sequence(modality, scores) for modality in case.missing]
+    warnings += implausible_scans(prepared, case)
+    if not case.oriented:
+        warnings.append(ORIENTATION_UNKNOWN)
+    if not prepared.stripped:
+        warnings.append(NOT_SKULL_STRIPPED)
+    if not is_isotropic_1mm(case.affine):
+        warnings.append(_resampled(case))
+    if not labels.any():
+        warnings.append(NOTHING_MARKED)
+    return tuple(warnings)
+
+
+def missing_sequence(modality: str, scores: dict[str, Any]) -> CaseWarning:
+    """Return the warning of a case without `modality`, with what that costs as far as it is known."""
     without = scores.get("without", {}).get(modality)
     start = f"No {TITLES[modality]} was given."
     if without is None:
-        return f"{start} How much the accuracy suffers without it was not measured."
+        text = f"{start} How much the accuracy suffers without it was not measured."
+        return CaseWarning("missing_sequence", text)
     *parts, last = (
         f"{_change(without[short], scores['regions'][short]['dice'])} for {region}"
         for short, region in WARNED_REGIONS.items()
     )
-    return (
+    return CaseWarning(
+        "missing_sequence",
         f"{start} On {scores['patients']} patients not trained on, Dice without it was "
-        f"{', '.join(parts)} and {last}."
+        f"{', '.join(parts)} and {last}.",
+    )
+
+
+def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:
+    """Return a warning for each thing about the scans that looks wrong.
+
+    Exchanged sequences are looked for where all four are given and skull-stripped: only there is it
+    known how often that finds them.
+    """
+    found = [
+        CaseWarning(
+            "ct_values",
+            f"{TITLES[modality]} has values far below 0, as a CT has. The model was trained on MRI only.",
+        )
+        for modality in ct_like(case)
+    ]
+    pair = None
+    if prepared.stripped and not case.missing:
+        pair = exchanged(prepared.volume, prepared.brain)
+    if pair:
+        first, second = (TITLES[modality] for modality in pair)
+        text = (
+            f"{first} and {second} look as if they had been exchanged. Check which file is which "
+            "sequence; the marks are unreliable if they were."
+        )
+        found.append(CaseWarning("exchanged_sequences", text))
+    return found
+
+
+def _resampled(case: Case) -> CaseWarning:
+    spacing = " x ".join(f"{mm:.2g}" for mm in case.spacing_mm)
+    return CaseWarning(
+        "resampled",
+        f"The voxels are {spacing} mm; the scans were resampled to 1 mm for the model and the "
+        "mask back to the uploaded grid.",
     )
 
 
 def _change(dice: float, before: float) -> str:
     shown, usual = f"{dice:.2f}", f"{before:.2f}"
     return f"{shown} as with it" if shown == usual else f"{shown} instead of {usual}"
-
-
-def warnings_of(
-    prepared: Prepared, case: Case, labels: np.ndarray, scores: dict[str, Any]
-) -> tuple[str, ...]:
-    """Return the warnings about a case and its labels; `scores` are those of the model card."""
-    warnings = [missing_warning(modality, scores) for modality in case.missing]
-    warnings += implausibilities(prepared, case)
-    if not case.oriented:
-        warnings.append(
-            "The headers do not say how the head lies (qform_code and sform_code are 0). Left and right, "
-            "and which planes are axial, were guessed."
-        )
-    if not prepared.stripped:
-        warnings.append(
-            "The scans do not look skull-stripped, or have noise around the brain. The model was "
-            "trained on skull-stripped scans; expect false marks outside the brain."
-        )
-    if not is_isotropic_1mm(case.affine):
-        spacing = " x ".join(f"{mm:.2g}" for mm in case.spacing_mm)
-        warnings.append(
-            f"The voxels are {spacing} mm; the scans were resampled to 1 mm for the model and the "
-            "mask back to the uploaded grid."
-        )
-    if not labels.any():
-        warnings.append("The model marked no voxels. This is no statement about the patient.")
-    return tuple(warnings)

@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     result = {
         "model": {"name": segmenter.card.name, "version": segmenter.card.version}
         | {"checksum": segmenter.card.checksum, "weights": segmenter.card.weights}
-        | {"device": segmenter.device}
+        | {"device": segmenter.provenance.text, "averaged": segmenter.provenance.averaged}
         | {"training": segmenter.card.training},
         "without": options.without,
         "voxels_mm": options.voxels,

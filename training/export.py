@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"])
     parser.add_argument("--interval", type=int, default=1, help="take every such slice")
     parser.add_argument(
-        "--attention",
+        "--refinement-threshold",
         type=float,
         default=0.0,
         metavar="PROBABILITY",
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     inference = Inference(
         planes=tuple(options.planes),
         interval=options.interval,
-        attention=options.attention,
+        refinement_threshold=options.refinement_threshold,
         flip=options.flip,
     )
     postprocessing = Postprocessing(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.card import DEFAULT_DIR, ModelCard, Provenance, read_card
 from model.geometry import (
     canonical_grid,
     centre_mm,
@@ -18,14 +18,12 @@ from model.geometry import (
     shifted,
     to_grid,
 )
-from model.growth import best_threshold, growth
 from model.inference.engines import DeviceName, Engine, EngineName, load_engine, warm_up
-from model.inference.ensemble import Mean, Views
+from model.inference.ensemble import Ensemble
 from model.io.case import Case
-from model.labels import EDEMA
-from model.postprocess import Postprocessing, tidied
+from model.postprocess import postprocess
 from model.preprocess import Prepared, prepare
-from model.warnings import warnings_of
+from model.warnings import CaseWarning, case_warnings
 
 # Share of the whole job at which each stage ends, for the progress bar.
 STAGES = {"preprocess": 0.25, "inference": 0.9, "postprocess": 1.0}
@@ -50,7 +48,7 @@ class Segmentation:
     brain_voxels: int
     brain_centre_mm: tuple[float, float, float]
     timings_s: dict[str, float]
-    warnings: tuple[str, ...]
+    warnings: tuple[CaseWarning, ...]
 
 
 class Segmenter:
@@ -77,14 +75,11 @@ class Segmenter:
         return cls(card, load_engine(folder, card, engine, device))
 
     @property
-    def engine_name(self) -> str:
-        return self._engine.name
-
-    @property
-    def device(self) -> str:
-        """What ran, as text for people: the engine's device, networks and views that it averaged."""
-        parts = (self._engine.device, self.card.ensemble, self.card.inference.views)
-        return "; ".join(filter(None, parts))
+    def provenance(self) -> Provenance:
+        """What computes the results of this segmenter."""
+        engine, card = self._engine, self.card
+        views = card.inference.views
+        return Provenance(engine.name, engine.device, engine.precision, card.networks, views)
 
     def warm_up(self) -> None:
         """Run every network once on each usual shape, of which few were run when it was loaded."""
@@ -99,37 +94,19 @@ class Segmenter:
         prepared = prepare(case, self.card.preprocessing)
         clock.lap("preprocess")
         low, high = STAGES["preprocess"], STAGES["inference"]
-        mean = Views(self.card, self._engine).infer(
+        probabilities = Ensemble(self.card, self._engine).infer(
             prepared, lambda fraction: report("inference", low + (high - low) * fraction)
         )
         clock.lap("inference")
         report("postprocess", STAGES["inference"])
-        parameters = self.card.postprocessing
-        if case.missing:
-            # A network that lacks a sequence is unsure of everything: whole tumour lost 0.012 by growth
-            # where that was FLAIR or T2.
-            parameters = replace(parameters, growth_temperature=0.0)
-        labels, confidence = chosen(mean, prepared.brain, parameters)
+        parameters = self.card.postprocessing.for_case(complete=not case.missing)
+        labels, confidence = postprocess(probabilities, prepared.brain, parameters)
         labels, confidence, brain = _to_source(prepared, case, labels, confidence)
         centre = centre_mm(prepared.brain, _box_affine(prepared))
         clock.lap("postprocess")
         report("postprocess", 1.0)
-        warnings = warnings_of(prepared, case, labels, self.card.scores)
+        warnings = case_warnings(prepared, case, labels, self.card.scores)
         return Segmentation(labels, confidence, case.affine, brain, centre, clock.laps, warnings)
-
-
-def chosen(
-    mean: Mean, brain: np.ndarray, parameters: Postprocessing
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels and the confidence in them, both (X, Y, Z) uint8, of what views gave on average."""
-    labels, confidence = mean.chosen(parameters.class_weights)
-    labels = tidied(np.where(brain, labels, 0), parameters)
-    if parameters.growth_temperature:
-        tumour = mean.tumour()
-        probable = tumour >= best_threshold(tumour, parameters.growth_temperature)
-        added = growth(labels > 0, probable & brain)
-        labels[added], confidence[added] = EDEMA, mean.confidence(added, EDEMA)
-    return labels, confidence
 
 
 def card_for(folder: Path, quality: Quality) -> ModelCard:

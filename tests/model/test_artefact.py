@@ -15,6 +15,7 @@ from model.card import (
     OPENVINO,
     OPENVINO_BIN,
     WEIGHTS,
+    count_text,
     file_of,
     read_card,
     sha256,
@@ -84,10 +85,10 @@ def test_a_card_of_an_earlier_version_is_of_one_network(copy):
     fields["inference"].pop("gpu_shapes")
     (copy / CARD).write_text(json.dumps(fields))
     card = read_card(copy)
-    assert (card.networks, card.ensemble) == (1, "")
+    assert (card.networks, count_text(card.networks)) == (1, "")
     (copy / CARD).write_text(json.dumps(fields | {"networks": 2}))
     card = read_card(copy)
-    assert card.ensemble == "two networks"
+    assert count_text(card.networks) == "two networks"
 
 
 def test_the_checksum_is_that_of_all_weights(copy):
@@ -111,8 +112,8 @@ def test_a_gpu_that_is_not_there_is_a_clear_error():
 
 def test_serving_on_a_cpu_imports_no_tensorflow():
     program = (
-        "import sys; from model.segmenter import Segmenter\n"
-        "assert Segmenter.load(engine='openvino').engine_name == 'openvino'\n"
+        "import sys; from model.inference.segmenter import Segmenter\n"
+        "assert Segmenter.load(engine='openvino').provenance.engine == 'openvino'\n"
         "print([name for name in ('tensorflow', 'keras', 'training') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

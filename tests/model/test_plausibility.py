@@ -7,8 +7,9 @@ import pytest
 from model.io.case import find_case_files, load_case
 from model.io.modalities import MODALITIES
 from model.phantom import make_case
-from model.plausibility import EXPECTED, ct_like, exchanged, implausibilities
+from model.plausibility import EXPECTED, ct_like, exchanged
 from model.preprocess import Preprocessing, prepare
+from model.warnings import implausible_scans
 from tests.phantoms import small_case, without
 
 
@@ -32,7 +33,7 @@ def test_every_pair_is_expected_somehow():
 @pytest.mark.parametrize("seed", range(4))
 def test_right_order_is_not_warned_of(seed):
     case, _ = make_case(seed, shape=(110, 130, 100))
-    assert implausibilities(prepare(case, Preprocessing()), case) == []
+    assert implausible_scans(prepare(case, Preprocessing()), case) == []
 
 
 @pytest.mark.parametrize("pair", [("flair", "t2"), ("t1", "t2"), ("t1ce", "t2")], ids="-".join)
@@ -53,14 +54,15 @@ def test_exchange_before_and_after_contrast():
 
 def test_the_warning_names_both(prepared, demo_case):
     wrong = replace(prepared, volume=swapped(prepared.volume, "flair", "t2"))
-    (text,) = implausibilities(wrong, demo_case[0])
-    assert text.startswith("FLAIR and T2 look as if they had been exchanged.")
+    (warning,) = implausible_scans(wrong, demo_case[0])
+    assert warning.code == "exchanged_sequences"
+    assert warning.text.startswith("FLAIR and T2 look as if they had been exchanged.")
 
 
 def test_only_what_the_rates_hold_for_is_looked_at(prepared, demo_case):
     wrong = replace(prepared, volume=swapped(prepared.volume, "flair", "t2"))
-    assert implausibilities(replace(wrong, stripped=False), demo_case[0]) == []
-    assert implausibilities(wrong, without(demo_case[0], "t1")) == []
+    assert implausible_scans(replace(wrong, stripped=False), demo_case[0]) == []
+    assert implausible_scans(wrong, without(demo_case[0], "t1")) == []
 
 
 def test_flat_and_tiny_volumes_tell_nothing():
@@ -77,7 +79,7 @@ def test_a_ct_is_named():
     ct = replace(case, data=data)
     assert ct_like(ct) == ["t1"]
     prepared = prepare(ct, Preprocessing())
-    assert any("T1 has values far below 0" in text for text in implausibilities(prepared, ct))
+    assert any("T1 has values far below 0" in w.text for w in implausible_scans(prepared, ct))
 
 
 @pytest.mark.realdata
@@ -89,7 +91,7 @@ def test_rates_on_real_cases(real_data):
     for folder in folders:
         case = load_case(find_case_files(folder))
         prepared = prepare(case, Preprocessing())
-        assert implausibilities(prepared, case) == [], folder.name
+        assert implausible_scans(prepared, case) == [], folder.name
         for pair in named:
             found = exchanged(swapped(prepared.volume, *pair), prepared.brain)
             named[pair] += found == pair

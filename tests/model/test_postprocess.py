@@ -1,10 +1,10 @@
-"""Tidying of label volumes."""
+"""Removal of small parts from label volumes."""
 
 import numpy as np
 import pytest
 
 from model.labels import CORE, EDEMA, ENHANCING
-from model.postprocess import Postprocessing, tidied
+from model.postprocess import Postprocessing, without_small_parts
 
 
 @pytest.fixture
@@ -21,20 +21,20 @@ def labels() -> np.ndarray:
 
 def test_nothing_is_tidied_by_default(labels):
     before = labels.copy()
-    np.testing.assert_array_equal(tidied(labels, Postprocessing()), before)
+    np.testing.assert_array_equal(without_small_parts(labels, Postprocessing()), before)
 
 
 def test_small_tumours_go(labels):
-    result = tidied(labels, Postprocessing(min_component_ml=0.028))
+    result = without_small_parts(labels, Postprocessing(min_component_ml=0.028))
     assert not result[30:33, 30:33, 30:33].any()
     result[30:33, 30:33, 30:33] = EDEMA
     np.testing.assert_array_equal(result, labels)
-    kept = tidied(labels, Postprocessing(min_component_ml=0.027))
+    kept = without_small_parts(labels, Postprocessing(min_component_ml=0.027))
     np.testing.assert_array_equal(kept, labels)
 
 
 def test_specks_of_core_become_edema(labels):
-    result = tidied(labels, Postprocessing(min_core_ml=0.009))
+    result = without_small_parts(labels, Postprocessing(min_core_ml=0.009))
     assert (result[18:20, 18:20, 18:20] == EDEMA).all()
     # Enhancing tumour within a large core is no speck, however small.
     np.testing.assert_array_equal(result[4:14, 4:14, 4:14], labels[4:14, 4:14, 4:14])
@@ -42,6 +42,6 @@ def test_specks_of_core_become_edema(labels):
 
 def test_little_enhancing_tumour_becomes_core_after_specks_went(labels):
     parameters = Postprocessing(min_core_ml=0.009, min_enhancing_ml=0.401)
-    result = tidied(labels, parameters)
+    result = without_small_parts(labels, parameters)
     assert not (result == ENHANCING).any()
     assert np.count_nonzero(result == CORE) == 1000

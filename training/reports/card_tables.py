@@ -5,7 +5,7 @@ import math
 import statistics
 from pathlib import Path
 
-from model.card import ModelCard
+from model.card import ModelCard, count_text
 from model.io.modalities import TITLES as MODALITY_TITLES
 from model.networks import NETWORKS
 from training.reports.experiments import SHOWN, compared
@@ -71,9 +71,8 @@ def modes_table(results: list[dict]) -> str:
     """Return mean Dice and median seconds of evaluations that averaged different views."""
     rows = []
     for result in sorted(results, key=lambda result: seconds_per_patient(result)):
-        _, views = result["model"]["device"].split("; ", 1)
         dice = [f"{result['mean']['regions'][short]['dice']:.3f}" for short in SHORT]
-        rows.append((views, *dice, f"{seconds_per_patient(result):.1f}"))
+        rows.append((result["model"]["averaged"], *dice, f"{seconds_per_patient(result):.1f}"))
     return table(("views", *SHORT, "seconds"), rows)
 
 
@@ -124,9 +123,9 @@ def calibration_table(curve: dict) -> str:
 def size_table(card: ModelCard) -> str:
     """Return parameters of both networks, and of the card's if it averages several, with sizes."""
     networks = {TITLES[key]: (build(card.channels), 1) for key, build in NETWORKS.items()}
-    if card.ensemble:
+    if card.networks > 1:
         one, _ = networks[TITLES[card.architecture]]
-        networks[f"{TITLES[card.architecture]}, {card.ensemble}"] = one, card.networks
+        networks[f"{TITLES[card.architecture]}, {count_text(card.networks)}"] = one, card.networks
     rows = []
     for title, (network, times) in networks.items():
         trainable = times * sum(math.prod(weight.shape) for weight in network.trainable_weights)

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.card import DEFAULT_DIR, ModelCard, read_card
+from model.card import DEFAULT_DIR, ModelCard, count_text, read_card
 from model.errors import ModelError
 from model.labels import REGIONS
 from model.postprocess import Postprocessing
@@ -35,7 +35,7 @@ patient. An empty result does not mean that there is nothing to find.
 ## What it is
 
 {title}: a U-Net whose encoder is MobileNetV2, pre-trained on ImageNet, with skip connections, a
-feature pyramid and a decoder of separable convolutions. It sees {views}{attention}, at 1 mm with
+feature pyramid and a decoder of separable convolutions. It sees {views}{refinement}, at 1 mm with
 {neighbours} neighbour on each side, of all four sequences ({channels} channels), and gives each voxel
 one of four classes.{averaged} Checksum of the weights: `{checksum}`.
 
@@ -196,8 +196,8 @@ def describe(card: ModelCard) -> dict:
         "clip": " and ".join(f"{value:g}" for value in card.preprocessing.clip_percentiles),
         "denoise": on[card.preprocessing.denoise],
         "n4": on[card.preprocessing.bias_correction],
-        "views": card.inference.views,
-        "attention": attention_text(card),
+        "views": card.inference.views.text,
+        "refinement": refinement_text(card),
         "averaged": averaged_text(card),
         "flip": on[card.inference.flip],
         "post": post_text(post),
@@ -208,21 +208,23 @@ def describe(card: ModelCard) -> dict:
 
 def averaged_text(card: ModelCard) -> str:
     """Return a sentence on the networks whose probabilities are averaged; empty for one."""
-    if not card.ensemble:
+    if card.networks == 1:
         return ""
-    return f" Its probabilities are the mean of {card.ensemble},\neach trained on its own."
+    return (
+        f" Its probabilities are the mean of {count_text(card.networks)},\neach trained on its own."
+    )
 
 
-def attention_text(card: ModelCard) -> str:
+def refinement_text(card: ModelCard) -> str:
     """Return what later views leave out, as the end of a list of views."""
     inference = card.inference
     first, *others = inference.planes
-    if not (inference.attention and (others or card.ensemble)):
+    if not (inference.refinement_threshold and (others or card.networks > 1)):
         return ""
-    one = f"the first network's {first} ones" if card.ensemble else f"{first} ones"
+    one = f"the first network's {first} ones" if card.networks > 1 else f"{first} ones"
     return (
         f" (all but {one} only near where those give tumour a probability of "
-        f"{inference.attention:g})"
+        f"{inference.refinement_threshold:g})"
     )
 
 

@@ -19,12 +19,17 @@ WARM_AT_LOAD = 3
 class Engine(Protocol):
     """What runs the networks.
 
-    `device` is text for people, `batch` slices per call, `shapes` the in-plane sizes (rows,
-    columns) that it is best at, by area, `warm_shapes` the usual ones, run once at the start or soon after.
+    name : "openvino" or "tensorflow"
+    device : kind and name of the processor or graphics card
+    precision : of the numbers that the networks are computed in
+    batch : slices per call
+    shapes : the in-plane sizes (rows, columns) that it is best at, by area
+    warm_shapes : the usual ones of these, run once at the start or soon after
     """
 
     name: str
     device: str
+    precision: str
     batch: int
     shapes: tuple[tuple[int, int], ...]
     warm_shapes: tuple[tuple[int, int], ...]

@@ -27,9 +27,9 @@ class OpenVinoEngine:
         first = self._networks[0]
         # One more than are computed at once, so that the next is there when one ends.
         self._at_once = first.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
-        precision = first.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.precision = first.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
-        self.device = f"CPU: {processor}, {precision}"
+        self.device = f"CPU: {processor}"
 
     def run(
         self,

@@ -38,7 +38,7 @@ class TensorFlowEngine:
         # A shape takes seconds, so that those of heads, larger than brains, come as they are needed,
         # and on a CPU, where there are many, others, too.
         self.warm_shapes = inference.gpu_shapes[:WARM_AT_LOAD]
-        policy = "mixed_float16" if gpus else "float32"
+        self.precision = policy = "mixed_float16" if gpus else "float32"
         previous = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)
         try:
@@ -55,7 +55,7 @@ class TensorFlowEngine:
             tf.function(partial(network, training=False), jit_compile=bool(gpus))
             for network in networks
         ]
-        self.device = f"{_describe(gpus)}, {policy}"
+        self.device = _describe(gpus)
 
     def run(
         self,

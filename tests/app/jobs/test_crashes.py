@@ -35,7 +35,7 @@ def killed(tmp_path_factory, analysis, model_holder):
     base = tmp_path_factory.mktemp("crashes")
     saved = base / "analysis"
     saved.write_bytes(pickle.dumps((analysis, model_holder.get().card)))
-    command = [sys.executable, "-m", "tests.app.crashing", str(saved), str(base)]
+    command = [sys.executable, "-m", "tests.app.jobs.crashing", str(saved), str(base)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT
     )
@@ -84,7 +84,7 @@ def test_a_poison_case_is_given_up_and_blocks_no_other(
     saved = tmp_path / "analysis"
     saved.write_bytes(pickle.dumps((analysis, model_holder.get().card)))
     poison, *others = [upload().json["id"] for _ in range(3)]
-    command = [sys.executable, "-m", "tests.app.crashing", str(saved), str(tmp_path / "data")]
+    command = [sys.executable, "-m", "tests.app.jobs.crashing", str(saved), str(tmp_path / "data")]
     run = subprocess.run(
         [*command, poison, how],
         cwd=ROOT,

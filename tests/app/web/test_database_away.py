@@ -133,7 +133,9 @@ def test_a_database_that_is_away_when_a_case_ends(served, database_url, monkeypa
         assert [worker._turn() for _ in range(3)] == [False] * 3
     assert worker._turn()
     assert served.test_client().get(url).json["state"] == "done"
-    away, back = (record.message for record in caplog.records if record.name == "app.jobs.polling_thread")
+    away, back = (
+        record.message for record in caplog.records if record.name == "app.jobs.polling_thread"
+    )
     assert away.startswith("cases: the database is busy or cannot be reached: ")
     assert "not currently accepting connections" in away
     assert back == "cases: the database answers again"

@@ -16,7 +16,12 @@ READ_TO_THE_END = {"constant volumes of the most voxels": 3.0}
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory) -> dict[str, dict]:
     """What became of each hazard, in a process whose memory is limited."""
-    command = [sys.executable, "-m", "tests.app.hazards", str(tmp_path_factory.mktemp("hazards"))]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.app.web.hazards",
+        str(tmp_path_factory.mktemp("hazards")),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     return {item["hazard"]: item for item in map(json.loads, done.stdout.splitlines())}

@@ -11,6 +11,7 @@ class Threshold:
     batch = 2
     shapes = warm_shapes = Inference().shapes
     name = device = "threshold"
+    precision = ""
 
     def run(self, batches, receive, network=0):
         for index, batch in enumerate(batches):
@@ -38,7 +39,7 @@ class Counting:
 
     def __init__(self, engine):
         self._engine, self.batch, self.shapes, self.pixels = engine, engine.batch, engine.shapes, 0
-        self.name, self.device = engine.name, engine.device
+        self.name, self.device, self.precision = engine.name, engine.device, engine.precision
 
     def run(self, batches, receive, network=0):
         def counted():

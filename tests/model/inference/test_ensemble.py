@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.geometry import from_canonical
-from model.inference.ensemble import near, shares
+from model.inference.ensemble import cubes_around, shares
 from model.inference.segmenter import Segmenter
 from model.postprocess import Postprocessing
 from model.preprocess import prepare
@@ -27,7 +27,7 @@ def test_every_view_puts_its_answer_where_it_belongs(segmenter, demo_case, plane
     plain = dataclasses.replace(
         segmenter.card,
         inference=dataclasses.replace(
-            segmenter.card.inference, planes=planes, interval=1, attention=0.0, flip=flip
+            segmenter.card.inference, planes=planes, interval=1, refinement_threshold=0.0, flip=flip
         ),
         postprocessing=Postprocessing(),
     )
@@ -44,7 +44,7 @@ def test_every_view_puts_its_answer_where_it_belongs(segmenter, demo_case, plane
 @pytest.mark.parametrize(("networks", "region", "confidence"), [(1, 2, 235), (2, 1, 125)])
 def test_networks_are_averaged(segmenter, demo_case, networks, region, confidence):
     case, _ = demo_case
-    inference = dataclasses.replace(segmenter.card.inference, interval=1, attention=0.0)
+    inference = dataclasses.replace(segmenter.card.inference, interval=1, refinement_threshold=0.0)
     card = dataclasses.replace(
         segmenter.card, networks=networks, inference=inference, postprocessing=Postprocessing()
     )
@@ -63,7 +63,7 @@ def test_slices_between_are_interpolated(segmenter, demo_case):
                     segmenter.card.inference,
                     planes=("sagittal",),
                     interval=interval,
-                    attention=0.0,
+                    refinement_threshold=0.0,
                 ),
                 postprocessing=Postprocessing(),
             ),
@@ -95,8 +95,10 @@ def _in_whole(prepared, mask: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _attentive(segmenter, engine, attention: float, **changes) -> tuple[Segmenter, Counting]:
-    inference = dataclasses.replace(segmenter.card.inference, attention=attention, **changes)
+def _refining(segmenter, engine, threshold: float, **changes) -> tuple[Segmenter, Counting]:
+    inference = dataclasses.replace(
+        segmenter.card.inference, refinement_threshold=threshold, **changes
+    )
     counting = Counting(engine)
     return Segmenter(dataclasses.replace(segmenter.card, inference=inference), counting), counting
 
@@ -106,9 +108,9 @@ def test_later_views_are_of_what_lies_near_a_tumour_only(segmenter, demo_case, f
     case, _ = demo_case
     # Every slice: which of every second one are seen depends on where the part looked at begins.
     changes = {"flip": flip, "interval": 1}
-    attentive, few = _attentive(segmenter, segmenter._engine, 0.2, **changes)
-    everywhere, all_ = _attentive(segmenter, segmenter._engine, 0.0, **changes)
-    found, expected = attentive.segment(case).labels, everywhere.segment(case).labels
+    refining, few = _refining(segmenter, segmenter._engine, 0.2, **changes)
+    everywhere, all_ = _refining(segmenter, segmenter._engine, 0.0, **changes)
+    found, expected = refining.segment(case).labels, everywhere.segment(case).labels
     assert few.pixels < 0.7 * all_.pixels
     tumour = np.count_nonzero(expected)
     assert tumour > 1000 and np.count_nonzero(found != expected) < 0.01 * tumour
@@ -116,20 +118,20 @@ def test_later_views_are_of_what_lies_near_a_tumour_only(segmenter, demo_case, f
 
 def test_what_is_near_lies_within_two_cubes():
     found = np.zeros((19, 8, 40), bool)
-    assert not near(found, 8).any()
+    assert not cubes_around(found, 8).any()
     found[17, 3, 20] = True
     expected = np.zeros_like(found)
     expected[8:, :, 8:32] = True
-    np.testing.assert_array_equal(near(found, 8), expected)
+    np.testing.assert_array_equal(cubes_around(found, 8), expected)
 
 
 def test_without_suspicion_the_first_plane_is_enough(segmenter, demo_case):
     case, _ = demo_case
-    attentive, few = _attentive(segmenter, Nothing(), 0.2)
-    _, first = _attentive(segmenter, Nothing(), 0.0)
+    refining, few = _refining(segmenter, Nothing(), 0.2)
+    _, first = _refining(segmenter, Nothing(), 0.0)
     axial = dataclasses.replace(segmenter.card.inference, planes=("axial",))
     Segmenter(dataclasses.replace(segmenter.card, inference=axial), first).segment(case)
-    result = attentive.segment(case)
+    result = refining.segment(case)
     assert few.pixels == first.pixels > 0
     assert not result.labels.any() and (result.confidence == 255).all()
 

@@ -6,10 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from model.card import Views
 from model.inference.segmenter import Segmenter
 from model.io.case import Case, find_case_files, load_case
 from model.postprocess import Postprocessing
-from model.warnings import missing_warning
+from model.warnings import NOTHING_MARKED, ORIENTATION_UNKNOWN, missing_sequence
 from tests.model.inference.engines import Threshold
 from tests.phantoms import orientations, stretched, turned, without
 from training.scoring.scores import quick_dice
@@ -69,9 +70,9 @@ def test_coarse_scans_get_a_mask_of_their_own_shape(segmenter, demo_case, result
     again = segmenter.segment(dataclasses.replace(coarse, oriented=False))
     brain = np.count_nonzero(coarse.data.any(axis=-1))
     assert again.brain_voxels == pytest.approx(brain, rel=0.01)
-    assert any("Left and right" in warning for warning in again.warnings)
+    assert ORIENTATION_UNKNOWN in again.warnings
     assert again.labels.shape == coarse.shape
-    assert any("resampled" in warning for warning in again.warnings)
+    assert "resampled" in {warning.code for warning in again.warnings}
     volume = np.count_nonzero(again.labels) * 2.5
     assert volume == pytest.approx(np.count_nonzero(result.labels), rel=0.25)
 
@@ -83,7 +84,8 @@ def test_an_empty_result_is_worded_with_care(segmenter, demo_case):
     plain = np.where(brain, 100 + rng.normal(0, 1, case.data.shape), 0).astype(np.float32)
     found = segmenter.segment(Case(plain, case.affine))
     assert not found.labels.any()
-    assert any("marked no voxels" in warning for warning in found.warnings)
+    assert NOTHING_MARKED in found.warnings
+    assert "marked no voxels" in NOTHING_MARKED.text
 
 
 @pytest.mark.parametrize("modality", ["flair", "t2"])
@@ -91,7 +93,7 @@ def test_three_sequences_are_enough(segmenter, demo_case, modality):
     case, truth = demo_case
     found = segmenter.segment(without(case, modality))
     assert quick_dice(truth, found.labels)["WT"] >= 0.5
-    assert found.warnings == (missing_warning(modality, segmenter.card.scores),)
+    assert found.warnings == (missing_sequence(modality, segmenter.card.scores),)
 
 
 def test_a_warning_says_what_a_missing_sequence_costs():
@@ -101,13 +103,13 @@ def test_a_warning_says_what_a_missing_sequence_costs():
         "regions": {short: {"dice": value, "hd95_mm": 5.0} for short, value in dice.items()},
         "without": {"t2": {"WT": 0.85, "TC": 0.741, "ET": 0.701, "ED": 0.7, "NCR": 0.6}},
     }
-    assert missing_warning("t2", scores) == (
+    assert missing_sequence("t2", scores).text == (
         "No T2 was given. On 14 patients not trained on, Dice without it was 0.85 instead of 0.87 "
         "for the whole tumour, 0.74 instead of 0.75 for tumour core and 0.70 as with it for "
         "enhancing tumour."
     )
     for unmeasured in (scores, scores | {"without": {}}, {}):
-        text = missing_warning("t1ce", unmeasured)
+        text = missing_sequence("t1ce", unmeasured).text
         assert text.startswith("No T1ce was given. ") and text.endswith("was not measured.")
 
 
@@ -155,11 +157,13 @@ def test_fast_takes_the_first_plane_and_network_alone(segmenter):
     assert fast.card.inference.planes == ("axial",) and not fast.card.inference.flip
     assert fast.card.networks == 1 < segmenter.card.networks
     assert fast.card.checksum == segmenter.card.checksum
-    assert "two networks" in segmenter.device and "networks" not in fast.device
-    assert fast.device.endswith("; every second axial slice")
+    assert (segmenter.provenance.networks, fast.provenance.networks) == (2, 1)
+    assert fast.provenance.views == Views(("axial",), 2)
+    assert "two networks" in segmenter.provenance.text and "networks" not in fast.provenance.text
+    assert fast.provenance.text.endswith("; every second axial slice")
 
 
-def test_the_device_names_the_networks_and_the_slices_that_are_seen(segmenter):
+def test_provenance_names_the_networks_and_the_slices_that_are_seen(segmenter):
     inference = dataclasses.replace(
         segmenter.card.inference,
         planes=("axial", "coronal", "sagittal"),
@@ -169,9 +173,8 @@ def test_the_device_names_the_networks_and_the_slices_that_are_seen(segmenter):
     one = dataclasses.replace(segmenter.card, inference=inference, networks=1)
     two = dataclasses.replace(one, networks=2)
     views = "every second axial, coronal, sagittal and mirrored slice"
-    assert Segmenter(one, Threshold()).device == f"threshold; {views}"
-    # The views stay at the end, where they are looked for.
-    assert Segmenter(two, Threshold()).device == f"threshold; two networks; {views}"
+    assert Segmenter(one, Threshold()).provenance.text == f"threshold; {views}"
+    assert Segmenter(two, Threshold()).provenance.text == f"threshold; two networks; {views}"
 
 
 def test_edema_grows_where_no_sequence_is_missing(segmenter, demo_case):
@@ -187,7 +190,7 @@ def test_edema_grows_where_no_sequence_is_missing(segmenter, demo_case):
             super().run(batches, told)
 
     case, _ = demo_case
-    inference = dataclasses.replace(segmenter.card.inference, interval=1, attention=0.0)
+    inference = dataclasses.replace(segmenter.card.inference, interval=1, refinement_threshold=0.0)
     plain, growing = (
         dataclasses.replace(
             segmenter.card,

@@ -102,7 +102,7 @@ def test_memory_stays_flat_for_lying_and_bomb_files(tmp_path):
         path = tmp_path / f"{number}.nii.gz"
         path.write_bytes(content)
         program = (
-            "import sys, pathlib; from model.nifti import *; from model.errors import CaseError\n"
+            "import sys, pathlib; from model.io.nifti import *; from model.errors import CaseError\n"
             "try: read_volume(pathlib.Path(sys.argv[1]))\n"
             "except CaseError as error: print(error.code)"
         )

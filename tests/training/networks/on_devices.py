@@ -1,4 +1,4 @@
-"""`python -m tests.training.on_devices COUNT ...`: training.train with the CPU split into COUNT devices.
+"""`python -m tests.training.networks.on_devices COUNT ...`: training.train with the CPU split into COUNT devices.
 
 A narrow network without dropout, whose masks depend on how a batch is shared.
 """

@@ -20,7 +20,7 @@ def train(prepared: Path, out: Path, devices: int) -> subprocess.CompletedProces
     settings.write_text("[sampling]\npatch = [64, 64]\n")
     size = ["--network", "simple_unet", "--epochs", "3", "--steps-per-epoch", "4", "--batch", "4"]
     steps = ["--batch-norm-batches", "2", "--warmup-steps", "2", "--validate-every", "3"]
-    module = [sys.executable, "-m", "tests.training.on_devices", str(devices)]
+    module = [sys.executable, "-m", "tests.training.networks.on_devices", str(devices)]
     paths = ["--data", str(prepared), "--out", str(out), "--settings", str(settings)]
     command = [*module, *paths, *size, *steps]
     return subprocess.run(
