@@ -26,7 +26,7 @@ RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund
 # The app with its model.
 FROM scratch AS code
 WORKDIR /app
-COPY wsgi.py gunicorn.conf.py gunicorn_worker.py .flaskenv ./
+COPY wsgi.py celery_worker.py gunicorn.conf.py gunicorn_worker.py .flaskenv ./
 COPY model model
 COPY templates templates
 COPY static static
@@ -56,7 +56,7 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="BraTS MobileUNet" \
       org.opencontainers.image.description="Brain tumour segmentation in MRI. Research use only." \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="0.7.0" \
       org.opencontainers.image.revision="${REVISION}"
 
 FROM base AS gpu

@@ -80,7 +80,7 @@ class Worker(ThreadWorker):
         # Not there yet while the app is being loaded.
         app = getattr(self, "wsgi", None)
         if app is not None:
-            app.extensions["worker"].halt()
+            app.extensions["queue"].halt()
         super().handle_exit(sig, frame)
 
     def handle(self, conn: TConn) -> Any:

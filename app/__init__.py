@@ -10,26 +10,55 @@ from flask import Flask
 from flask.cli import is_running_from_reloader
 from flask.helpers import get_debug_flag
 
-from app import audit, config, logs
-from app.analysis import comparison
-from app.commands import accounts, segment
-from app.jobs import embedded_worker, metrics
+from app import config, logs
+from app.commands import accounts, demo_case, segment, show_settings
+from app.jobs import metrics, queue_runner
 from app.jobs.model_holder import ModelHolder
-from app.reporting import exports
-from app.store import data_folder, models
+from app.store import database, models
 from app.web import (
     access,
     api_cases,
+    api_comparison,
     api_masks,
+    api_reports,
     api_shares,
     api_slices,
     api_volumes,
+    audit_requests,
     error_handlers,
     headers,
     health,
+    openapi,
     pages,
     quotas,
     uploads,
+)
+
+# What registers blueprints, handlers and commands. Checks of requests run in this order.
+MODULES = (
+    error_handlers,
+    headers,
+    access,
+    audit_requests,
+    metrics,
+    quotas,
+    uploads,
+    models,
+    queue_runner,
+    pages,
+    api_cases,
+    api_comparison,
+    api_masks,
+    api_reports,
+    api_shares,
+    api_slices,
+    api_volumes,
+    openapi,
+    health,
+    accounts,
+    demo_case,
+    segment,
+    show_settings,
 )
 
 
@@ -60,29 +89,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         **flask_config,
     )
     app.json.sort_keys = False
-    # Blueprints and handlers first: each module registers what it offers.
-    for module in (
-        error_handlers,
-        headers,
-        access,
-        audit,
-        metrics,
-        quotas,
-        uploads,
-        models,
-        embedded_worker,
-        pages,
-        api_cases,
-        api_slices,
-        exports,
-        api_volumes,
-        api_shares,
-        api_masks,
-        comparison,
-        health,
-        segment,
-        accounts,
-    ):
+    for module in MODULES:
         module.init_app(app)
 
     holder = app.extensions["model"] = ModelHolder(settings)
@@ -93,7 +100,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
         holder.begin()
     # A command leaves no data folder behind where it happens to be called.
     if is_server:
-        data_folder.make(app)
+        database.prepare(app)
     if serves:
         _serve(app)
     return app
@@ -104,10 +111,10 @@ def _serve(app: Flask) -> None:
     if _is_reloader_parent():
         app.extensions["model"].get()
         return
-    worker, holder = embedded_worker.worker(app), app.extensions["model"]
-    worker.claim()
+    queue, holder = queue_runner.queue_runner(app), app.extensions["model"]
+    queue.claim()
     _ = holder.card if app.config["SETTINGS"].broker_url else holder.get()
-    worker.start()
+    queue.start()
     run = click.get_current_context(silent=True)
     if run is not None:
         access.announce(app, [(run.params["host"], run.params["port"])])

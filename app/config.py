@@ -21,7 +21,6 @@ DRIVERS = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
 # Longest wait for a connection to the database, in seconds.
 CONNECT_S = 5
 BROKERS = ("redis", "rediss", "amqp", "amqps")
-VERSION = "0.1.0"
 
 
 class Settings(BaseSettings):

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from app import config, create_app
 from app.jobs import case_queue, celery_app
-from app.store import cases, data_folder
+from app.store import cases, database
 from app.store.models import StoredCase, db
 from benchmarks.capacity_page import READ_S, Capacity, Latency, as_markdown
 from benchmarks.report import machine
@@ -168,12 +168,12 @@ def _row_s(fleet: Fleet) -> float:
     """Return the seconds that the database takes for one case from upload to result."""
     app = create_app(fleet.settings | {"data_dir": fleet.data_dir}, serve=False)
     with app.app_context():
-        data_folder.make(app)
-        report = db.session.scalars(sa.select(StoredCase.report)).first()
+        database.prepare(app)
+        record = db.session.scalars(sa.select(StoredCase.record)).first()
 
         def live() -> None:
             case_id, sent_at = cases.new_id(), datetime.now(UTC)
-            fields = {"name": "a case", "stage": "queued", "modalities": report["modalities"]}
+            fields = {"name": "a case", "stage": "queued", "modalities": record.modalities}
             db.session.add(
                 StoredCase(
                     id=case_id, state="queued", created_at=sent_at, sent_at=sent_at, **fields
@@ -183,7 +183,7 @@ def _row_s(fleet: Fleet) -> float:
             case = case_queue.take(case_id, sent_at, redelivered=False)
             for step in range(PROGRESS_WRITES):
                 case_queue.write(case, stage="inference", progress=step / PROGRESS_WRITES)
-            case_queue.finish(case, report, lambda: None)
+            case_queue.finish(case, record, lambda: None)
 
         try:
             return _seconds(live, ROWS)

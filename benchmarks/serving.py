@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app.reporting import rendering
+from app.store.results import Results, write_results
 from benchmarks.report import Measurement, timed
 from model.card import ModelCard
 from model.inference.engines import Engine, EngineName
@@ -123,13 +124,14 @@ def measure_overlays(folder: Path) -> list[Measurement]:
     case, labels = make_case()
     volumes = folder / "volumes"
     volumes.mkdir()
-    rendering.save_volumes(volumes, case, labels, np.full_like(labels, 255))
+    certain = np.full_like(labels, 255)
+    write_results(volumes, case, labels, certain, "brats2021", rendering.to_display)
     results = []
     for plane, axis in rendering.PLANE_AXES.items():
         values = []
         for index in range(0, case.shape[axis], 4):
             start = time.perf_counter()
-            rendering.render_png(volumes, plane, index, rendering.Look())
+            rendering.render_png(Results(volumes), plane, index, rendering.Look())
             values.append((time.perf_counter() - start) * 1000)
         results.append(Measurement(f"{plane} slice", tuple(values), "ms"))
     return results

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from app import create_app
-from app.jobs import embedded_worker
+from app.jobs.queue_runner import queue_runner
 from tests.browser.conftest import WEBGL_ARGUMENTS, launch
 
 FOLDER = Path(__file__).parent
@@ -84,7 +84,7 @@ def main() -> None:
         take(browser, f"http://127.0.0.1:{http.server_port}")
         browser.close()
         http.shutdown()
-        embedded_worker.worker(app).stop()
+        queue_runner(app).stop()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ WarningCode = Literal[
     "not_skull_stripped",
     "resampled",
     "nothing_marked",
+    "unclassified",
 ]
 # Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
 WARNED_REGIONS = {"WT": "the whole tumour", "TC": "tumour core", "ET": "enhancing tumour"}
@@ -26,7 +27,10 @@ WARNED_REGIONS = {"WT": "the whole tumour", "TC": "tumour core", "ET": "enhancin
 
 @dataclass(frozen=True)
 class CaseWarning:
-    """A warning: programs go by its code, people read its text."""
+    """A warning: programs go by its code, people read its text.
+
+    "unclassified" is for warnings of versions before 0.7, which kept their text alone.
+    """
 
     code: WarningCode
     text: str

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.config import PREFIX, VERSION, Settings
+from app.config import PREFIX, Settings
+from model.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 K8S = ROOT / "deploy" / "k8s"
@@ -121,7 +122,7 @@ def test_compose_has_all_parts():
     assert services["worker"]["command"] == [
         "celery",
         "-A",
-        "app.worker",
+        "celery_worker",
         "worker",
         "--pool",
         "solo",

@@ -1,8 +1,8 @@
 """Connected lesions and where they lie: pure functions on masks and affines."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import cc3d
 import numpy as np
@@ -23,19 +23,14 @@ CONNECTIVITY = 26
 
 @dataclass(frozen=True)
 class Location:
-    """Where a mask lies.
+    """Where the whole tumour lies: the patient's side, and the centre of mass in RAS+ mm.
 
-    side : "left", "right" or "both", the patient's own
-    left_share : share of the volume on the patient's left, 0 to 1
-    centre_mm : centre of mass, RAS+ mm as the affine gives them
+    `left_share` is the share of the volume on the patient's left, 0 to 1.
     """
 
-    side: str
+    side: Literal["left", "right", "both"]
     left_share: float
-    centre_mm: tuple[float, float, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"centre_mm": list(self.centre_mm)}
+    centre_mm: tuple[float, ...]
 
 
 def count(mask: np.ndarray, voxel_ml: float) -> int:
@@ -74,7 +69,7 @@ def locate(
     return Location(_side(left_share), round(left_share, 4), (x, y, z))
 
 
-def _side(left_share: float) -> str:
+def _side(left_share: float) -> Literal["left", "right", "both"]:
     if min(left_share, 1 - left_share) >= BOTH_SIDES_SHARE:
         return "both"
     return "left" if left_share > 0.5 else "right"

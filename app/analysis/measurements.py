@@ -1,20 +1,59 @@
 """Measurements of a label volume: pure functions; sizes come from the affine alone."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from app.analysis import lesions
-from app.analysis.rano import bidimensional
+from app.analysis.lesions import Location
+from app.analysis.rano import Rano, measure_rano
+from app.analysis.values import (
+    AreasMm2,
+    ByKey,
+    Confidence,
+    PercentOfBrain,
+    PlaneSlices,
+    Slices,
+    VolumesMl,
+)
 from model.geometry import bounding_box, shifted, to_canonical
 from model.labels import CLASSES, DERIVED, ENHANCING, REGIONS
 
 # The axis of a canonical (RAS+) volume along which the slices of a plane are counted.
 PLANE_AXES = {"axial": 2, "coronal": 1, "sagittal": 0}
-VOLUME_KEYS = ("edema", "enhancing", "core", *DERIVED)
+VOLUME_KEYS = VolumesMl.names()
 # Network indices by key of region and derived region.
 INDICES = {region.key: (region.index,) for region in REGIONS} | DERIVED
+
+
+@dataclass(frozen=True)
+class Lesions(ByKey):
+    """How many connected lesions (26 neighbours) of at least 0.05 mL there are."""
+
+    whole_tumor: int
+    enhancing: int
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What is null stands for nothing marked, or for a case of an earlier version."""
+
+    volumes_ml: VolumesMl
+    brain_ml: float
+    voxel_ml: float
+    slices: Slices
+    percent_of_brain: PercentOfBrain | None = None
+    confidence: Confidence | None = None
+    rano: Rano | None = None
+    lesions: Lesions | None = None
+    location: Location | None = None
+    areas_mm2: AreasMm2 | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no voxel is marked."""
+        return self.volumes_ml.whole_tumor == 0
 
 
 def voxel_ml(affine: np.ndarray) -> float:
@@ -22,21 +61,23 @@ def voxel_ml(affine: np.ndarray) -> float:
     return float(abs(np.linalg.det(np.asarray(affine)[:3, :3]))) / 1000
 
 
-def volumes_ml(labels: np.ndarray, affine: np.ndarray) -> dict[str, float]:
-    """Return mL by key of region and derived region; `labels` is (X, Y, Z) network indices."""
+def volumes_ml(labels: np.ndarray, affine: np.ndarray) -> VolumesMl:
+    """Return mL by region and derived region; `labels` is (X, Y, Z) network indices."""
     counts = np.bincount(labels.ravel(), minlength=CLASSES)
     one = voxel_ml(affine)
-    return {key: _rounded(counts[list(INDICES[key])].sum() * one) for key in VOLUME_KEYS}
+    return VolumesMl(
+        **{key: _rounded(counts[list(INDICES[key])].sum() * one) for key in VOLUME_KEYS}
+    )
 
 
-def percent_of_brain(volumes: dict[str, float], brain_ml: float) -> dict[str, float] | None:
+def percent_of_brain(volumes: VolumesMl, brain_ml: float) -> PercentOfBrain | None:
     """Return volumes in mL as per cent of the brain, None if there is no brain."""
     if not brain_ml:
         return None
-    return {key: round(100 * ml / brain_ml, 4) for key, ml in volumes.items()}
+    return PercentOfBrain(**{key: round(100 * ml / brain_ml, 4) for key, ml in volumes.items()})
 
 
-def mean_confidence(labels: np.ndarray, confidence: np.ndarray) -> dict[str, float | None]:
+def mean_confidence(labels: np.ndarray, confidence: np.ndarray) -> Confidence:
     """Return the mean probability of the chosen class, 0 to 1, by region; None for empty ones.
 
     labels, confidence : (X, Y, Z) uint8, 255 = certain. A probability is the network's own figure,
@@ -46,13 +87,12 @@ def mean_confidence(labels: np.ndarray, confidence: np.ndarray) -> dict[str, flo
     found, probability = labels[marked], confidence[marked]
     counts = np.bincount(found, minlength=CLASSES)
     sums = np.bincount(found, probability, minlength=CLASSES) / 255
-    totals = {key: list(INDICES[key]) for key in VOLUME_KEYS}
-    return {
-        key: round(float(sums[chosen].sum() / counts[chosen].sum()), 4)
-        if counts[chosen].any()
-        else None
-        for key, chosen in totals.items()
-    }
+
+    def mean_of(classes: list[int]) -> float | None:
+        count = counts[classes].sum()
+        return round(float(sums[classes].sum() / count), 4) if count else None
+
+    return Confidence(**{key: mean_of(list(INDICES[key])) for key in VOLUME_KEYS})
 
 
 def areas_mm2(mask: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
@@ -75,7 +115,7 @@ def measure(
     *,
     brain_voxels: int,
     brain_centre_mm: Sequence[float] | None,
-) -> dict[str, Any]:
+) -> Measurements:
     """Return all measurements of a segmentation on the grid of its scan.
 
     labels : (X, Y, Z) uint8 network indices; affine : (4, 4); confidence : (X, Y, Z) uint8,
@@ -93,31 +133,35 @@ def measure(
     volumes, brain_ml = volumes_ml(tumour, affine), _rounded(brain_voxels * voxel_ml(affine))
     whole, enhancing = tumour > 0, tumour == ENHANCING
     areas = _in_whole(areas_mm2(whole, part), canonical.shape, box)
-    diameters = bidimensional(enhancing, part)
+    diameters = measure_rano(enhancing, part)
     location = brain_centre_mm and lesions.locate(whole, part, brain_centre_mm)
-    return {
-        "volumes_ml": volumes,
-        "brain_ml": brain_ml,
-        "voxel_ml": _rounded(voxel_ml(affine)),
-        "slices": {
-            plane: {"count": len(area), "largest": int(area.argmax()) if area.any() else None}
-            for plane, area in areas.items()
-        },
-        "percent_of_brain": percent_of_brain(volumes, brain_ml),
-        "confidence": _confidence_in(box, tumour, confidence, affine),
-        "rano": diameters.moved(start).as_dict() if diameters else None,
-        "lesions": {
-            "whole_tumor": lesions.count(whole, voxel_ml(affine)),
-            "enhancing": lesions.count(enhancing, voxel_ml(affine)),
-        },
-        "location": location.as_dict() if location else None,
-        "areas_mm2": {plane: np.round(area, 2).tolist() for plane, area in areas.items()},
-    }
+    return Measurements(
+        volumes_ml=volumes,
+        brain_ml=brain_ml,
+        voxel_ml=_rounded(voxel_ml(affine)),
+        slices=Slices(**{plane: _slices(area) for plane, area in areas.items()}),
+        percent_of_brain=percent_of_brain(volumes, brain_ml),
+        confidence=_confidence_in(box, tumour, confidence, affine),
+        rano=diameters.moved(start) if diameters else None,
+        lesions=Lesions(
+            whole_tumor=lesions.count(whole, voxel_ml(affine)),
+            enhancing=lesions.count(enhancing, voxel_ml(affine)),
+        ),
+        location=location or None,
+        areas_mm2=AreasMm2(
+            **{plane: tuple(np.round(area, 2).tolist()) for plane, area in areas.items()}
+        ),
+    )
+
+
+def _slices(areas: np.ndarray) -> PlaneSlices:
+    """Return how many slices a plane has, and which has the largest of the areas (slices,)."""
+    return PlaneSlices(len(areas), int(areas.argmax()) if areas.any() else None)
 
 
 def _confidence_in(
     box: tuple[slice, ...], tumour: np.ndarray, confidence: np.ndarray | None, affine: np.ndarray
-) -> dict[str, float | None] | None:
+) -> Confidence | None:
     """Return the mean confidence by region of a box's canonical labels, None without any."""
     if confidence is None:
         return None

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from app.analysis.measurements import measure
+from app.analysis.measurements import Measurements, measure
 from model.inference.segmenter import Segmentation, Segmenter
 from model.io.case import Case, load_case
 from model.io.nifti_header import Limits
@@ -23,7 +22,7 @@ class Analysis:
 
     case: Case
     segmentation: Segmentation
-    measurements: dict[str, Any]
+    measurements: Measurements
     timings_s: dict[str, float]
 
 

@@ -6,8 +6,7 @@ it in the same slice. The product of the two is what the criteria compare betwee
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,24 +25,23 @@ Segment = tuple[Point, Point]
 
 
 @dataclass(frozen=True)
-class Bidimensional:
-    """Two diameters at right angles in one axial slice.
+class Rano:
+    """Bidimensional measure of the largest enhancing lesion (Wen et al. 2010).
 
-    slice : index of the slice, from 0 towards superior
-    longest_ends, perpendicular_ends : two points each, voxel coordinates of the canonical grid:
-        a voxel's centre has whole numbers, its faces lie half a voxel away
-    measurable : whether the lesion is a measurable one in the sense of Wen et al. 2010
+    The axial slice counts from 0; ends are voxel coordinates in the canonical order of the scan's
+    own grid, whose voxel centres have whole numbers. Measurable: both diameters reach 10 mm, and
+    the lesion two slices.
     """
 
     longest_mm: float
     perpendicular_mm: float
     product_mm2: float
     slice: int
-    longest_ends: Segment
-    perpendicular_ends: Segment
+    longest_ends: tuple[tuple[float, ...], ...]
+    perpendicular_ends: tuple[tuple[float, ...], ...]
     measurable: bool
 
-    def moved(self, start: Sequence[int]) -> "Bidimensional":
+    def moved(self, start: Sequence[int]) -> "Rano":
         """Return the same on a grid in which this one begins at voxel `start` (3,)."""
         return replace(
             self,
@@ -52,14 +50,8 @@ class Bidimensional:
             perpendicular_ends=_moved(self.perpendicular_ends, start),
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {
-            "longest_ends": [list(point) for point in self.longest_ends],
-            "perpendicular_ends": [list(point) for point in self.perpendicular_ends],
-        }
 
-
-def bidimensional(mask: np.ndarray, affine: np.ndarray) -> Bidimensional | None:
+def measure_rano(mask: np.ndarray, affine: np.ndarray) -> Rano | None:
     """Return the measure of the largest lesion of a mask, None if the mask is empty.
 
     mask : (X, Y, Z) bool in canonical (RAS+) order; affine : (4, 4) of that grid
@@ -90,7 +82,7 @@ def bidimensional(mask: np.ndarray, affine: np.ndarray) -> Bidimensional | None:
     long_mm, perpendicular_mm = best.lengths_mm
     # Rounding errors must not make a lesion of exactly the limit smaller.
     big = round(min(best.lengths_mm), 6) >= MEASURABLE_MM and len(used) >= MEASURABLE_SLICES
-    return Bidimensional(
+    return Rano(
         longest_mm=round(long_mm, 2),
         perpendicular_mm=round(perpendicular_mm, 2),
         product_mm2=round(best.product_mm2, 1),

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app.analysis import pipeline
-from app.commands.batch import Job, Outcome, Results, file_error, scans_of
+from app.analysis.record import record_of
+from app.commands.batch import CommandReport, Outcome, OutputFolder, file_error
 from app.config import Settings
+from app.intake.case_inputs import CaseInput
 from app.reporting import report
 from model.errors import CaseError
 from model.inference.segmenter import Segmenter
@@ -19,73 +21,77 @@ from model.labels import to_file_values
 
 log = logging.getLogger(__name__)
 
-# Told of the job that is at work, its stage and the share of it that is done, 0 to 1.
-Watch = Callable[[Job, str, float], None]
+# Called with the case in hand, its stage and the share of it that is done, 0 to 1.
+Watch = Callable[[CaseInput, str, float], None]
 
 
 @dataclass(frozen=True)
 class LocalBatch:
-    """Segments jobs one after another with the model of this process."""
+    """Segments cases one after another with the model of this process."""
 
     segmenter: Segmenter
-    results: Results
+    output: OutputFolder
     settings: Settings
 
-    def run(self, jobs: list[Job], watch: Watch) -> Iterator[Outcome]:
-        """Yield how each job ended, in their order; one failure stops none of the others."""
+    def run(self, inputs: list[CaseInput], watch: Watch) -> Iterator[Outcome]:
+        """Yield how each case ended, in order; a failure does not stop the others."""
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            ahead = reader.submit(self._read, jobs[0]) if jobs else None
+            ahead = reader.submit(self._read, inputs[0]) if inputs else None
             written: Future[Outcome] | None = None
-            for number, job in enumerate(jobs):
+            for number, case in enumerate(inputs):
                 read, ahead = ahead, None
-                if number + 1 < len(jobs):
-                    ahead = reader.submit(self._read, jobs[number + 1])
-                found = _attempt(job, lambda read=read, job=job: self._segment(job, read, watch))
+                if number + 1 < len(inputs):
+                    ahead = reader.submit(self._read, inputs[number + 1])
+                found = _attempt(
+                    case, lambda read=read, case=case: self._segment(case, read, watch)
+                )
                 if written is not None:
                     yield written.result()
-                written = writer.submit(self._write, job, found)
+                written = writer.submit(self._write, case, found)
             if written is not None:
                 yield written.result()
 
-    def _read(self, job: Job) -> tuple[pipeline.Loaded, dict[str, str], str]:
-        digest = job.digest()
-        with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.results.folder) as folder:
-            files = scans_of(job, Path(folder), self.settings)
+    def _read(self, case: CaseInput) -> tuple[pipeline.Loaded, dict[str, str], str]:
+        digest = case.digest()
+        with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.output.folder) as folder:
+            files = case.scans(Path(folder), self.settings.max_unpacked_mb * 2**20)
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: file.path for modality, file in files.items()}
             return pipeline.load(paths, names=names, limits=self.settings.limits), names, digest
 
-    def _segment(self, job: Job, read: Future, watch: Watch) -> tuple[pipeline.Analysis, Any]:
-        watch(job, "load", 0.0)
+    def _segment(
+        self, case: CaseInput, read: Future, watch: Watch
+    ) -> tuple[pipeline.Analysis, CommandReport]:
+        watch(case, "load", 0.0)
         loaded, names, digest = read.result()
         analysis = pipeline.analyse_loaded(
-            self.segmenter, loaded, lambda stage, share: watch(job, stage, share)
+            self.segmenter, loaded, lambda stage, share: watch(case, stage, share)
         )
-        convention, who = self.results.convention, {"name": job.name}
-        made = report.build(analysis, self.segmenter, convention, names, who)
-        return analysis, made | {"inputs_sha256": digest}
+        record = record_of(analysis, self.segmenter.card, self.output.convention, names)
+        made = report.build(record, {"name": case.name})
+        return analysis, CommandReport(**dict(made), inputs_sha256=digest)
 
-    def _write(self, job: Job, found: tuple | CaseError) -> Outcome:
+    def _write(self, case: CaseInput, found: tuple | CaseError) -> Outcome:
         """Write both results whole or not at all."""
         if isinstance(found, CaseError):
-            return Outcome(job, "failed", error=found)
+            return Outcome(case, "failed", error=found)
         analysis, made = found
 
         def write() -> None:
-            with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.results.folder) as folder:
+            with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.output.folder) as folder:
                 mask, segmentation = Path(folder, "mask.nii.gz"), analysis.segmentation
-                values = to_file_values(segmentation.labels, self.results.convention)
+                values = to_file_values(segmentation.labels, self.output.convention)
                 write_mask(mask, values, analysis.case.grid)
-                self.results.keep(job, mask, made)
+                self.output.keep(case, mask, made)
 
-        problem = _attempt(job, write)
+        problem = _attempt(case, write)
         if isinstance(problem, CaseError):
-            return Outcome(job, "failed", error=problem)
-        return Outcome(job, "done", made)
+            return Outcome(case, "failed", error=problem)
+        return Outcome(case, "done", made)
 
 
-def _attempt(job: Job, action: Callable[[], Any]) -> Any:
-    """Return what an action returns, or what stood in its way as a CaseError."""
+def _attempt(case: CaseInput, action: Callable[[], Any]) -> Any:
+    """Return what an action returns; if it raises, return a CaseError that says why."""
     try:
         return action()
     except CaseError as error:

@@ -16,14 +16,18 @@ from pathlib import Path
 import sqlalchemy as sa
 from flask import Flask
 
-from app.commands.batch import Job, Outcome, Results, file_error, scans_of
+from app.commands.batch import CommandReport, Outcome, OutputFolder, file_error
 from app.config import settings
-from app.jobs import embedded_worker, heartbeat
+from app.intake.case_inputs import CaseInput
+from app.intake.files import visible
+from app.jobs import heartbeat
+from app.jobs.queue_runner import queue_runner
+from app.reporting.report import build
+from app.reporting.schemas import Dates
 from app.store import cases
+from app.store.data_folder import new_staging_folder
 from app.store.db_errors import DATABASE_AWAY, is_database_busy
-from app.store.mask_versions import SEGMENTATION
-from app.store.models import RESULTS, StoredCase, db
-from app.web.uploads import visible
+from app.store.models import StoredCase, db
 from model.errors import CaseError
 
 log = logging.getLogger(__name__)
@@ -41,31 +45,35 @@ Watch = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class RemoteBatch:
-    """Puts jobs into the service, a few ahead of the workers, and fetches their results.
+    """Puts inputs into the service, a few ahead of the workers, and fetches their results.
 
     again : leave aside what earlier calls have put in
     """
 
     app: Flask
-    results: Results
+    output: OutputFolder
     again: bool = False
 
-    def run(self, todo: list[Job], fetched: list[Job], watch: Watch) -> Iterator[Outcome]:
+    def run(
+        self, todo: list[CaseInput], fetched: list[CaseInput], watch: Watch
+    ) -> Iterator[Outcome]:
         """Yield how each job ended, as they do. Needs an app context.
 
         fetched : whose results are there since earlier calls, which may have left their cases in the service
         """
         # Sends what this command queues, should no web process run.
-        dispatcher = embedded_worker.worker(self.app)
+        dispatcher = queue_runner(self.app)
         dispatcher.start()
-        (self.results.folder / NOTES).mkdir(exist_ok=True)
+        (self.output.folder / NOTES).mkdir(exist_ok=True)
         try:
             yield from self._work(list(reversed(todo)), list(fetched), watch)
         finally:
             dispatcher.stop()
 
-    def _work(self, todo: list[Job], fetched: list[Job], watch: Watch) -> Iterator[Outcome]:
-        under_way: dict[str, Job] = {}
+    def _work(
+        self, todo: list[CaseInput], fetched: list[CaseInput], watch: Watch
+    ) -> Iterator[Outcome]:
+        under_way: dict[str, CaseInput] = {}
         quiet_until, told = time.monotonic() + PATIENCE_S, ""
         while todo or under_way or fetched:
             quiet = time.monotonic() < quiet_until
@@ -81,7 +89,7 @@ class RemoteBatch:
                 there = [case for case in found if case]
                 running = sum(case.state == "running" for case in there)
                 share = sum(case.progress for case in there)
-                problem = "" if quiet else " ".join(embedded_worker.worker(self.app).obstacles())
+                problem = "" if quiet else " ".join(queue_runner(self.app).obstacles())
             except sa.exc.SQLAlchemyError as error:
                 if not is_database_busy(error):
                     raise
@@ -92,24 +100,26 @@ class RemoteBatch:
             watch(problem or f"{running} at work", share)
             time.sleep(POLL_S if todo or under_way or fetched else 0)
 
-    def _put_in_next(self, todo: list[Job], under_way: dict[str, Job]) -> Iterator[Outcome]:
-        """Queue as many jobs as the workers are soon ready for; yield what cannot be queued.
+    def _put_in_next(
+        self, todo: list[CaseInput], under_way: dict[str, CaseInput]
+    ) -> Iterator[Outcome]:
+        """Queue as many inputs as the workers are soon ready for; yield what cannot be queued.
 
         A job leaves `todo` when it is in, so that none is lost with the database.
         """
-        while todo and len(under_way) < AHEAD * max(1, len(heartbeat.present())):
-            job, error = todo[-1], None
+        while todo and len(under_way) < AHEAD * max(1, len(heartbeat.live_workers())):
+            given, error = todo[-1], None
             try:
-                under_way[self._put_in(job)] = job
+                under_way[self._put_in(given)] = given
             except CaseError as found:
                 error = found
             except OSError as found:
                 error = file_error(found)
             todo.pop()
             if error:
-                yield Outcome(job, "failed", error=error)
+                yield Outcome(given, "failed", error=error)
 
-    def _fetch_ended(self, under_way: dict[str, Job]) -> Iterator[Outcome]:
+    def _fetch_ended(self, under_way: dict[str, CaseInput]) -> Iterator[Outcome]:
         """Take the cases that have ended out of those under way; yield how each did."""
         for case_id in list(under_way):
             # Each at its turn: somebody may delete it meanwhile.
@@ -119,15 +129,15 @@ class RemoteBatch:
                 del under_way[case_id]
                 yield outcome
 
-    def _put_in(self, job: Job) -> str:
-        """Queue a job, unless it is under way since an earlier call; return its case's id."""
-        note, digest = self._note(job), job.digest()
-        if known := self._under_way(job, digest):
+    def _put_in(self, given: CaseInput) -> str:
+        """Queue a given, unless it is under way since an earlier call; return its case's id."""
+        note, digest = self._note(given), given.digest()
+        if known := self._under_way(given, digest):
             return known
-        self._tidy(job)
-        staging = cases.new_staging_folder()
+        self._tidy(given)
+        staging = new_staging_folder()
         try:
-            files = scans_of(job, staging, settings())
+            files = given.scans(staging, settings().max_unpacked_mb * 2**20)
             for modality, file in files.items():
                 shutil.copyfile(file.path, staging / modality)
             case_id = cases.new_id()
@@ -135,64 +145,66 @@ class RemoteBatch:
             note.write_text(json.dumps({"case": case_id, "inputs_sha256": digest}))
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: staging / modality for modality in files}
-            cases.keep(paths, names, visible(job.name), case_id)
+            cases.keep(paths, names, visible(given.name), case_id)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        embedded_worker.worker(self.app).notify()
+        queue_runner(self.app).notify()
         return case_id
 
-    def _under_way(self, job: Job, digest: str) -> str | None:
+    def _under_way(self, given: CaseInput, digest: str) -> str | None:
         """Return the id of the case that an earlier call made of the same scans, if it is wanted."""
-        known = self._noted(job)
+        known = self._noted(given)
         if self.again or known.get("inputs_sha256") != digest:
             return None
         case = db.session.get(StoredCase, known["case"])
-        if case is None or (case.report and not self.results.wants(case.report)):
+        if case is None or (case.record and not self.output.wants(case.record)):
             return None
         return case.id
 
-    def _fetched(self, job: Job, case: StoredCase | None) -> Outcome:
+    def _fetched(self, given: CaseInput, case: StoredCase | None) -> Outcome:
         """Write the results of a case that has ended, and take it out of the service."""
         if case is None:
             error = CaseError("case_deleted", "Somebody deleted the case.", "Call again.")
         elif case.state == "failed":
             error = CaseError(**case.error)
         else:
-            return self._kept(job, case)
-        self._tidy(job)
-        return Outcome(job, "failed", error=error)
+            return self._kept(given, case)
+        self._tidy(given)
+        return Outcome(given, "failed", error=error)
 
-    def _kept(self, job: Job, case: StoredCase) -> Outcome:
-        partial = self.results.folder / NOTES / f"{job.name}.nii.gz"
-        digest = self._noted(job).get("inputs_sha256")
-        report = case.report | {"case": {"name": job.name}, "inputs_sha256": digest}
+    def _kept(self, given: CaseInput, case: StoredCase) -> Outcome:
+        partial = self.output.folder / NOTES / f"{given.name}.nii.gz"
+        digest = self._noted(given).get("inputs_sha256")
+        dates = Dates(segmented=case.finished_at.isoformat(timespec="seconds"))
+        made = build(case.record, {"name": given.name}, dates)
+        report = CommandReport(**dict(made), inputs_sha256=digest)
         try:
-            shutil.copyfile(case.folder / RESULTS / SEGMENTATION, partial)
-            self.results.keep(job, partial, report)
+            shutil.copyfile(case.folder.model_results.segmentation, partial)
+            self.output.keep(given, partial, report)
         except OSError as error:
             # The case stays where it is, for the next call.
-            return Outcome(job, "failed", error=file_error(error))
-        self._tidy(job)
-        return Outcome(job, "done", report)
+            return Outcome(given, "failed", error=file_error(error))
+        self._tidy(given)
+        return Outcome(given, "done", report)
 
-    def _tidy(self, job: Job) -> None:
+    def _tidy(self, given: CaseInput) -> None:
         """Take the case that a job has in the service, if any, out of it."""
-        if known := self._noted(job):
+        if known := self._noted(given):
             self._remove(known["case"])
-        self._note(job).unlink(missing_ok=True)
+        self._note(given).unlink(missing_ok=True)
 
     def _remove(self, case_id: str) -> None:
         case = db.session.get(StoredCase, case_id)
         if case is not None:
             cases.remove(case)
 
-    def _noted(self, job: Job) -> dict[str, str]:
+    def _noted(self, given: CaseInput) -> dict[str, str]:
         """Return the case of a job that is under way and of which scans it is; {} if none is."""
         try:
-            known = json.loads(self._note(job).read_text())
+            known = json.loads(self._note(given).read_text())
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
 
-    def _note(self, job: Job) -> Path:
-        return self.results.folder / NOTES / job.name
+    def _note(self, given: CaseInput) -> Path:
+        return self.output.folder / NOTES / given.name

@@ -1,4 +1,4 @@
-"""Commands: `flask segment`, `flask demo-case`, `flask settings`."""
+"""`flask segment`: cases from the shell, here or on the workers."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from app.commands.batch import Job, Outcome, Results, case_name, listed
+from app.commands.batch import Outcome, OutputFolder
 from app.commands.batch_local import LocalBatch
-from app.config import settings, settings_table
-from app.store import data_folder
-from app.web.uploads import common_name
+from app.config import settings
+from app.intake.case_inputs import CaseInput, case_name, listed
+from app.intake.files import common_name
+from app.store import database
 from model.errors import CaseError
 from model.io.modalities import MODALITIES, MOST_MISSING, missing_modalities
 from model.labels import Convention
-from model.phantom import write_demo_case
 
 SCAN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -29,8 +29,7 @@ SAME_NAME = CaseError(
 
 
 def init_app(app: Flask) -> None:
-    for command in (segment, demo_case, show_settings):
-        app.cli.add_command(command)
+    app.cli.add_command(segment)
 
 
 @click.command("segment")
@@ -64,7 +63,7 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
     do it. The exit code is 0 only if every case succeeded. Research use only, not a medical device.
     """
     files = dict(zip(MODALITIES, (flair, t1, t1ce, t2), strict=True))
-    jobs = _jobs(cases, files, batch, out)
+    inputs = _case_inputs(cases, files, batch, out)
     convention = label_convention or settings().label_convention
     if settings().broker_url and convention != settings().label_convention:
         raise click.UsageError("Workers write masks as their BTS_LABEL_CONVENTION says.")
@@ -73,28 +72,28 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
     except OSError as error:
         raise click.UsageError(f"The result folder cannot be made: {error}") from error
     card = current_app.extensions["model"].card
-    results = Results(out, convention, card.checksum, card.inference.views)
+    output = OutputFolder(out, convention, card.checksum, card.networks, card.inference.views)
     # Imported here: serving starts sooner without it.
     from app.commands.terminal import Terminal
 
     outcomes: list[Outcome] = []
-    terminal = Terminal(len(jobs))
+    terminal = Terminal(len(inputs))
     try:
         with terminal:
-            for outcome in _outcomes(jobs, results, terminal.advance, again):
+            for outcome in _outcomes(inputs, output, terminal.advance, again):
                 outcomes.append(outcome)
                 terminal.tell(outcome)
     finally:
         # Also of a run that is cut off.
-        tabled = not batch or _write_table(results, outcomes)
+        tabled = not batch or _write_table(output, outcomes)
     terminal.sum_up(outcomes, out)
     sys.exit(0 if tabled and all(outcome.state != "failed" for outcome in outcomes) else 1)
 
 
-def _write_table(results: Results, outcomes: list[Outcome]) -> bool:
+def _write_table(output: OutputFolder, outcomes: list[Outcome]) -> bool:
     """Write the table of a batch; say so where it cannot be, and return whether it is there."""
     try:
-        results.write_table(outcomes)
+        output.write_table(outcomes)
     except OSError as error:
         click.echo(f"The table of all cases was not written: {error}", err=True)
         return False
@@ -102,21 +101,24 @@ def _write_table(results: Results, outcomes: list[Outcome]) -> bool:
 
 
 def _outcomes(
-    jobs: list[Job], results: Results, advance: Callable[[str, float], None], again: bool
+    inputs: list[CaseInput],
+    output: OutputFolder,
+    advance: Callable[[str, float], None],
+    again: bool,
 ) -> Iterator[Outcome]:
-    """Yield how each job ended; those with results first, those with the name of another next."""
+    """Yield how each case ended; those with results first, those with the name of another next."""
     names, todo, there = set(), [], []
-    for job in jobs:
-        report = None if again else results.existing(job)
-        if job.name in names:
-            yield Outcome(job, "failed", error=SAME_NAME)
+    for case in inputs:
+        report = None if again else output.existing(case)
+        if case.name in names:
+            yield Outcome(case, "failed", error=SAME_NAME)
         elif report is not None:
-            there.append(job)
-            yield Outcome(job, "there before", report)
+            there.append(case)
+            yield Outcome(case, "there before", report)
         else:
-            todo.append(job)
-        names.add(job.name)
-    ended = len(jobs) - len(todo)
+            todo.append(case)
+        names.add(case.name)
+    ended = len(inputs) - len(todo)
     advance("", ended)
 
     def show(description: str, share: float) -> None:
@@ -127,11 +129,11 @@ def _outcomes(
         from app.commands.batch_remote import RemoteBatch
 
         app = current_app._get_current_object()
-        data_folder.make(app)
-        found = RemoteBatch(app, results, again).run(todo, there, show)
+        database.prepare(app)
+        found = RemoteBatch(app, output, again).run(todo, there, show)
     elif todo:
-        local = LocalBatch(current_app.extensions["model"].get(), results, settings())
-        found = local.run(todo, lambda job, stage, share: show(f"{job.name}: {stage}", share))
+        local = LocalBatch(current_app.extensions["model"].get(), output, settings())
+        found = local.run(todo, lambda case, stage, share: show(f"{case.name}: {stage}", share))
     else:
         found = ()
     for outcome in found:
@@ -140,27 +142,9 @@ def _outcomes(
         yield outcome
 
 
-@click.command("demo-case")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def demo_case(folder: Path) -> None:
-    """Write the synthetic case, four scans and the true mask, into FOLDER."""
-    try:
-        paths = write_demo_case(folder)
-    except OSError as error:
-        raise click.ClickException(f"The demo case cannot be written: {error}") from error
-    for path in paths.values():
-        click.echo(path)
-
-
-@click.command("settings")
-def show_settings() -> None:
-    """Print every setting with its default and meaning."""
-    click.echo(settings_table())
-
-
-def _jobs(
+def _case_inputs(
     cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | None, out: Path
-) -> list[Job]:
+) -> list[CaseInput]:
     """Return what is to be segmented. Raises click.UsageError."""
     given = {modality: path for modality, path in files.items() if path}
     missing = [f"--{modality}" for modality in missing_modalities(given)]
@@ -169,14 +153,14 @@ def _jobs(
         raise click.UsageError(
             f"At least {needed} files make a case; {', '.join(missing)} are missing."
         )
-    jobs = [Job(case_name(path), source=path) for path in cases]
+    inputs = [CaseInput(case_name(path), source=path) for path in cases]
     if given:
         name = common_name([case_name(path) for path in given.values()]) or "case"
-        jobs.append(Job(name, files=given))
+        inputs.append(CaseInput(name, files=given))
     try:
-        jobs += listed(batch, out) if batch else []
+        inputs += listed(batch, out) if batch else []
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    if not jobs:
+    if not inputs:
         raise click.UsageError("Name at least one folder or zip, or the files of a case.")
-    return jobs
+    return inputs

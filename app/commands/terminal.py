@@ -47,15 +47,15 @@ class Terminal:
     def tell(self, outcome: Outcome) -> None:
         """Print what a case's owner should know of it now; failures come at the end."""
         if outcome.state == "done":
-            for warning in outcome.report["warnings"]:
-                self._console.print(Text(f"{outcome.job.name}: {warning}", style="yellow"))
+            for warning in outcome.report.warnings:
+                self._console.print(Text(f"{outcome.case.name}: {warning}", style="yellow"))
 
     def sum_up(self, outcomes: list[Outcome], out: Path) -> None:
         """Print the failures, and how many cases ended how."""
         for outcome in outcomes:
             if problem := outcome.error:
                 concerned = f" ({problem.file})" if problem.file else ""
-                text = f"{outcome.job.name}: {problem.code}: {problem.message}{concerned}"
+                text = f"{outcome.case.name}: {problem.code}: {problem.message}{concerned}"
                 self._console.print(Text(f"{text}\n  {problem.hint}", style="red"))
         before = sum(outcome.state == "there before" for outcome in outcomes)
         good = sum(outcome.state != "failed" for outcome in outcomes)

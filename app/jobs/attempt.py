@@ -1,4 +1,4 @@
-"""One attempt at a case: the pipeline, its results and its end, whoever took the case."""
+"""One attempt at a case: it runs the pipeline, saves the results, and notes how it ended."""
 
 import logging
 import shutil
@@ -14,15 +14,15 @@ from flask import Flask, g
 
 from app import audit
 from app.analysis import pipeline
+from app.analysis.record import record_of
 from app.config import settings
 from app.jobs import case_queue, metrics
-from app.reporting import rendering, report
-from app.store import cases
+from app.reporting import rendering
+from app.store.data_folder import new_staging_folder
 from app.store.db_errors import is_database_busy, is_disk_full
 from app.store.models import StoredCase, db
+from app.store.results import write_results
 from model.errors import CaseError
-from model.io.nifti import write_mask
-from model.labels import to_file_values
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class TooLong(Exception):
     """The case takes longer than it may."""
 
 
-class Runner:
+class CaseRunner:
     """Runs cases in the calling thread.
 
     stop : ends the run that is going on, whose case goes back into the queue
@@ -118,15 +118,15 @@ class Runner:
             progress=progress,
         )
         progress("save", 1.0)
-        segmentation, convention = analysis.segmentation, settings().label_convention
-        values = to_file_values(segmentation.labels, convention)
-        write_mask(work / "segmentation.nii.gz", values, analysis.case.grid)
-        rendering.save_volumes(work, analysis.case, segmentation.labels, segmentation.confidence)
-        who = {"id": case.id, "name": case.name}
-        done = report.build(analysis, segmenter, convention, case.modalities, who)
-        if not case_queue.finish(case, done, partial(_publish, work, case.folder)):
+        convention = settings().label_convention
+        found = analysis.segmentation
+        write_results(
+            work, analysis.case, found.labels, found.confidence, convention, rendering.to_display
+        )
+        record = record_of(analysis, segmenter.card, convention, case.modalities)
+        if not case_queue.finish(case, record, partial(case.folder.publish, work)):
             raise CaseGone
-        metrics.case_done(self._app, case, done, time.monotonic() - start)
+        metrics.case_done(self._app, case, record, time.monotonic() - start)
 
     def _reporter(self, case: StoredCase) -> pipeline.Progress:
         """Return what writes progress to the row, and ends the work when it is not wanted.
@@ -171,16 +171,8 @@ class Runner:
 @contextmanager
 def _work_folder() -> Iterator[Path]:
     """Make a folder for results in the making; whatever is left of it goes away."""
-    folder = cases.new_staging_folder()
+    folder = new_staging_folder()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _publish(work: Path, folder: Path) -> None:
-    """Move finished results into the case's folder."""
-    results = folder / "results"
-    # A crash between this move and the row's update leaves results that nobody has seen.
-    shutil.rmtree(results, ignore_errors=True)
-    work.rename(results)

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import g
 
+from app.analysis.record import CaseRecord
 from app.store.models import StoredCase, db
 
 log = logging.getLogger(__name__)
@@ -128,12 +129,12 @@ def write(case: StoredCase, **values: Any) -> bool:
     return changed
 
 
-def finish(case: StoredCase, report: dict[str, Any], publish: Callable[[], None]) -> bool:
+def finish(case: StoredCase, record: CaseRecord, publish: Callable[[], None]) -> bool:
     """Mark a case as done; return whether the attempt still counted.
 
     publish : puts the results where they belong, while nothing else can change or delete the row
     """
-    values = {"state": "done", "stage": "", "progress": 1.0, "report": report, "error": None}
+    values = {"state": "done", "stage": "", "progress": 1.0, "record": record, "error": None}
     counts = _update(case, **values, finished_at=datetime.now(UTC))
     if counts:
         publish()

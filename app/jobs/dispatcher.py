@@ -1,7 +1,7 @@
-"""What web processes do for the queue when workers take the cases: tell them, and tidy up.
+"""The queue's part in web processes when Celery workers run the cases: send messages, and clean up.
 
-A case is queued by its row alone. A thread of each web process then sends a message for each row that
-has none, so that uploads need no broker, and nothing is lost when one is away or forgets.
+A case is queued by its row alone. A thread of each web process sends a message for each row that has
+none. So uploads do not need the broker, and nothing is lost when it is down or loses messages.
 """
 
 import logging
@@ -15,8 +15,8 @@ from kombu.exceptions import OperationalError
 
 from app.config import settings
 from app.jobs import case_queue, celery_app, heartbeat
-from app.jobs.polling_thread import Background
-from app.store import cases, data_folder
+from app.jobs.polling_thread import PollingThread
+from app.store import cases
 from app.store.models import StoredCase, db
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ ON_THE_WAY = timedelta(seconds=60)
 STALE = timedelta(days=1)
 
 
-class Dispatcher(Background):
+class Dispatcher(PollingThread):
     """Sends queued cases to the workers."""
 
     name = "dispatch"
@@ -55,13 +55,13 @@ class Dispatcher(Background):
         elif self.messages is None or time.monotonic() - self._looked > OLD_S:
             yield "The broker cannot be reached."
         model = self._app.extensions["model"].card.checksum
-        found = heartbeat.present()
+        found = heartbeat.live_workers()
         if not found:
             yield "No worker is running."
         elif any(worker.model != model for worker in found):
             yield "Workers run another model than this server."
 
-    def turn(self) -> bool:
+    def poll(self) -> bool:
         try:
             more = self._send()
             self.messages = celery_app.waiting(self._celery)
@@ -76,7 +76,7 @@ class Dispatcher(Background):
             self._tidy()
         if time.monotonic() - self._swept >= SWEEP_S:
             self._swept = time.monotonic()
-            data_folder.remove_leftovers(datetime.now(UTC) - STALE)
+            cases.remove_leftovers(datetime.now(UTC) - STALE)
         self.ready = True
         return more
 
@@ -99,7 +99,7 @@ class Dispatcher(Background):
 
     def _tidy(self) -> None:
         now = datetime.now(UTC)
-        heartbeat.forget_silent()
+        heartbeat.forget_dead_workers()
         cases.remove_expired()
         # Runs end themselves; one that is older than its message can be has lost it.
         longest = timedelta(seconds=settings().case_limit_s + 3 * celery_app.GRACE_S)

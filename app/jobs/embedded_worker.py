@@ -1,7 +1,6 @@
-"""The embedded queue: one background thread takes the oldest case from the database, one at a time.
+"""The embedded queue: a thread of the server takes the oldest case from the database, one at a time.
 
-The queue is the `cases` table itself, so a restart goes on where the last process stopped. With
-BTS_BROKER_URL workers take the cases instead, and `dispatch.Dispatcher` stands in this one's place.
+The queue is the `cases` table itself, so a restart goes on where the last process stopped.
 """
 
 from collections.abc import Iterator
@@ -10,29 +9,14 @@ from datetime import UTC, datetime
 from flask import Flask
 
 from app.jobs import case_queue
-from app.jobs.attempt import Runner
+from app.jobs.attempt import CaseRunner
 from app.jobs.folder_lock import FolderLock
-from app.jobs.polling_thread import Background
+from app.jobs.polling_thread import PollingThread
 from app.jobs.watchdog import Watchdog
-from app.store import cases, data_folder
+from app.store import cases
 
 
-def init_app(app: Flask) -> None:
-    if not app.config["SETTINGS"].broker_url:
-        app.extensions["worker"] = Worker(app)
-        return
-    # Imported here: only this needs Celery.
-    from app.jobs.dispatcher import Dispatcher
-
-    app.extensions["worker"] = Dispatcher(app)
-
-
-def worker(app: Flask) -> Background:
-    """Return what sees to the queue of an app."""
-    return app.extensions["worker"]
-
-
-class Worker(Background):
+class EmbeddedWorker(PollingThread):
     """Runs queued cases in a thread of this process."""
 
     name = "cases"
@@ -42,7 +26,7 @@ class Worker(Background):
         self._started_at = datetime.now(UTC)
         self._lock = FolderLock(app.config["SETTINGS"].data_dir / ".lock")
         self._watchdog = Watchdog(app.config["SETTINGS"].case_limit_s)
-        self._runner = Runner(app, self._stop, on_progress=self._watchdog.pat)
+        self._runner = CaseRunner(app, self._stop, on_progress=self._watchdog.reset)
 
     def claim(self) -> None:
         """Keep other processes off the data folder. Raises StartupError if one works on it."""
@@ -58,14 +42,14 @@ class Worker(Background):
             yield "The queue is not running."
         elif not self.ready:
             yield "The queue is starting."
-        if self._watchdog.is_worried:
+        if self._watchdog.is_late:
             yield "The case in hand makes no progress."
 
-    def turn(self) -> bool:
-        # Nothing else runs cases here: what is marked as running was cut short.
+    def poll(self) -> bool:
+        # No other process runs cases of this folder: what is marked as running was interrupted.
         case_queue.recover()
         if not self.ready:
-            data_folder.remove_leftovers(self._started_at)
+            cases.remove_leftovers(self._started_at)
             self.ready = True
         cases.remove_expired()
         return self.run_next()

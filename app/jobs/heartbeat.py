@@ -1,6 +1,6 @@
-"""The workers of a service that is scaled out: each says in the database that it is there.
+"""Which Celery workers are alive: each writes the time into its row of the database.
 
-Celery's own signs of life would stop during a case: the solo pool works in the thread that sends them.
+Celery's own heartbeats would stop during a case: the solo pool works in the thread that sends them.
 """
 
 import os
@@ -10,58 +10,45 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy.orm import Mapped, mapped_column
 
-from app.jobs.polling_thread import TICK_S, Background
-from app.store.models import UtcDateTime, db
+from app.jobs.polling_thread import POLL_S, PollingThread
+from app.store.models import WorkerRow, db
 from model.inference.segmenter import Segmenter
 
-# A worker that has not been heard of for so long is gone.
-SILENT = timedelta(seconds=6 * TICK_S)
+# A worker whose row is older than this is gone.
+MAX_AGE = timedelta(seconds=6 * POLL_S)
 
 
-class Worker(db.Model):
-    """A process that takes cases from the broker."""
-
-    __tablename__ = "workers"
-
-    name: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
-    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    engine: Mapped[str] = mapped_column(sa.String(32))
-    device: Mapped[str] = mapped_column(sa.String(200))
-    model: Mapped[str] = mapped_column(sa.String(64))
+def live_workers() -> list[WorkerRow]:
+    """Return the rows of the workers that are alive."""
+    since = datetime.now(UTC) - MAX_AGE
+    return list(db.session.scalars(sa.select(WorkerRow).where(WorkerRow.seen_at > since)))
 
 
-def present() -> list[Worker]:
-    """Return the workers that have been heard of lately."""
-    since = datetime.now(UTC) - SILENT
-    return list(db.session.scalars(sa.select(Worker).where(Worker.seen_at > since)))
-
-
-def forget_silent() -> None:
+def forget_dead_workers() -> None:
     """Delete the rows of workers that are gone."""
-    since = datetime.now(UTC) - SILENT
-    db.session.execute(sa.delete(Worker).where(Worker.seen_at <= since))
+    since = datetime.now(UTC) - MAX_AGE
+    db.session.execute(sa.delete(WorkerRow).where(WorkerRow.seen_at <= since))
     db.session.commit()
 
 
-class Presence(Background):
-    """Says that this process is a worker, until it ends."""
+class Heartbeat(PollingThread):
+    """Keeps the row of this process up to date until it ends."""
 
-    name = "presence"
+    name = "heartbeat"
 
     def __init__(self, app: Flask, segmenter: Segmenter):
         super().__init__(app)
         self._segmenter = segmenter
         self._row = f"{socket.gethostname()}:{os.getpid()}"
 
-    def turn(self) -> bool:
+    def poll(self) -> bool:
         segmenter = self._segmenter
-        row = Worker(
+        row = WorkerRow(
             name=self._row,
             seen_at=datetime.now(UTC),
-            engine=segmenter.engine_name,
-            device=segmenter.device[:200],
+            engine=segmenter.provenance.engine,
+            device=segmenter.provenance.device[:200],
             model=segmenter.card.checksum,
         )
         db.session.merge(row)
@@ -69,7 +56,7 @@ class Presence(Background):
         return False
 
     def release(self) -> None:
-        # A database that is away finds out by the silence.
+        # Without the database the row grows old, which says the same.
         with suppress(sa.exc.SQLAlchemyError), self._app.app_context():
-            db.session.execute(sa.delete(Worker).where(Worker.name == self._row))
+            db.session.execute(sa.delete(WorkerRow).where(WorkerRow.name == self._row))
             db.session.commit()

@@ -8,7 +8,6 @@ processes of one machine add up theirs through PROMETHEUS_MULTIPROC_DIR.
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
@@ -17,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from app.analysis.record import CaseRecord
 from app.jobs import heartbeat
 from app.store.models import STATES, StoredCase, db
 
@@ -77,7 +77,7 @@ class _Database(Collector):
             "bts_oldest_queued_seconds", "Seconds that the oldest case has waited.", waited_s
         )
         family = GaugeMetricFamily("bts_workers", "Workers by device.", labels=["engine", "device"])
-        kinds = [(worker.engine, worker.device) for worker in heartbeat.present()]
+        kinds = [(worker.engine, worker.device) for worker in heartbeat.live_workers()]
         for kind in sorted(set(kinds)):
             family.add_metric(kind, kinds.count(kind))
         yield family
@@ -92,15 +92,16 @@ def case_ended(app: Flask, outcome: str) -> None:
     app.extensions["metrics"].ended.labels(outcome.replace(" ", "_")).inc()
 
 
-def case_done(app: Flask, case: StoredCase, report: dict[str, Any], seconds: float) -> None:
+def case_done(app: Flask, case: StoredCase, record: CaseRecord, seconds: float) -> None:
     """Count the times of a case that is done.
 
-    case : as it was when the run began; report : with the seconds of each stage
+    case : as it was when the attempt began
     """
     metrics: Metrics = app.extensions["metrics"]
-    metrics.seconds.labels(report["engine"], report["device"]).observe(seconds)
+    provenance = record.provenance
+    metrics.seconds.labels(provenance.engine, provenance.device).observe(seconds)
     metrics.wait.observe((case.started_at - case.created_at).total_seconds())
-    for stage, stage_s in report["timings_s"].items():
+    for stage, stage_s in record.timings_s.items():
         metrics.stages.labels(stage).observe(stage_s)
 
 

@@ -72,7 +72,8 @@ class ModelHolder:
             )
         except ModelError as error:
             raise unusable(error) from error
-        log.info("model loaded: %s on %s", segmenter.engine_name, segmenter.device)
+        provenance = segmenter.provenance
+        log.info("model loaded: %s on %s", provenance.engine, provenance.text)
         return segmenter
 
 

@@ -1,4 +1,4 @@
-"""A thread of this process that looks for work, again and again, until the server ends."""
+"""A thread of this process that looks for work again and again, until the server ends."""
 
 import atexit
 import logging
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 
 from flask import Flask
 
-from app.store.db_errors import database_fault, is_database_busy
+from app.store.db_errors import database_error, is_database_busy
 
 log = logging.getLogger(__name__)
 
-# Seconds between two looks when nobody says that there is something to do.
-TICK_S = 5.0
+# Seconds between two looks when nobody calls `notify`.
+POLL_S = 5.0
 
 
-class Background:
-    """Calls `turn` in an app context; a subclass says what a turn is."""
+class PollingThread:
+    """Calls `poll` in an app context; a subclass says what that does."""
 
-    name = "background"
-    # Whether it has put in order what was left by others; a subclass sets it.
+    name = "polling"
+    # Whether it has dealt with what a crash left behind; a subclass sets it.
     ready = False
 
     def __init__(self, app: Flask):
@@ -33,7 +33,7 @@ class Background:
         return self._thread is not None and self._thread.is_alive()
 
     def claim(self) -> None:
-        """Take what only one process may have. Raises StartupError if another has it."""
+        """Take what only one process may hold. Raises StartupError if another holds it."""
 
     def release(self) -> None:
         """Give back what was claimed."""
@@ -42,7 +42,7 @@ class Background:
         """Yield what keeps cases from being segmented, as sentences. Needs an app context."""
         yield from ()
 
-    def turn(self) -> bool:
+    def poll(self) -> bool:
         """Do what there is to do now; return whether there may be more. Needs an app context."""
         raise NotImplementedError
 
@@ -76,23 +76,23 @@ class Background:
         try:
             while not self._stop.is_set():
                 self._wake.clear()
-                if not self._turn() and not self._stop.is_set():
-                    self._wake.wait(TICK_S)
+                if not self._poll() and not self._stop.is_set():
+                    self._wake.wait(POLL_S)
         finally:
             self.ready = False
             self.release()
 
-    def _turn(self) -> bool:
+    def _poll(self) -> bool:
         try:
             with self._app.app_context():
-                more = self.turn()
+                more = self.poll()
         except Exception as error:
             # A database that is away for a moment must not end the thread, nor fill the log.
             busy = is_database_busy(error)
             if not busy:
-                log.exception("%s: stumbled", self.name)
+                log.exception("%s: unforeseen error", self.name)
             elif not self._without_database:
-                fault = database_fault(error)
+                fault = database_error(error)
                 log.warning("%s: the database is busy or cannot be reached: %s", self.name, fault)
             self._without_database = busy
             return False

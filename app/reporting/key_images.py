@@ -1,14 +1,12 @@
 """Which slices stand for a case in its reports, and where the diameters lie in them."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from app.analysis.measurements import PLANE_AXES
+from app.analysis.measurements import PLANE_AXES, Measurements
+from app.analysis.values import PlaneSlices
 from app.reporting import rendering
+from app.store.results import Results
 from model.geometry import bounding_box
 
 # The sequence in which the enhancing tumour is seen.
@@ -32,55 +30,52 @@ class KeyImage:
     lines: tuple[Line, ...] = ()
 
 
-def key_images(measurements: dict[str, Any], present: Container[str]) -> list[KeyImage]:
+def key_images(measurements: Measurements, present: Container[str]) -> list[KeyImage]:
     """Return one slice of each plane.
 
-    measurements : as in a report; present : the sequences that the case has
+    present : the sequences that the case has
 
     The axial one is that of the diameters where there are any; the others show the most tumour, or
     the middle where nothing was marked.
     """
     first, images = rendering.first_modality(present), []
-    for plane, slices in measurements["slices"].items():
-        index, lines, modality = telling_slice(slices), (), first
-        if plane == "axial" and measurements["rano"]:
-            index, lines = measurements["rano"]["slice"], diameter_lines(measurements)
+    for plane, slices in measurements.slices.items():
+        index, lines, modality = key_slice(slices), (), first
+        if plane == "axial" and measurements.rano:
+            index, lines = measurements.rano.slice, diameter_lines(measurements)
             # The diameters are those of the enhancing tumour, which T1ce alone shows.
             modality = ENHANCED if ENHANCED in present else first
-        images.append(KeyImage(plane, index, slices["count"], modality, lines))
+        images.append(KeyImage(plane, index, slices.count, modality, lines))
     return images
 
 
-def telling_slice(slices: dict[str, Any]) -> int:
-    """Return the slice of a plane with the most tumour, else the middle.
-
-    slices : those of the plane, as in `measurements`
-    """
-    return slices["count"] // 2 if slices["largest"] is None else slices["largest"]
+def key_slice(slices: PlaneSlices) -> int:
+    """Return the slice of a plane with the most tumour, else the middle."""
+    return slices.count // 2 if slices.largest is None else slices.largest
 
 
-def diameter_lines(measurements: dict[str, Any]) -> tuple[Line, ...]:
+def diameter_lines(measurements: Measurements) -> tuple[Line, ...]:
     """Return the two diameters as lines in the axial picture of their slice, if there are any."""
-    rano, slices = measurements["rano"], measurements["slices"]
+    rano, slices = measurements.rano, measurements.slices
     if rano is None:
         return ()
-    counts = slices["sagittal"]["count"], slices["coronal"]["count"]
+    counts = slices.sagittal.count, slices.coronal.count
 
-    def place(point: list[float]) -> tuple[float, float]:
+    def place(point: Sequence[float]) -> tuple[float, float]:
         # Pictures are radiological: right is left and anterior is up, against both indices.
         x, y = ((n - 0.5 - at) / n for n, at in zip(counts, point[:2], strict=True))
         return x, y
 
-    segments = rano["longest_ends"], rano["perpendicular_ends"]
+    segments = rano.longest_ends, rano.perpendicular_ends
     return tuple((place(first), place(last)) for first, last in segments)
 
 
-def frames(results: Path, modality: str) -> dict[str, Frame]:
+def frames(results: Results, modality: str) -> dict[str, Frame]:
     """Return by plane the part of its pictures that holds the head, to leave the black away.
 
-    results : folder of the finished case; modality : a sequence of it; all have the same head
+    modality : any sequence of the case; all show the same head
     """
-    head = np.load(results / f"{modality}.npy", mmap_mode="r") > 0
+    head = results.display(modality) > 0
     box = bounding_box(head) if head.any() else tuple(slice(0, n) for n in head.shape)
     return {plane: frame(box, head.shape, plane) for plane in rendering.PLANES}
 

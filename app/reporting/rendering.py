@@ -1,27 +1,19 @@
-"""Rendered slices: greyscale scan, regions in colour on top. Radiological convention.
-
-A finished case keeps its volumes in canonical (RAS+) order as uint8 `.npy` files. They are mapped
-into memory, so that a slice costs only the pages that it lies on.
-"""
+"""Rendered slices: greyscale scan, regions in colour on top. Radiological convention."""
 
 import io
 from collections.abc import Container
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from app.analysis.measurements import PLANE_AXES
-from model.geometry import spacing_mm, to_canonical
-from model.io.case import Case
+from app.store.results import Results
 from model.io.modalities import MODALITIES
 from model.labels import CLASSES, REGIONS
 
 PLANES = tuple(PLANE_AXES)
 REGION_KEYS = tuple(region.key for region in REGIONS)
-LABELS, CONFIDENCE = "labels", "confidence"
 # Shown first, as far as a case has them: they show the whole tumour best.
 PREFERRED = ("flair", "t2")
 # Percentiles of the head's intensities that become black and white.
@@ -30,10 +22,10 @@ WINDOW_PERCENTILES = (0.5, 99.3)
 MAX_EDGE = 1024
 # Edge of a thumbnail in pixels: twice what the worklist shows, for fine screens.
 THUMBNAIL_EDGE = 112
-# The map of confidence shows where the model was in doubt: a probability of 1 is left clear, one of
-# DOUBT_FROM or less gets the second colour in full. Purple is none of the regions' colours.
-DOUBT_FROM = 0.5
-DOUBT_COLOURS = ("#7B3FA6", "#FF9BE4")
+# The confidence map shows where the model was uncertain: a probability of 1 is left clear, one of
+# UNCERTAIN_BELOW or less gets the second colour in full. Purple is none of the regions' colours.
+UNCERTAIN_BELOW = 0.5
+UNCERTAINTY_COLOURS = ("#7B3FA6", "#FF9BE4")
 # What stands at the edges of a rendered slice; the patient's right is on the left.
 EDGE_LETTERS = {
     "axial": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
@@ -46,7 +38,7 @@ EDGE_LETTERS = {
 class Look:
     """What is drawn: the sequence, which regions, how strongly, as fill or outline.
 
-    With the map of confidence regions are outlined, since two fills would hide each other.
+    With the confidence map, regions are outlined, since two fills would hide each other.
     """
 
     modality: str = "flair"
@@ -61,49 +53,8 @@ def first_modality(present: Container[str]) -> str:
     return next(modality for modality in (*PREFERRED, *MODALITIES) if modality in present)
 
 
-def save_volumes(folder: Path, case: Case, labels: np.ndarray, confidence: np.ndarray) -> None:
-    """Write what `render_png` needs: the sequences that were given, labels and confidence.
-
-    labels : (X, Y, Z) uint8 network indices; confidence : (X, Y, Z) uint8, 255 = certain
-    """
-
-    def save_scan(channel: int) -> None:
-        _save(folder, MODALITIES[channel], windowed(case.data[..., channel]), case.affine)
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(save_scan, case.present))
-    _save(folder, CONFIDENCE, confidence, case.affine)
-    save_labels(folder, labels, case.affine)
-    _, canonical_affine = to_canonical(labels, case.affine)
-    np.save(folder / "spacing_mm.npy", spacing_mm(canonical_affine))
-
-
-def save_labels(folder: Path, labels: np.ndarray, affine: np.ndarray) -> None:
-    """Write labels (X, Y, Z) with `affine` (4, 4) for `render_png`."""
-    _save(folder, LABELS, labels, affine)
-
-
-def stored_labels(folder: Path) -> np.ndarray:
-    """Return the labels of a finished case, canonical (X, Y, Z) uint8 network indices."""
-    return _mapped(folder, LABELS)
-
-
-def stored_confidence(folder: Path) -> np.ndarray | None:
-    """Return the confidence of a finished case, canonical (X, Y, Z) uint8, 255 = certain.
-
-    None where an earlier version did not keep it.
-    """
-    return _mapped(folder, CONFIDENCE) if (folder / f"{CONFIDENCE}.npy").is_file() else None
-
-
-def _save(folder: Path, name: str, volume: np.ndarray, affine: np.ndarray) -> None:
-    canonical, _ = to_canonical(volume, affine)
-    # Axial slices are looked at most, so each of them lies in one piece.
-    np.save(folder / f"{name}.npy", np.asfortranarray(canonical))
-
-
-def windowed(volume: np.ndarray) -> np.ndarray:
-    """Return (X, Y, Z) as uint8, from the darkest to the brightest that matters in the head."""
+def to_display(volume: np.ndarray) -> np.ndarray:
+    """Return a sequence (X, Y, Z) as uint8, from the darkest to the brightest that matters in the head."""
     background = volume.min()
     # Every eighth voxel tells the window as well as all.
     sample = volume[::2, ::2, ::2]
@@ -116,33 +67,33 @@ def windowed(volume: np.ndarray) -> np.ndarray:
     return np.clip(result, 0, 255, out=result).astype(np.uint8)
 
 
-def slice_count(folder: Path, plane: str) -> int:
+def slice_count(results: Results, plane: str) -> int:
     """Return how many slices a finished case has in `plane`."""
-    return _mapped(folder, LABELS).shape[PLANE_AXES[plane]]
+    return results.labels().shape[PLANE_AXES[plane]]
 
 
-def size_mm(folder: Path, plane: str) -> tuple[float, float]:
+def size_mm(results: Results, plane: str) -> tuple[float, float]:
     """Return width and height of the slices of `plane` in mm."""
     columns, rows = _in_plane(plane)
-    shape, spacing = _mapped(folder, LABELS).shape, np.load(folder / "spacing_mm.npy")
+    shape, spacing = results.labels().shape, results.spacing_mm()
     return float(shape[columns] * spacing[columns]), float(shape[rows] * spacing[rows])
 
 
-def render_png(folder: Path, plane: str, index: int, look: Look) -> bytes:
+def render_png(results: Results, plane: str, index: int, look: Look) -> bytes:
     """Return one slice of a finished case as PNG. Raises IndexError outside the volume.
 
     A map of confidence that was not kept is left out.
     """
-    image = _render(folder, plane, index, look)
+    image = _render(results, plane, index, look)
     buffer = io.BytesIO()
     # Level 1 is four times as fast as the default and a tenth larger.
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
-def render_thumbnail(folder: Path, index: int, look: Look) -> bytes:
+def render_thumbnail(results: Results, index: int, look: Look) -> bytes:
     """Return an axial slice of a finished case as a small square PNG, cut to the head."""
-    image = _render(folder, "axial", index, look)
+    image = _render(results, "axial", index, look)
     # The background is black; a slice outside the head stays whole.
     image = image.crop(image.convert("L").getbbox())
     square = ImageOps.pad(image, (THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
@@ -151,14 +102,14 @@ def render_thumbnail(folder: Path, index: int, look: Look) -> bytes:
     return buffer.getvalue()
 
 
-def _render(folder: Path, plane: str, index: int, look: Look) -> Image.Image:
-    if not 0 <= index < slice_count(folder, plane):
+def _render(results: Results, plane: str, index: int, look: Look) -> Image.Image:
+    if not 0 <= index < slice_count(results, plane):
         raise IndexError(index)
     columns, rows = _in_plane(plane)
-    spacing = np.load(folder / "spacing_mm.npy")
-    scan = picture_slice(_mapped(folder, look.modality), plane, index)
-    labels = picture_slice(_mapped(folder, LABELS), plane, index)
-    confidence = stored_confidence(folder) if look.confidence else None
+    spacing = results.spacing_mm()
+    scan = picture_slice(results.display(look.modality), plane, index)
+    labels = picture_slice(results.labels(), plane, index)
+    confidence = results.confidence() if look.confidence else None
     if confidence is not None:
         confidence = picture_slice(confidence, plane, index)
     pixel_mm = float(spacing[columns]), float(spacing[rows])
@@ -191,8 +142,8 @@ def draw(
     indices = _resized(labels, size, Image.Resampling.NEAREST)
     picture = np.repeat(grey.astype(np.float32)[..., None], 3, axis=2)
     if confidence is not None:
-        doubt = _resized(confidence, size, Image.Resampling.BILINEAR)
-        _paint(picture, *(table[doubt] for table in _doubt_tables(look.opacity)))
+        confidence = _resized(confidence, size, Image.Resampling.BILINEAR)
+        _paint(picture, *(table[confidence] for table in _uncertainty_tables(look.opacity)))
     colours, alphas = _tables(look)
     alpha = alphas[indices]
     if look.outline or confidence is not None:
@@ -244,13 +195,11 @@ def _tables(look: Look) -> tuple[np.ndarray, np.ndarray]:
     return colours, alphas
 
 
-def _doubt_tables(opacity: float) -> tuple[np.ndarray, np.ndarray]:
+def _uncertainty_tables(opacity: float) -> tuple[np.ndarray, np.ndarray]:
     """Return colour (256, 3) and opacity (256,) by confidence, 255 = certain."""
-    doubt = np.clip((1 - np.arange(256) / 255) / (1 - DOUBT_FROM), 0, 1)[:, None]
-    low, high = (np.array(list(bytes.fromhex(colour[1:])), np.float32) for colour in DOUBT_COLOURS)
-    # The square root lets slight doubt be seen; without any, the scan stays as it is.
-    return low + (high - low) * doubt, opacity * np.sqrt(doubt[:, 0])
-
-
-def _mapped(folder: Path, name: str) -> np.ndarray:
-    return np.load(folder / f"{name}.npy", mmap_mode="r")
+    uncertainty = np.clip((1 - np.arange(256) / 255) / (1 - UNCERTAIN_BELOW), 0, 1)[:, None]
+    low, high = (
+        np.array(list(bytes.fromhex(colour[1:])), np.float32) for colour in UNCERTAINTY_COLOURS
+    )
+    # The square root makes slight uncertainty visible; without any, the scan stays as it is.
+    return low + (high - low) * uncertainty, opacity * np.sqrt(uncertainty[:, 0])

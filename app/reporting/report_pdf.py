@@ -6,16 +6,17 @@ it may take, and ends in dots where it needs more.
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from fpdf import FPDF, FontFace
 
+from app.analysis.measurements import Measurements
 from app.reporting import rendering, wording
 from app.reporting.charts import area_charts
 from app.reporting.key_images import Frame, KeyImage, frames, key_images, look
 from app.reporting.pdf_text import MARGIN, TEXT_FONT, WIDTH, write
-from app.reporting.report import accuracy_rows, measurements_of, region_rows
+from app.reporting.report import accuracy_rows, region_rows
+from app.reporting.schemas import Report
+from app.store.results import Results
 from model.io.modalities import MODALITIES, TITLES
 
 # All lengths are in mm, sizes of letters in points.
@@ -33,45 +34,42 @@ NAME_LINES, NOTE_LINES = 2, 5
 BAR_COLOUR, WARNING_COLOUR = (47, 110, 168), (168, 107, 0)
 
 
-def to_pdf(report: dict[str, Any], results: Path) -> bytes:
-    """Return one A4 page: measurements, key images of the three planes, provenance, limits.
-
-    results : folder of the finished case
-    """
+def to_pdf(report: Report, results: Results) -> bytes:
+    """Return one A4 page: measurements, key images of the three planes, provenance, limits."""
     pdf = FPDF(format="A4")
     pdf.set_title("Segmentation report")
     pdf.set_margin(MARGIN)
     pdf.c_margin = 0
     pdf.set_auto_page_break(False)
     pdf.add_page()
-    measurements = measurements_of(report)
+    measurements = report.measurements
     _heading(pdf, report)
-    _images(pdf, report["modalities"], measurements, results)
+    _images(pdf, report.modalities, measurements, results)
     _regions(pdf, measurements)
-    _findings(pdf, measurements, report["geometry"].get("brain_centre_mm"))
+    _findings(pdf, measurements, report.geometry.brain_centre_mm)
     _charts(pdf, measurements)
     names = ("Sequences", _sequences(report)), ("How this was made", _provenance(report))
     _columns(pdf, names, NAME_LINES)
-    limits = "Limits", wording.limits(report.get("mask"))
+    limits = "Limits", wording.limits(report.mask)
     _columns(pdf, (("Accuracy of the model", _accuracy(report)), limits), NOTE_LINES)
     pdf.set_y(FOOTER)
-    write(pdf, report["disclaimer"], 9, "B")
+    write(pdf, report.disclaimer, 9, "B")
     return bytes(pdf.output())
 
 
-def _heading(pdf: FPDF, report: dict[str, Any]) -> None:
+def _heading(pdf: FPDF, report: Report) -> None:
     """Write what the page is, whose it is, and what has to be known before it is read."""
-    case, dates = report["case"], report.get("dates") or {}
+    case, dates = report.case, report.dates or ()
     write(pdf, "Brain tumour segmentation", 15, "B")
     write(pdf, case["name"], 11, "B")
-    parts = [f"{name.capitalize()} {wording.time(at)}" for name, at in dates.items() if at]
+    parts = [f"{name.capitalize()} {wording.time(at)}" for name, at in dates if at]
     parts += [f"Case {case['id']}"] if "id" in case else []
     write(pdf, " · ".join(parts), 8, most=2)
     pdf.ln(1)
-    write(pdf, f"{report['disclaimer']} {wording.origin(report.get('mask'))}", 8.5, "B", most=2)
-    if report["message"]:
-        write(pdf, f"{report['message']} {wording.NO_STATEMENT}", 9, "B", most=2)
-    _warnings(pdf, wording.other_warnings(report))
+    write(pdf, f"{report.disclaimer} {wording.origin(report.mask)}", 8.5, "B", most=2)
+    if report.message:
+        write(pdf, f"{report.message} {wording.NO_STATEMENT}", 9, "B", most=2)
+    _warnings(pdf, wording.other_warnings(report.warning_details))
     pdf.ln(2)
 
 
@@ -95,7 +93,7 @@ def _warnings(pdf: FPDF, warnings: Sequence[str]) -> None:
 
 
 def _images(
-    pdf: FPDF, modalities: dict[str, str], measurements: dict[str, Any], results: Path
+    pdf: FPDF, modalities: dict[str, str], measurements: Measurements, results: Results
 ) -> None:
     """Draw one slice of each plane side by side and of one height, cut to the head."""
     images = key_images(measurements, modalities)
@@ -114,7 +112,7 @@ def _images(
         _picture(pdf, image, png, part, (left, top, width * height, height))
         left += width * height + PICTURE_GAP
     pdf.set_y(top + height + 1)
-    lines = "; white lines: RANO diameters" if measurements["rano"] else ""
+    lines = "; white lines: RANO diameters" if measurements.rano else ""
     write(pdf, f"Radiological convention. Outlines in the colours of the table{lines}.", 7.5)
     pdf.ln(1)
 
@@ -161,7 +159,7 @@ def _label(pdf: FPDF, x: float, y: float, text: str) -> None:
         pdf.text(x, y, text)
 
 
-def _regions(pdf: FPDF, measurements: dict[str, Any]) -> None:
+def _regions(pdf: FPDF, measurements: Measurements) -> None:
     pdf.set_font(TEXT_FONT, size=8.5)
     with pdf.table(
         col_widths=(12, 78, 30, 30, 30),
@@ -176,29 +174,31 @@ def _regions(pdf: FPDF, measurements: dict[str, Any]) -> None:
         for found in region_rows(measurements):
             row = table.row()
             # The letters say what the colour does.
-            swatch = FontFace(emphasis="BOLD", color=0, fill_color=found["colour"])
-            row.cell(found["short"] or "", style=swatch if found["colour"] else None)
-            derived = None if found["colour"] else FontFace(emphasis="BOLD")
-            row.cell(found["title"], style=derived)
-            for name in ("ml", "percent", "confidence"):
-                row.cell(_number(found[name], 2), align="RIGHT")
+            swatch = FontFace(emphasis="BOLD", color=0, fill_color=found.colour)
+            row.cell(found.short or "", style=swatch if found.colour else None)
+            derived = None if found.colour else FontFace(emphasis="BOLD")
+            row.cell(found.title, style=derived)
+            for value in (found.ml, found.percent, found.confidence):
+                row.cell(_number(value, 2), align="RIGHT")
     pdf.ln(1)
 
 
-def _findings(pdf: FPDF, measurements: dict[str, Any], brain_centre_mm: list[float] | None) -> None:
-    rano, parts = measurements["rano"], [f"Brain: {measurements['brain_ml']:.0f} mL"]
+def _findings(
+    pdf: FPDF, measurements: Measurements, brain_centre_mm: Sequence[float] | None
+) -> None:
+    rano, parts = measurements.rano, [f"Brain: {measurements.brain_ml:.0f} mL"]
     facts = wording.facts(measurements, brain_centre_mm)
     parts += [f"{title}: {text}" for title, text in facts]
     write(pdf, " · ".join(parts), 8.5, most=2)
-    if measurements["lesions"]:
+    if measurements.lesions:
         text = f"RANO: {wording.diameters(rano)}{wording.place(rano)}"
         write(pdf, text, 8.5, "B", most=2)
     pdf.ln(1)
 
 
-def _charts(pdf: FPDF, measurements: dict[str, Any]) -> None:
+def _charts(pdf: FPDF, measurements: Measurements) -> None:
     """Draw the area per slice of each plane side by side, nothing where nothing was marked."""
-    charts = area_charts(measurements["areas_mm2"])
+    charts = area_charts(measurements.areas_mm2)
     if not charts:
         return
     write(pdf, "Area of the whole tumour by slice", 8.5, "B")
@@ -234,33 +234,33 @@ def _columns(pdf: FPDF, columns: Sequence[tuple[str, Sequence[str]]], most: int)
     pdf.set_y(bottom + 1.5)
 
 
-def _sequences(report: dict[str, Any]) -> list[str]:
-    names, geometry = report["modalities"], report["geometry"]
-    spacing = " x ".join(f"{edge:.2f}" for edge in geometry["spacing_mm"])
+def _sequences(report: Report) -> list[str]:
+    names, geometry = report.modalities, report.geometry
+    spacing = " x ".join(f"{edge:.2f}" for edge in geometry.spacing_mm)
     return [
         *(f"{TITLES[key]}: {names.get(key, 'not given')}" for key in MODALITIES),
-        f"Grid: {' x '.join(map(str, geometry['shape']))} voxels of {spacing} mm",
+        f"Grid: {' x '.join(map(str, geometry.shape))} voxels of {spacing} mm",
     ]
 
 
-def _provenance(report: dict[str, Any]) -> list[str]:
-    model = report["model"]
-    times = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report["timings_s"].items())
+def _provenance(report: Report) -> list[str]:
+    model = report.model
+    times = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.timings_s.items())
     return [
-        f"Mask: {wording.mask(report.get('mask'))}",
-        f"Model: {model['name']} {model['version']} ({model['architecture']})",
-        f"Device: {report['device']}, {report['engine']}",
+        f"Mask: {wording.mask(report.mask)}",
+        f"Model: {model.name} {model.version} ({model.architecture})",
+        f"Device: {report.device}, {report.engine}",
         f"Run time: {times}",
-        f"Weights: {model['checksum']}",
+        f"Weights: {model.checksum}",
     ]
 
 
-def _accuracy(report: dict[str, Any]) -> list[str]:
+def _accuracy(report: Report) -> list[str]:
     rows = [
         f"{title}: Dice {_number(row['dice'], 2)}, HD95 {_number(row['hd95_mm'], 1)} mm"
-        for title, row in accuracy_rows(report)
+        for title, row in accuracy_rows(report.accuracy)
     ]
-    return [*rows, wording.accuracy(report.get("accuracy"), report.get("missing_modalities", ()))]
+    return [*rows, wording.accuracy(report.accuracy, report.missing_modalities)]
 
 
 def _number(value: float | None, digits: int) -> str:

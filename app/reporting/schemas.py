@@ -1,11 +1,24 @@
-"""The shapes of the REST answers; the OpenAPI document is made from them."""
+"""The shapes of the REST answers; the OpenAPI document is made from them.
+
+What is measured and kept has its types in `app.analysis`, which these are built of.
+"""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.analysis.comparison import (
+    Change,
+    ComparedDiameters,
+    ComparedLesions,
+    ComparedVolumes,
+)
+from app.analysis.measurements import Measurements
+from app.analysis.record import Accuracy, Geometry, MaskInfo, ModelInfo
+from model.card import Provenance
 from model.io.nifti import DISCLAIMER
+from model.warnings import CaseWarning
 
 State = Literal["queued", "running", "done", "failed"]
 
@@ -29,122 +42,13 @@ class Accepted(BaseModel):
     url: str
 
 
-class ByRegion(BaseModel):
-    """One number for each region and derived region."""
-
-    edema: float
-    enhancing: float
-    core: float
-    tumor_core: float
-    whole_tumor: float
-
-
-class VolumesMl(ByRegion):
-    """Volumes in mL."""
-
-
-class PercentOfBrain(ByRegion):
-    """Volumes as per cent of the brain's."""
-
-
-class Confidence(BaseModel):
-    """Mean probability of the chosen class, 0 to 1, uncalibrated; null for an empty region."""
-
-    edema: float | None
-    enhancing: float | None
-    core: float | None
-    tumor_core: float | None
-    whole_tumor: float | None
-
-
-class PlaneSlices(BaseModel):
-    """Slices of a plane: how many, and the 0-based one with the most tumour."""
-
-    count: int
-    largest: int | None
-
-
-class Slices(BaseModel):
-    axial: PlaneSlices
-    coronal: PlaneSlices
-    sagittal: PlaneSlices
-
-
-class Rano(BaseModel):
-    """Bidimensional measure of the largest enhancing lesion (Wen et al. 2010).
-
-    The axial slice counts from 0; ends are voxel coordinates in the canonical order of the scan's
-    own grid, whose voxel centres have whole numbers. Measurable: both diameters reach 10 mm, and
-    the lesion two slices.
-    """
-
-    longest_mm: float
-    perpendicular_mm: float
-    product_mm2: float
-    slice: int
-    longest_ends: list[list[float]]
-    perpendicular_ends: list[list[float]]
-    measurable: bool
-
-
-class Lesions(BaseModel):
-    """Connected lesions (26 neighbours) of at least 0.05 mL."""
-
-    whole_tumor: int
-    enhancing: int
-
-
-class Location(BaseModel):
-    """Where the whole tumour lies: the patient's side, and the centre of mass in RAS+ mm."""
-
-    side: Literal["left", "right", "both"]
-    left_share: float
-    centre_mm: list[float]
-
-
-class AreasMm2(BaseModel):
-    """Area of the whole tumour in mm2 in every slice of each plane."""
-
-    axial: list[float]
-    coronal: list[float]
-    sagittal: list[float]
-
-
-class Measurements(BaseModel):
-    """What is null stands for nothing marked, or for a case of an earlier version."""
-
-    volumes_ml: VolumesMl
-    brain_ml: float
-    voxel_ml: float
-    slices: Slices
-    percent_of_brain: PercentOfBrain | None = None
-    confidence: Confidence | None = None
-    rano: Rano | None = None
-    lesions: Lesions | None = None
-    location: Location | None = None
-    areas_mm2: AreasMm2 | None = None
-
-
-class ModelInfo(BaseModel):
-    name: str
-    version: str
-    architecture: str
-    checksum: str
-
-
-class MaskInfo(BaseModel):
-    """Which version of the mask a report is about; 0 is the model's own.
-
-    made_from : the version that was drawn on or gone back to; by_hand : differs from the model's
-    """
+class MaskVersion(BaseModel):
+    """One version of a mask; the first fields are those of MaskInfo."""
 
     number: int
     kind: Literal["model", "corrected", "restored"]
     made_from: int | None
     by_hand: bool
-
-
-class MaskVersion(MaskInfo):
     created_at: datetime
     whole_tumor_ml: float
     current: bool
@@ -188,8 +92,10 @@ class CaseAnswer(CaseSummary):
     model: ModelInfo | None
     engine: str | None
     device: str | None
+    provenance: Provenance | None
     timings_s: dict[str, float]
     warnings: list[str]
+    warning_details: list[CaseWarning]
     message: str
     disclaimer: str = DISCLAIMER
 
@@ -208,25 +114,24 @@ class Shares(BaseModel):
     users: list[str]
 
 
-class Accuracy(BaseModel):
-    """Mean scores of the model on patients not trained on, by short name of region."""
-
-    patients: int | None
-    regions: dict[str, dict[str, float | None]]
+IsoTime = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Dates(BaseModel):
     """What happened when; what is null did not happen, or is not known. Times are UTC."""
 
-    uploaded: datetime | None = None
-    segmented: datetime | None = None
-    corrected: datetime | None = None
+    uploaded: IsoTime | None = None
+    segmented: IsoTime | None = None
+    corrected: IsoTime | None = None
 
 
 class Report(BaseModel):
-    """Measurements and where they come from."""
+    """Measurements and where they come from.
 
-    disclaimer: str
+    `warning_details` are the `warnings` with their codes, `provenance` the parts of `device`.
+    """
+
+    disclaimer: str = DISCLAIMER
     case: dict[str, str]
     message: str
     dates: Dates | None = None
@@ -236,13 +141,15 @@ class Report(BaseModel):
     accuracy: Accuracy | None = None
     engine: str
     device: str
+    provenance: Provenance
     label_convention: str
     label_values: dict[str, int]
     modalities: dict[str, str]
     missing_modalities: list[str]
-    geometry: dict[str, Any]
+    geometry: Geometry
     timings_s: dict[str, float]
     warnings: list[str]
+    warning_details: list[CaseWarning]
     software: dict[str, str]
 
 
@@ -255,42 +162,11 @@ class Readiness(BaseModel):
     reasons: list[str]
 
 
-class Change(BaseModel):
-    """A quantity in two cases: second less first, also in per cent of the first.
-
-    What cannot be said is null: of a quantity that one case lacks, or in per cent of nothing.
-    """
-
-    first: float | None
-    second: float | None
-    change: float | None
-    percent: float | None
-
-
 class ComparedCase(BaseModel):
     id: str
     name: str
     created_at: datetime
     mask: MaskInfo
-
-
-class ComparedVolumes(BaseModel):
-    edema: Change
-    enhancing: Change
-    core: Change
-    tumor_core: Change
-    whole_tumor: Change
-
-
-class ComparedDiameters(BaseModel):
-    longest_mm: Change
-    perpendicular_mm: Change
-    product_mm2: Change
-
-
-class ComparedLesions(BaseModel):
-    whole_tumor: Change
-    enhancing: Change
 
 
 class Comparison(BaseModel):

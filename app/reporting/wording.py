@@ -5,10 +5,12 @@ which the PDF's fonts are limited to.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from app.analysis.lesions import MIN_LESION_ML
-from app.analysis.rano import MEASURABLE_MM, MEASURABLE_SLICES
+from app.analysis.lesions import MIN_LESION_ML, Location
+from app.analysis.measurements import Measurements
+from app.analysis.rano import MEASURABLE_MM, MEASURABLE_SLICES, Rano
+from app.analysis.record import Accuracy, MaskInfo
+from model.warnings import CaseWarning
 
 SIDES = {"left": "Left", "right": "Right", "both": "Both sides"}
 # What the ends of each plane's row of slices are called, from index 0 on.
@@ -28,6 +30,9 @@ NOTES = (
     f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL.",
 )
 
+# Never worded as an absence of tumour: the model may have missed one.
+EMPTY_MESSAGE = "The model marked no voxels."
+EMPTY_CORRECTION = "No voxels are marked in the corrected mask."
 NO_STATEMENT = "This is no statement about the patient."
 LIMITS = (
     "Meant for research on adult diffuse glioma before treatment, in skull-stripped, co-registered "
@@ -39,27 +44,34 @@ NO_PROBABILITY = "No probability is given for a mask that was corrected by hand.
 NO_ACCURACY = "No measured accuracy is stored with this case."
 
 
-def origin(found: dict[str, Any] | None) -> str:
-    """Return who made the mask and what must not rest on it, `found` as `mask` in a report."""
+def message(measurements: Measurements, mask: MaskInfo | None) -> str:
+    """Return the one sentence that an empty result needs, else an empty string."""
+    if not measurements.is_empty:
+        return ""
+    return EMPTY_CORRECTION if mask and mask.by_hand else EMPTY_MESSAGE
+
+
+def origin(mask: MaskInfo | None) -> str:
+    """Return who made the mask of a report and what must not rest on it."""
     made = "Marked by a model and not read by a physician"
-    if found and found["by_hand"]:
-        made = f"Marked by a model and corrected by hand (version {found['number']})"
+    if mask and mask.by_hand:
+        made = f"Marked by a model and corrected by hand (version {mask.number})"
     return f"{made}; decisions about a patient must not rest on it."
 
 
-def limits(found: dict[str, Any] | None) -> list[str]:
-    """Return what a reader has to know of the numbers, `found` as `mask` in a report."""
-    return [*LIMITS, *NOTES, *([NO_PROBABILITY] if found and found["by_hand"] else [])]
+def limits(mask: MaskInfo | None) -> list[str]:
+    """Return what a reader has to know of the numbers of a report."""
+    return [*LIMITS, *NOTES, *([NO_PROBABILITY] if mask and mask.by_hand else [])]
 
 
-def accuracy(found: dict[str, Any] | None, missing: Sequence[str]) -> str:
+def accuracy(found: Accuracy | None, missing: Sequence[str]) -> str:
     """Return what the scores of a report are.
 
-    found : its `accuracy`; missing : the sequences that the case lacks
+    missing : the sequences that the case lacks
     """
     if not found:
         return NO_ACCURACY
-    whom = f"{found['patients']} patients" if found["patients"] else "patients"
+    whom = f"{found.patients} patients" if found.patients else "patients"
     given = ", with all four sequences" if missing else ""
     return (
         f"Means over {whom} whom the network scored had not seen{given}; a single case can lie far from "
@@ -67,10 +79,9 @@ def accuracy(found: dict[str, Any] | None, missing: Sequence[str]) -> str:
     )
 
 
-def other_warnings(report: dict[str, Any]) -> list[str]:
-    """Return a report's warnings but for the one that its message says already."""
-    message = report["message"]
-    return [text for text in report["warnings"] if not (message and text.startswith(message))]
+def other_warnings(warnings: Sequence[CaseWarning]) -> list[str]:
+    """Return the texts of warnings, but for the one that `message` says already."""
+    return [warning.text for warning in warnings if warning.code != "nothing_marked"]
 
 
 def time(iso: str) -> str:
@@ -78,50 +89,49 @@ def time(iso: str) -> str:
     return f"{iso[:16].replace('T', ' ')} UTC"
 
 
-def diameters(rano: dict[str, Any] | None) -> str:
-    """Return the two diameters and their product, `rano` as in `measurements`."""
+def diameters(rano: Rano | None) -> str:
+    """Return the two diameters and their product."""
     if rano is None:
         return "No enhancing voxels were marked"
-    long_mm, short_mm = rano["longest_mm"], rano["perpendicular_mm"]
-    return f"{long_mm:.1f} × {short_mm:.1f} mm = {rano['product_mm2']:.0f} mm²"
+    return f"{rano.longest_mm:.1f} × {rano.perpendicular_mm:.1f} mm = {rano.product_mm2:.0f} mm²"
 
 
-def mask(found: dict[str, Any] | None) -> str:
-    """Return where the mask of a report comes from, `found` as `mask` in it."""
-    if found is None or not found["by_hand"]:
+def mask(found: MaskInfo | None) -> str:
+    """Return where the mask of a report comes from."""
+    if found is None or not found.by_hand:
         return "As the model made it"
-    return f"Corrected by hand, version {found['number']}"
+    return f"Corrected by hand, version {found.number}"
 
 
-def place(rano: dict[str, Any] | None) -> str:
+def place(rano: Rano | None) -> str:
     """Return where the diameters lie and whether they count, to follow `diameters`."""
     if rano is None:
         return "."
-    note = "" if rano["measurable"] else f" {NOT_MEASURABLE}"
-    return f" in axial slice {rano['slice'] + 1}.{note}"
+    note = "" if rano.measurable else f" {NOT_MEASURABLE}"
+    return f" in axial slice {rano.slice + 1}.{note}"
 
 
 def facts(
-    measurements: dict[str, Any], brain_centre_mm: Sequence[float] | None
+    measurements: Measurements, brain_centre_mm: Sequence[float] | None
 ) -> list[tuple[str, str]]:
     """Return title and text of what is measured besides volumes and diameters, where known.
 
-    brain_centre_mm : (3,) RAS+ mm as in a report's `geometry`, None where it was not kept
+    brain_centre_mm : (3,) RAS+ mm, None where it was not kept
     """
-    lesions, location = measurements["lesions"], measurements["location"]
+    lesions, location = measurements.lesions, measurements.location
     found = []
     if lesions:
-        found.append(("Lesions", f"{lesions['whole_tumor']} ({lesions['enhancing']} enhancing)"))
+        found.append(("Lesions", f"{lesions.whole_tumor} ({lesions.enhancing} enhancing)"))
     if location:
         found.append(("Side", _side(location)))
         if brain_centre_mm:
-            found.append(("Centre", _centre(location["centre_mm"], brain_centre_mm)))
+            found.append(("Centre", _centre(location.centre_mm, brain_centre_mm)))
     return found
 
 
-def _side(location: dict[str, Any]) -> str:
-    left = round(100 * location["left_share"])
-    name = SIDES[location["side"]]
+def _side(location: Location) -> str:
+    left = round(100 * location.left_share)
+    name = SIDES[location.side]
     return name if left in (0, 100) else f"{name} ({left} % left, {100 - left} % right)"
 
 

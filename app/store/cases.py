@@ -1,10 +1,4 @@
-"""Cases: a row in the database and a folder each.
-
-<data_dir>/cases/<id>/scans/<modality>     the files as they came
-<data_dir>/cases/<id>/results/...          appears whole, by one rename
-<data_dir>/cases/<id>/masks/<random>/...   a corrected mask, made like `results`; see masks.py
-<data_dir>/staging/<random>/...            uploads and results in the making
-"""
+"""Cases: a row in the database and a folder each."""
 
 import contextlib
 import secrets
@@ -21,18 +15,8 @@ from app import audit
 from app.config import settings
 from app.errors import Forbidden, NotFound
 from app.identity import current
+from app.store.data_folder import case_folders, staging_folders, staging_path
 from app.store.models import Share, StoredCase, StoredMask, db
-
-
-def new_staging_folder() -> Path:
-    """Make an empty folder for files in the making, on the same file system as the cases."""
-    folder = _staging_path()
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-def _staging_path() -> Path:
-    return settings().data_dir.resolve() / "staging" / secrets.token_hex(8)
 
 
 def new_id() -> str:
@@ -54,15 +38,13 @@ def keep(
         created_at=datetime.now(UTC),
         modalities=dict(names),
     )
-    scans = case.folder / "scans"
+    folder = case.folder
     try:
-        scans.mkdir(mode=0o700, parents=True)
-        for modality, path in paths.items():
-            path.replace(scans / modality)
+        folder.keep_scans(paths)
         db.session.add(case)
         db.session.commit()
     except BaseException:
-        shutil.rmtree(case.folder, ignore_errors=True)
+        shutil.rmtree(folder.path, ignore_errors=True)
         raise
     return case
 
@@ -112,15 +94,15 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
 
 def remove(case: StoredCase) -> None:
     """Delete a case: row, scans and results. A run of it that is going on ends by itself."""
-    folder = case.folder
-    # First, so that versions of the mask that are being added are deleted too.
-    locked = sa.select(StoredCase.id).where(StoredCase.id == folder.name).with_for_update()
+    case_id, folder = case.id, case.folder.path
+    # First, so that masks that are being added at this moment are deleted too.
+    locked = sa.select(StoredCase.id).where(StoredCase.id == case_id).with_for_update()
     db.session.execute(locked)
-    db.session.execute(sa.delete(Share).where(Share.case_id == folder.name))
-    # Past the session, which takes a row that somebody else has just deleted for a fault.
+    db.session.execute(sa.delete(Share).where(Share.case_id == case_id))
+    # As statements: the session would take a row that somebody else has just deleted for an error.
     rows = [
-        sa.delete(StoredMask).where(StoredMask.case_id == folder.name),
-        sa.delete(StoredCase).where(StoredCase.id == folder.name),
+        sa.delete(StoredMask).where(StoredMask.case_id == case_id),
+        sa.delete(StoredCase).where(StoredCase.id == case_id),
     ]
     for row in rows:
         db.session.execute(row, execution_options={"synchronize_session": False})
@@ -135,7 +117,7 @@ def remove(case: StoredCase) -> None:
 
 def _remove_folder(folder: Path) -> None:
     """Delete a case's folder, on a full disk too."""
-    doomed = _staging_path()
+    doomed = staging_path()
     try:
         # Renamed first, so that nothing can be added to it while it is being deleted.
         folder.replace(doomed)
@@ -162,3 +144,25 @@ def remove_expired() -> int:
             remove(case)
             audit.write("purge", case_id)
     return len(expired)
+
+
+def remove_leftovers(before: datetime) -> None:
+    """Delete what a crash left behind: staged files, and folders of cases and masks without a row.
+
+    Only those last changed before the time given, so that uploads going on are left alone.
+    """
+    known = set(db.session.scalars(sa.select(StoredCase.id)))
+    rows = db.session.execute(sa.select(StoredMask.case_id, StoredMask.folder))
+    masks = {(case_id, folder) for case_id, folder in rows}
+    doomed = staging_folders()
+    for folder in case_folders():
+        if folder.path.name not in known:
+            doomed.append(folder.path)
+        doomed += [
+            folder.path / name
+            for name in folder.corrected()
+            if (folder.path.name, name) not in masks
+        ]
+    for path in doomed:
+        if path.exists() and path.stat().st_mtime < before.timestamp():
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,100 +1,50 @@
-"""The data folder and the database in it: made, checked and tidied at start."""
+"""The data folder: where cases lie, and where uploads and results are made.
 
-import shutil
-from contextlib import suppress
-from datetime import datetime
+<data_dir>/cases/<id>/          one folder for each case, see `results`
+<data_dir>/staging/<random>/    uploads and results in the making
+"""
+
+import secrets
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
-from flask import Flask
 
 from app.config import settings
 from app.errors import StartupError
-from app.store import migrations
-from app.store.models import StoredCase, StoredMask, db
+from app.store.results import CaseFolder
+
+CASES, STAGING = "cases", "staging"
 
 
-def make(app: Flask) -> None:
-    """Make the data folder where it is missing; check the database and bring it up to date.
-
-    Raises StartupError when it is damaged or cannot be reached.
-    """
-    data_dir = app.config["SETTINGS"].data_dir.resolve()
+def make_folders(data_dir: Path) -> None:
+    """Make the data folder where it is missing. Raises StartupError."""
     try:
-        for folder in (data_dir, data_dir / "cases", data_dir / "staging"):
+        for folder in (data_dir, data_dir / CASES, data_dir / STAGING):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StartupError(f"BTS_DATA_DIR={data_dir} cannot be used: {error.strerror}.") from error
-    with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            _make_private(db.engine.url)
-            sa.event.listen(db.engine, "connect", _configure_sqlite)
-            _check_sqlite(app.config["SETTINGS"].sqlalchemy_url.database)
-        try:
-            with db.engine.begin() as connection:
-                migrations.upgrade(connection)
-        except (sa.exc.DBAPIError, StartupError) as error:
-            # Else the connection stays open that is kept for later.
-            db.engine.dispose()
-            if isinstance(error, StartupError):
-                raise
-            raise StartupError(f"The database cannot be used: {error.orig}") from error
 
 
-def remove_leftovers(before: datetime) -> None:
-    """Delete what a crash left behind: staged files, and folders of cases and masks without a row.
-
-    Only those last changed before the time given, so that uploads going on are left alone.
-    """
-    data_dir = settings().data_dir.resolve()
-    known = set(db.session.scalars(sa.select(StoredCase.id)))
-    orphans = [folder for folder in (data_dir / "cases").iterdir() if folder.name not in known]
-    for folder in (*orphans, *_unknown_masks(data_dir), *(data_dir / "staging").iterdir()):
-        if folder.stat().st_mtime < before.timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
+def case_folder(case_id: str) -> CaseFolder:
+    """Return the folder of a case, which need not exist."""
+    return CaseFolder(settings().data_dir.resolve() / CASES / case_id)
 
 
-def _unknown_masks(data_dir: Path) -> list[Path]:
-    found = list((data_dir / "cases").glob("*/masks/*"))
-    rows = db.session.execute(sa.select(StoredMask.case_id, StoredMask.folder))
-    known = {data_dir / "cases" / case_id / folder for case_id, folder in rows}
-    return [folder for folder in found if folder not in known]
+def case_folders() -> list[CaseFolder]:
+    """Return the folders of all cases."""
+    return [CaseFolder(path) for path in (settings().data_dir.resolve() / CASES).iterdir()]
 
 
-def _make_private(url: sa.URL) -> None:
-    """Keep the database from other users of the machine, in a folder that they can read too."""
-    database = url.database
-    if database in (None, "", ":memory:") or "uri" in url.query:
-        return
-    # SQLite gives its other files the rights of this one; those that are there already keep theirs.
-    Path(database).touch(mode=0o600)
-    for suffix in ("", "-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            Path(database + suffix).chmod(0o600)
+def staging_folders() -> list[Path]:
+    """Return the folders of what is being made, or was left behind."""
+    return list((settings().data_dir.resolve() / STAGING).iterdir())
 
 
-def _configure_sqlite(connection: Any, _: Any) -> None:
-    """Let readers and the writer work side by side, and overwrite what is deleted.
-
-    SQLite's own `lower` knows the letters of ASCII alone.
-    """
-    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
-    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def staging_path() -> Path:
+    """Return a new path for something in the making, on the same file system as the cases."""
+    return settings().data_dir.resolve() / STAGING / secrets.token_hex(8)
 
 
-def _check_sqlite(database: str | None) -> None:
-    """Read the whole database once; a damaged one would lose cases bit by bit."""
-    try:
-        found = db.session.scalars(sa.text("PRAGMA integrity_check")).first()
-    except sa.exc.DatabaseError as error:
-        found = str(error.orig)
-    finally:
-        db.session.rollback()
-    if found != "ok":
-        db.engine.dispose()
-        raise StartupError(
-            f"The database {database} is damaged: {found}\nRestore it from a backup, or move the "
-            "whole data folder away and start anew; its scans lie in cases/<id>/scans."
-        )
+def new_staging_folder() -> Path:
+    """Make an empty folder at a new staging path."""
+    folder = staging_path()
+    folder.mkdir(mode=0o700)
+    return folder

@@ -1,4 +1,4 @@
-"""What a full disk and a database that is away raise, told from what is wrong with the program."""
+"""Recognising errors of a full disk, and of a database that is busy or cannot be reached."""
 
 import errno
 import re
@@ -25,16 +25,16 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def is_database_busy(error: BaseException) -> bool:
-    """Say whether an error of the database may pass without the app's doing.
+    """Say whether an error of the database may pass when it is tried again.
 
-    Others have locked it, or all its connections, or it cannot be reached, or hung up, or its server
-    is at fault.
+    So it is if the database is locked, all connections are in use, or the server cannot be reached,
+    closed the connection or reports an error of its own.
     """
     if isinstance(error, sa.exc.TimeoutError):
         return True
     if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
         return True
-    # Of a server this class means that it, rather than the statement, was at fault.
+    # From a database server these classes mean that the server, not the statement, failed.
     of_server = not isinstance(getattr(error, "orig", None), sqlite3.Error)
     if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) and of_server:
         return not is_disk_full(error)
@@ -42,13 +42,13 @@ def is_database_busy(error: BaseException) -> bool:
     return isinstance(error, sa.exc.OperationalError) and _database_code(error) in codes
 
 
-def database_fault(error: BaseException) -> str:
-    """Return what to log of an error of the database, without what was to be read or written."""
+def database_error(error: BaseException) -> str:
+    """Return what to log of an error of the database, without any values of the statement."""
     cause = getattr(error, "orig", None)
     code = _database_code(error)
     if cause is None or code is not None:
         return f"{type(error).__name__} {code or ''}".strip()
-    # Only what goes wrong before any statement has no code.
+    # Only errors before any statement have no code.
     return str(cause).partition("\n")[0]
 
 
@@ -56,5 +56,5 @@ def _database_code(error: BaseException) -> int | str | None:
     """Return SQLite's primary code or PostgreSQL's SQLSTATE; None where there is none."""
     cause = getattr(error, "orig", None)
     code = getattr(cause, "sqlite_errorcode", None)
-    # The rest of the bits say in which way.
+    # The higher bits hold details.
     return getattr(cause, "sqlstate", None) if code is None else code & 0xFF

@@ -1,25 +1,22 @@
-"""Corrections of a mask: read strictly, measured, and added as a new version. Nothing is replaced."""
+"""Corrected masks: read strictly, measured, and added as a new version. Nothing is replaced."""
 
-import os
-import secrets
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from app.analysis.measurements import measure, voxel_ml
+from app.analysis.record import CaseRecord, Geometry, MaskFindings
 from app.errors import NotFound
-from app.reporting import rendering
-from app.reporting.report import EMPTY_MESSAGE
-from app.store import cases
-from app.store.models import RESULTS, StoredCase, StoredMask, db
+from app.store.data_folder import new_staging_folder
+from app.store.models import StoredCase, StoredMask, db
+from app.store.results import CaseFolder
 from model.errors import CaseError
 from model.geometry import to_canonical
 from model.io.case import GRID_TOLERANCE_MM, grid_distance_mm
-from model.io.nifti import Volume, read_placing, read_volume, write_mask
+from model.io.nifti import Volume, read_volume
 from model.io.nifti_header import Limits
 from model.labels import Convention, from_file_values, to_file_values
 
@@ -27,9 +24,7 @@ from model.labels import Convention, from_file_values, to_file_values
 MAX_VERSIONS = 100
 # Tries to find a free number while others add versions too.
 MAX_TRIES = 20
-SEGMENTATION = "segmentation.nii.gz"
 GRID_HINT = "Export the mask on the grid of the scans, without resampling or turning it."
-NOTHING_MARKED = "No voxels are marked in the corrected mask."
 
 
 def find(case: StoredCase, number: int) -> StoredMask:
@@ -50,18 +45,18 @@ def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
     `too_many_versions`.
     """
     find(case, base)
-    _require_room(case)
-    geometry, convention = case.report["geometry"], case.report["label_convention"]
-    volume = _read_mask(path, name, geometry)
-    labels = checked_labels(volume, geometry, convention, name)
-    _require_change(case, labels, np.array(geometry["affine"]))
+    _require_free_version(case)
+    record = case.record
+    volume = _read_mask(path, name, record.geometry)
+    labels = checked_labels(volume, record.geometry, record.label_convention, name)
+    _require_change(case, labels, record.geometry)
     # Noted now: the row may be gone when they are needed.
-    case_id, report, home = case.id, case.report, case.folder
-    folder = _write_version(home, labels, report)
+    case_id, home = case.id, case.folder
+    folder = _write_version(home, labels, record)
     try:
-        number = _append(case_id, "corrected", base, folder, findings_of(labels, report))
+        number = _append(case_id, "corrected", base, folder, findings_of(labels, record))
     except BaseException:
-        shutil.rmtree(home / folder, ignore_errors=True)
+        home.remove_results(folder)
         raise
     return db.session.get_one(StoredMask, (case_id, number))
 
@@ -72,7 +67,7 @@ def restore(case: StoredCase, number: int) -> StoredMask:
     Raises CaseError `mask_unchanged` or `too_many_versions`.
     """
     wanted = find(case, number)
-    _require_room(case)
+    _require_free_version(case)
     if wanted.folder == case.mask.folder:
         raise _unchanged(case)
     case_id, folder, findings = case.id, wanted.folder, wanted.findings
@@ -81,20 +76,20 @@ def restore(case: StoredCase, number: int) -> StoredMask:
 
 
 def checked_labels(
-    volume: Volume, geometry: dict[str, Any], convention: Convention, name: str
+    volume: Volume, geometry: Geometry, convention: Convention, name: str
 ) -> np.ndarray:
     """Return a mask as network indices (X, Y, Z) uint8.
 
-    geometry : shape and affine of the case, as in its report
+    geometry : that of the case
 
     Raises CaseError `grid_mismatch` or `mask_values`.
     """
-    shape = tuple(geometry["shape"])
+    shape = geometry.shape
     if volume.data.shape != shape:
         sizes = " x ".join(map(str, volume.data.shape)), " x ".join(map(str, shape))
         message = f"The mask has {sizes[0]} voxels, but the scans have {sizes[1]}."
         raise CaseError("grid_mismatch", message, GRID_HINT, name)
-    distance = grid_distance_mm(shape, volume.affine, np.array(geometry["affine"]))
+    distance = grid_distance_mm(shape, volume.affine, geometry.affine_array)
     if distance > GRID_TOLERANCE_MM:
         message = f"The mask lies up to {distance:.1f} mm apart from the scans."
         raise CaseError("grid_mismatch", message, GRID_HINT, name)
@@ -110,33 +105,30 @@ def checked_labels(
     return from_file_values(volume.data)
 
 
-def findings_of(labels: np.ndarray, report: dict[str, Any]) -> dict[str, Any]:
-    """Return what a corrected mask changes in a case's report.
+def findings_of(labels: np.ndarray, record: CaseRecord) -> MaskFindings:
+    """Return what a corrected mask changes in a case's record.
 
-    labels : (X, Y, Z) uint8 network indices; report : that of the model's mask
+    labels : (X, Y, Z) uint8 network indices; record : that of the model's mask
 
-    No confidence: the model's probabilities belong to the model's own choice.
+    No confidence: the model's probabilities belong to the model's own labels.
     """
-    known, geometry = report["measurements"], report["geometry"]
-    affine = np.array(geometry["affine"])
+    affine = record.geometry.affine_array
     measurements = measure(
         labels,
         affine,
         None,
-        brain_voxels=round(known["brain_ml"] / voxel_ml(affine)),
-        brain_centre_mm=geometry.get("brain_centre_mm"),
+        brain_voxels=round(record.measurements.brain_ml / voxel_ml(affine)),
+        brain_centre_mm=record.geometry.brain_centre_mm,
     )
     # The other warnings are about the scans, and stay.
-    warnings = [text for text in report["warnings"] if not text.startswith(EMPTY_MESSAGE)]
-    message = "" if labels.any() else NOTHING_MARKED
-    return {"measurements": measurements, "warnings": warnings, "message": message}
+    kept = tuple(warning for warning in record.warnings if warning.code != "nothing_marked")
+    return MaskFindings(measurements, kept)
 
 
-def _read_mask(path: Path, name: str, geometry: dict[str, Any]) -> Volume:
+def _read_mask(path: Path, name: str, geometry: Geometry) -> Volume:
     """Read no more voxels than the scans have. Raises CaseError."""
     try:
-        limits = Limits(max_voxels=int(np.prod(geometry["shape"])))
-        return read_volume(path, name=name, limits=limits)
+        return read_volume(path, name=name, limits=Limits(max_voxels=geometry.voxels))
     except CaseError as error:
         if error.code != "too_large":
             raise
@@ -144,7 +136,7 @@ def _read_mask(path: Path, name: str, geometry: dict[str, Any]) -> Volume:
         raise CaseError("grid_mismatch", message, GRID_HINT, name) from error
 
 
-def _require_room(case: StoredCase) -> None:
+def _require_free_version(case: StoredCase) -> None:
     if len(case.masks) >= MAX_VERSIONS:
         raise CaseError(
             "too_many_versions",
@@ -153,8 +145,9 @@ def _require_room(case: StoredCase) -> None:
         )
 
 
-def _require_change(case: StoredCase, labels: np.ndarray, affine: np.ndarray) -> None:
-    if np.array_equal(rendering.stored_labels(case.results()), to_canonical(labels, affine)[0]):
+def _require_change(case: StoredCase, labels: np.ndarray, geometry: Geometry) -> None:
+    canonical, _ = to_canonical(labels, geometry.affine_array)
+    if np.array_equal(case.results().labels(), canonical):
         raise _unchanged(case)
 
 
@@ -166,41 +159,24 @@ def _unchanged(case: StoredCase) -> CaseError:
     )
 
 
-def _write_version(home: Path, labels: np.ndarray, report: dict[str, Any]) -> str:
-    """Write a folder that is like `results` but for the mask; return its name below `home`.
+def _write_version(home: CaseFolder, labels: np.ndarray, record: CaseRecord) -> str:
+    """Add a folder of results with another mask; return its name.
 
     It appears whole, by one rename. Raises NotFound if the case has been deleted.
     """
-    affine, work = np.array(report["geometry"]["affine"]), cases.new_staging_folder()
+    work = new_staging_folder()
     try:
-        values = to_file_values(labels, report["label_convention"])
-        placing = read_placing(home / RESULTS / SEGMENTATION)
-        write_mask(work / SEGMENTATION, values, placing)
-        rendering.save_labels(work, labels, affine)
-        for file in (home / RESULTS).iterdir():
-            if not (work / file.name).exists():
-                _link(file, work / file.name)
-        name = f"masks/{secrets.token_hex(8)}"
-        (home / "masks").mkdir(mode=0o700, exist_ok=True)
-        work.rename(home / name)
+        affine = record.geometry.affine_array
+        return home.add_corrected(work, labels, affine, record.label_convention)
     except FileNotFoundError as error:
         raise NotFound("There is no such case.", "It may have been deleted.") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return name
 
 
-def _link(source: Path, target: Path) -> None:
-    """Let a second name stand for a file that never changes; copy it where that is impossible."""
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _append(case_id: str, kind: str, made_from: int, folder: str, findings: dict[str, Any]) -> int:
+def _append(
+    case_id: str, kind: str, made_from: int, folder: str, findings: MaskFindings | None
+) -> int:
     """Add a row under the next free number, and return that; nothing can fail once it is there.
 
     Raises NotFound if the case has been deleted.

@@ -1,4 +1,4 @@
-"""The tables of cases, of their masks and of who may read them."""
+"""The tables of the database: cases, their masks, users, shares and workers."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +9,19 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from app.config import settings
+from app.analysis.record import (
+    CaseRecord,
+    MaskFindings,
+    MaskInfo,
+    findings_from_json,
+    record_from_json,
+    to_json,
+)
 from app.errors import NotReady
+from app.store.data_folder import case_folder
+from app.store.results import MODEL_RESULTS, CaseFolder, Results
 
 STATES = ("queued", "running", "done", "failed")
-RESULTS = "results"
 
 
 class UtcDateTime(sa.TypeDecorator):
@@ -29,6 +37,32 @@ class UtcDateTime(sa.TypeDecorator):
         return value and value.replace(tzinfo=UTC)
 
 
+class RecordJson(sa.TypeDecorator):
+    """A CaseRecord, stored as JSON."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: CaseRecord | None, dialect: sa.Dialect) -> Any:
+        return value and to_json(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> CaseRecord | None:
+        return record_from_json(value) if value else None
+
+
+class FindingsJson(sa.TypeDecorator):
+    """MaskFindings, stored as JSON; None, the model's own mask, as an empty object."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: MaskFindings | None, dialect: sa.Dialect) -> Any:
+        return to_json(value) if value else {}
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> MaskFindings | None:
+        return findings_from_json(value) if value else None
+
+
 class Base(DeclarativeBase):
     """Base of the tables."""
 
@@ -37,7 +71,7 @@ db = SQLAlchemy(model_class=Base)
 
 
 class StoredCase(db.Model):
-    """One uploaded case and, once it is done, its report."""
+    """One uploaded case and, once it is done, its record."""
 
     __tablename__ = "cases"
 
@@ -57,9 +91,10 @@ class StoredCase(db.Model):
     # The files' names as their owner knows them, by modality.
     modalities: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
-    report: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    # Of the model's mask.
+    record: Mapped[CaseRecord | None] = mapped_column("report", RecordJson)
 
-    # What people made of the model's mask, oldest first; the last one counts.
+    # Corrected masks, oldest first; the last one counts.
     masks: Mapped[list["StoredMask"]] = relationship(
         order_by="StoredMask.number", cascade="all, delete-orphan", lazy="selectin"
     )
@@ -71,47 +106,41 @@ class StoredCase(db.Model):
 
     @property
     def all_masks(self) -> list["StoredMask"]:
-        """The model's mask and what people made of it, in the order of their numbers."""
+        """The model's mask and the corrected ones, in the order of their numbers."""
         return [StoredMask.of_model(self), *self.masks]
 
     @property
-    def current_report(self) -> dict[str, Any] | None:
-        """The report with the measurements of the mask that counts; None while there is none."""
-        return self.report and self.mask.report(self.report) | {"dates": self.dates}
-
-    @property
-    def dates(self) -> dict[str, str | None]:
-        """When the case came, was segmented, and its mask last changed by hand, ISO 8601 in UTC."""
-        found = {
-            "uploaded": self.created_at,
-            "segmented": self.finished_at,
-            "corrected": self.mask.created_at if self.mask.by_hand else None,
-        }
-        return {name: date and date.isoformat(timespec="seconds") for name, date in found.items()}
+    def current_record(self) -> CaseRecord | None:
+        """The record of the mask that counts; None while the case is not done."""
+        return self.record and self.mask.record(self.record)
 
     @property
     def whole_tumor_ml(self) -> float | None:
         """The volume that the worklist shows, once it is known."""
-        report = self.current_report
-        return report["measurements"]["volumes_ml"]["whole_tumor"] if report else None
+        record = self.current_record
+        return record.measurements.volumes_ml.whole_tumor if record else None
 
     @property
-    def folder(self) -> Path:
-        return settings().data_dir.resolve() / "cases" / self.id
+    def folder(self) -> CaseFolder:
+        return case_folder(self.id)
 
     @property
     def scans(self) -> dict[str, Path]:
-        return {modality: self.folder / "scans" / modality for modality in self.modalities}
+        """The files of the sequences, by modality."""
+        return {modality: self.folder.scan(modality) for modality in self.modalities}
 
-    def results(self) -> Path:
-        """Return the folder of the mask that counts. Raises NotReady while there are no results."""
+    def results(self, mask: "StoredMask | None" = None) -> Results:
+        """Return the results of a mask, by default of the one that counts.
+
+        Raises NotReady while there are none.
+        """
         if self.state == "failed":
             raise NotReady(self.error["message"], self.error["hint"], "case_failed")
         if self.state != "done":
             raise NotReady(
                 "The case has no results yet.", "Ask again when its state is done.", "not_ready"
             )
-        return self.folder / self.mask.folder
+        return self.folder.results((mask or self.mask).folder)
 
 
 class StoredMask(db.Model):
@@ -126,24 +155,27 @@ class StoredMask(db.Model):
     # The version that was drawn on, or gone back to.
     made_from: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    # Below the case's own folder; restored versions share that of their origin.
+    # Name of the folder of results; restored versions share that of their origin.
     folder: Mapped[str] = mapped_column(sa.String(64))
-    # Replaces these parts of the model's report; empty where the mask is the model's own.
-    findings: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    # None where the mask is the model's own.
+    findings: Mapped[MaskFindings | None] = mapped_column(FindingsJson, nullable=False)
 
     @classmethod
     def of_model(cls, case: StoredCase) -> "StoredMask":
-        return cls(number=0, kind="model", created_at=case.finished_at, folder=RESULTS, findings={})
+        return cls(number=0, kind="model", created_at=case.finished_at, folder=MODEL_RESULTS)
 
     @property
     def by_hand(self) -> bool:
         """Whether it differs from what the model made."""
-        return self.folder != RESULTS
+        return self.folder != MODEL_RESULTS
 
-    def report(self, of_model: dict[str, Any]) -> dict[str, Any]:
-        """Return the case's report on this mask."""
-        made = {"number": self.number, "kind": self.kind, "made_from": self.made_from}
-        return of_model | self.findings | {"mask": made | {"by_hand": self.by_hand}}
+    @property
+    def info(self) -> MaskInfo:
+        return MaskInfo(self.number, self.kind, self.made_from, self.by_hand)
+
+    def record(self, of_model: CaseRecord) -> CaseRecord:
+        """Return the case's record with what this mask changes in it."""
+        return of_model.corrected(self.findings)
 
 
 class Share(db.Model):
@@ -153,6 +185,31 @@ class Share(db.Model):
 
     case_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     user_name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+
+
+class User(db.Model):
+    """Somebody with a worklist of their own."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    # scrypt, with the parameters and the salt in front.
+    password_hash: Mapped[str] = mapped_column(sa.String(255))
+    token_sha256: Mapped[str] = mapped_column(sa.String(64), default="", index=True)
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class WorkerRow(db.Model):
+    """A Celery worker that was alive at `seen_at`; see `jobs.heartbeat`."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    engine: Mapped[str] = mapped_column(sa.String(32))
+    device: Mapped[str] = mapped_column(sa.String(200))
+    model: Mapped[str] = mapped_column(sa.String(64))
 
 
 def init_app(app: Flask) -> None:

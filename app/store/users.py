@@ -6,37 +6,24 @@ from datetime import UTC, datetime
 from functools import cache
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from app.identity import Identity
 from app.store import tokens
-from app.store.models import Share, StoredCase, UtcDateTime, db
+from app.store.models import Share, StoredCase, User, db
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 LEAST_PASSWORD = 10
 
 
-class User(db.Model):
-    """Somebody with a worklist of their own."""
+def identity_of(user: User) -> Identity:
+    """Return who a user is to the requests of that user."""
+    return Identity(user.name, user.is_admin)
 
-    __tablename__ = "users"
 
-    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    # scrypt, with the parameters and the salt in front.
-    password_hash: Mapped[str] = mapped_column(sa.String(255))
-    token_sha256: Mapped[str] = mapped_column(sa.String(64), default="", index=True)
-    is_admin: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-    @property
-    def identity(self) -> Identity:
-        return Identity(self.name, self.is_admin)
-
-    @property
-    def session_mark(self) -> str:
-        """What is in the cookie beside the name: a new password ends all sessions."""
-        return tokens.digest(self.password_hash)[:16]
+def session_mark(user: User) -> str:
+    """Return what stands in the cookie beside the name: a new password ends all sessions."""
+    return tokens.digest(user.password_hash)[:16]
 
 
 def exist() -> bool:

@@ -97,7 +97,7 @@ def show_login():
 @blueprint.post("/login")
 def log_in():
     """Exchange a token, or name and password, for a cookie."""
-    _require_patience()
+    _check_failures()
     # Before the body is read.
     request.max_content_length = MAX_FORM_BYTES
     keys, form = tokens.keys(settings()), request.form
@@ -113,8 +113,8 @@ def log_in():
         g.tried_user = name if users.find(name) else ""
         _note_failure()
         raise AccessDenied("Name or password is wrong.", "Try again.")
-    g.identity = user.identity
-    return _with_cookie(target, keys, [user.name, user.session_mark])
+    g.identity = users.identity_of(user)
+    return _with_cookie(target, keys, [user.name, users.session_mark(user)])
 
 
 @blueprint.post("/logout")
@@ -191,10 +191,10 @@ def _by_bearer(keys: Keys) -> Identity | None:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         return None
-    _require_patience()
+    _check_failures()
     user = users.with_token(token)
     if user is not None:
-        return user.identity
+        return users.identity_of(user)
     if tokens.matches(token, keys.token_sha256):
         return OPERATOR
     _note_failure()
@@ -209,12 +209,12 @@ def _by_cookie(keys: Keys) -> Identity | None:
     if not name:
         return OPERATOR
     user = users.find(name)
-    return user.identity if user and user.session_mark == mark else None
+    return users.identity_of(user) if user and users.session_mark(user) == mark else None
 
 
 def _require_token(token: str, keys: Keys) -> None:
     """Raise AccessDenied for a wrong token."""
-    _require_patience()
+    _check_failures()
     if not tokens.matches(token, keys.token_sha256):
         _note_failure()
         raise AccessDenied(
@@ -224,7 +224,7 @@ def _require_token(token: str, keys: Keys) -> None:
         )
 
 
-def _require_patience() -> None:
+def _check_failures() -> None:
     """Raise TooMany while the client has to wait after wrong tokens and passwords."""
     for limit in FAILURES:
         if not quotas.rates().test(limit, "failures", quotas.address()):

@@ -1,27 +1,17 @@
 """Whole sequences for the 3-D viewer, which draws them itself."""
 
-import json
-from pathlib import Path
-
 import numpy as np
-from flask import Blueprint, Flask, Response, current_app, request, url_for
+from flask import Blueprint, Flask, Response, request
 
 from app.config import settings
-from app.reporting import rendering
 from app.store import cases
-from app.store.models import StoredCase
-from app.web.api_slices import require_confidence, require_modality
 from app.web.downloads import as_download, file_stem
+from app.web.headers import CACHE_FOR_A_DAY
 from app.web.openapi import describe
+from app.web.slice_query import require_confidence, require_modality
 from model.geometry import from_canonical
-from model.io.modalities import MODALITIES
 from model.io.nifti import compress, encode, read_volume
-from model.labels import REGIONS
 
-# What `make run` fetches; without it pages offer the rendered slices alone.
-LIBRARY = "vendor/niivue.js"
-# A sequence never changes; it may stay in the browser of whoever was let in, for a day.
-CACHE = "private, max-age=86400, immutable"
 INT16 = np.iinfo(np.int16)
 
 blueprint = Blueprint("volumes", __name__)
@@ -44,7 +34,7 @@ def get_volume(case_id: str, modality: str):
     require_modality(case, modality)
     name = f"{file_stem(case)}_{modality}.nii.gz"
     response = as_download(Response(mimetype="application/gzip"), name)
-    response.headers["Cache-Control"] = CACHE
+    response.headers["Cache-Control"] = CACHE_FOR_A_DAY
     response.set_etag(f"{modality}-{case.finished_at.timestamp()}")
     if request.if_none_match.contains(response.get_etag()[0]):
         response.status_code = 304
@@ -68,39 +58,11 @@ def get_confidence(case_id: str):
     confidence = require_confidence(case.results())
     name = f"{file_stem(case)}_confidence.nii.gz"
     response = as_download(Response(mimetype="application/gzip"), name)
-    response.headers["Cache-Control"] = CACHE
-    affine = np.array(case.report["geometry"]["affine"])
+    response.headers["Cache-Control"] = CACHE_FOR_A_DAY
+    affine = case.record.geometry.affine_array
     stored = from_canonical(np.asarray(confidence), affine)
     response.data = compress(encode(stored, affine, (1 / 255, 0.0)))
     return response
-
-
-def viewer_of(case: StoredCase) -> dict[str, str] | None:
-    """Return what the 3-D viewer of a case is told, None where its library was not fetched."""
-    if not (Path(current_app.static_folder) / LIBRARY).is_file():
-        return None
-    volumes = {
-        modality: url_for("volumes.get_volume", case_id=case.id, modality=modality)
-        for modality in MODALITIES
-        if modality in case.modalities
-    }
-    regions = [
-        {
-            "key": region.key,
-            "title": region.title,
-            "colour": region.colour,
-            "values": sorted({region.value_2021, region.value_2023}),
-        }
-        for region in REGIONS
-    ]
-    return {
-        "volumes": json.dumps(volumes),
-        "mask": url_for("corrections.get_mask", case_id=case.id, number=case.mask.number),
-        "masks": url_for("corrections.create_mask", case_id=case.id),
-        "regions": json.dumps(regions),
-        "confidence": url_for("volumes.get_confidence", case_id=case.id),
-        "doubt": json.dumps({"colours": rendering.DOUBT_COLOURS, "from": rendering.DOUBT_FROM}),
-    }
 
 
 def compact(volume: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

@@ -1,26 +1,27 @@
 """What the page with two cases side by side shows."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import url_for
 
-from app.analysis.comparison import comparison
+from app.analysis.comparison import Change, ComparedVolumes
 from app.reporting import rendering
-from app.reporting.key_images import frames, look, telling_slice
+from app.reporting.key_images import frames, key_slice, look
 from app.reporting.report import VOLUME_TITLES
-from app.reporting.schemas import Change
 from app.store.models import StoredCase
+from app.web.compared_cases import comparison_of
 from model.io.modalities import TITLES
 from model.labels import REGIONS
 
 
 def context(first: StoredCase, second: StoredCase) -> dict[str, Any]:
     """Return the values of `compare.html`."""
-    found = comparison(first, second)
+    found = comparison_of(first, second)
     return {
         "found": found,
         "pictures": [_picture(case) for case in (first, second)],
-        "volumes": volume_rows(dict(found.volumes_ml)),
+        "volumes": volume_rows(found.volumes_ml),
         "others": [
             ("RANO, longest diameter, mm", found.rano.longest_mm, 1),
             ("RANO, perpendicular, mm", found.rano.perpendicular_mm, 1),
@@ -32,16 +33,18 @@ def context(first: StoredCase, second: StoredCase) -> dict[str, Any]:
     }
 
 
-def volume_rows(volumes: dict[str, Change]) -> list[dict[str, Any]]:
+def volume_rows(volumes: ComparedVolumes) -> list[dict[str, Any]]:
     """Return one row for each region, in the order of all pages.
 
     The bars are in per cent of the largest volume of all.
     """
     shorts = {region.key: region.short for region in REGIONS}
-    highest = max((max(row.first, row.second) for row in volumes.values()), default=0) or 1
-    rows = ((key, title, volumes[key]) for key, title in VOLUME_TITLES.items() if key in volumes)
+    highest = max(max(row.first, row.second) for _, row in volumes.items()) or 1
+    rows: list[tuple[str, str, Change]] = [
+        (key, title, volumes[key]) for key, title in VOLUME_TITLES.items()
+    ]
     return [
-        row.model_dump()
+        asdict(row)
         | {
             "key": key,
             "title": title,
@@ -54,8 +57,8 @@ def volume_rows(volumes: dict[str, Change]) -> list[dict[str, Any]]:
 
 def _picture(case: StoredCase) -> dict[str, Any]:
     """Return the axial slice with the most tumour, outlined."""
-    slices = case.current_report["measurements"]["slices"]["axial"]
-    index = telling_slice(slices)
+    slices = case.current_record.measurements.slices.axial
+    index = key_slice(slices)
     how = look(rendering.first_modality(case.modalities))
     width_mm, height_mm = rendering.size_mm(case.results(), "axial")
     x1, y1, x2, y2 = frames(case.results(), how.modality)["axial"]
@@ -64,7 +67,7 @@ def _picture(case: StoredCase) -> dict[str, Any]:
     return {
         "url": url_for("slices.get_overlay", **place, **query),
         "index": index,
-        "count": slices["count"],
+        "count": slices.count,
         "sequence": TITLES[how.modality],
         "part_mm": (x1 * width_mm, y1 * height_mm, (x2 - x1) * width_mm, (y2 - y1) * height_mm),
         "width_mm": width_mm,

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.errors import BadRequest, DatabaseBusy, DiskFull, NotFound, RequestError
 from app.store import cases
-from app.store.db_errors import database_fault, is_database_busy, is_disk_full
+from app.store.db_errors import database_error, is_database_busy, is_disk_full
 from app.store.models import db
 from model.errors import CaseError
 
@@ -93,7 +93,7 @@ def init_app(app: Flask) -> None:
             log.error("the disk is full")
             return foreseen(DiskFull())
         if is_database_busy(error):
-            log.error("the database is busy or cannot be reached: %s", database_fault(error))
+            log.error("the database is busy or cannot be reached: %s", database_error(error))
             return foreseen(DatabaseBusy())
         if isinstance(error, FileNotFoundError | ObjectDeletedError) and (gone := _case_gone()):
             return foreseen(gone)

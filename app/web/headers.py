@@ -1,4 +1,4 @@
-"""Headers, names of the server, proxies, and protection against other sites."""
+"""Security headers, caching, host names, proxies, and protection against other sites."""
 
 from urllib.parse import urlsplit
 
@@ -10,6 +10,9 @@ from app.config import settings
 from app.errors import BadRequest, CrossSiteRequest
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# For what never changes under its address, such as a scan: the browser of whoever was let in keeps it.
+CACHE_FOR_A_DAY = "private, max-age=86400, immutable"
+CACHE_AND_REVALIDATE = "private, no-cache"
 
 # No inline script or style, nothing from elsewhere. `blob:` is for files that scripts build, `data:`
 # for the font and the shading that NiiVue carries as pictures; it needs no eval and no workers.

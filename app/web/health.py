@@ -8,7 +8,8 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from app import identity
 from app.config import settings
-from app.jobs import embedded_worker, metrics
+from app.jobs import metrics
+from app.jobs.queue_runner import queue_runner
 from app.reporting import schemas
 from app.store.db_errors import DATABASE_AWAY
 from app.store.models import db
@@ -64,4 +65,4 @@ def _obstacles() -> Iterator[str]:
     except sa.exc.SQLAlchemyError:
         yield DATABASE_AWAY
         return
-    yield from embedded_worker.worker(current_app).obstacles()
+    yield from queue_runner(current_app).obstacles()

@@ -6,17 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 from apispec import APISpec
-from flask import Flask
+from flask import Blueprint, Flask, current_app, jsonify
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from app.config import VERSION
 from app.reporting import schemas
 from model.io.nifti import DISCLAIMER
+from model.version import VERSION
 
+FILE_SCHEMA = {"type": "string", "contentMediaType": "application/octet-stream"}
 REF = "#/components/schemas/{model}"
 _CONVERTERS = {"IntegerConverter": {"type": "integer", "minimum": 0}}
+
+blueprint = Blueprint("openapi", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/api/openapi.json")
+def get_openapi():
+    """Return this description."""
+    return jsonify(build(current_app))
 
 
 def describe(

@@ -1,4 +1,4 @@
-"""What one client, and all of them together, may ask of this server."""
+"""Limits on what one client, and all of them together, may use of this server."""
 
 import shutil
 import threading
@@ -14,43 +14,43 @@ from app.identity import current
 from app.store.models import StoredCase, db
 
 
-class Room:
-    """Bytes of the disk that are promised to requests under way, which have yet to write them."""
+class DiskReservation:
+    """Bytes of the disk that are reserved for requests which have yet to write them."""
 
     def __init__(self) -> None:
-        self._lock, self._promised = threading.Lock(), 0
+        self._lock, self._reserved_bytes = threading.Lock(), 0
 
-    def take(self, size_bytes: int, reserve_bytes: int) -> None:
-        """Promise room. Raises DiskFull when the disk would keep less than the reserve."""
+    def reserve(self, size_bytes: int, keep_free_bytes: int) -> None:
+        """Reserve bytes. Raises DiskFull when less than `keep_free_bytes` would stay free."""
         with self._lock:
-            if free_bytes() - self._promised - size_bytes < reserve_bytes:
+            if free_bytes() - self._reserved_bytes - size_bytes < keep_free_bytes:
                 raise DiskFull
-            self._promised += size_bytes
+            self._reserved_bytes += size_bytes
 
-    def give_back(self, size_bytes: int) -> None:
-        """Count what was promised as written, or as not needed."""
+    def release(self, size_bytes: int) -> None:
+        """End a reservation: the bytes have been written, or are not needed."""
         with self._lock:
-            self._promised -= size_bytes
+            self._reserved_bytes -= size_bytes
 
 
 def init_app(app: Flask) -> None:
-    """Count in memory: after a restart everyone starts anew."""
+    """Set up the counters, in memory: a restart sets them to zero."""
     app.extensions["rates"] = strategies.MovingWindowRateLimiter(storage.MemoryStorage())
-    app.extensions["room"] = Room()
+    app.extensions["disk"] = DiskReservation()
 
     @app.teardown_request
-    def give_back(_: BaseException | None) -> None:
-        app.extensions["room"].give_back(g.pop("room_bytes", 0))
+    def release(_: BaseException | None) -> None:
+        app.extensions["disk"].release(g.pop("reserved_bytes", 0))
 
 
-def require_share() -> None:
-    """Count an upload of the current client. Raises TooMany when it had enough of them."""
+def check_rate_limit() -> None:
+    """Count an upload of the current client. Raises TooMany when it is over its hourly limit."""
     per_hour = settings().cases_per_hour
     if not per_hour:
         return
-    share, client = RateLimitItemPerHour(per_hour), current().name or address()
-    if not rates().hit(share, "cases", client):
-        until = rates().get_window_stats(share, "cases", client).reset_time
+    limit, client = RateLimitItemPerHour(per_hour), current().name or address()
+    if not rates().hit(limit, "cases", client):
+        until = rates().get_window_stats(limit, "cases", client).reset_time
         raise TooMany(
             f"At most {per_hour} cases an hour are taken from one client.",
             "Go on later; Retry-After says in how many seconds.",
@@ -59,8 +59,8 @@ def require_share() -> None:
         )
 
 
-def require_queue() -> None:
-    """Raise QueueFull when enough cases are waiting."""
+def check_queue_length() -> None:
+    """Raise QueueFull when as many cases wait as may."""
     waiting = sa.select(sa.func.count()).where(StoredCase.state == "queued")
     if db.session.scalar(waiting) >= settings().max_queued:
         raise QueueFull(
@@ -68,29 +68,26 @@ def require_queue() -> None:
         )
 
 
-def require_room(size_bytes: int) -> None:
-    """Keep room on the disk for the current request, up to its end.
+def reserve_disk(size_bytes: int) -> None:
+    """Reserve bytes on the disk for the current request, up to its end.
 
-    Raises DiskFull when the disk would keep less than the reserve once all that is under way has
-    been written.
+    Raises DiskFull when less than BTS_DISK_RESERVE_MB would be free once all that has been reserved
+    is written.
     """
-    current_app.extensions["room"].take(size_bytes, settings().disk_reserve_mb * 2**20)
-    g.room_bytes = g.get("room_bytes", 0) + size_bytes
+    current_app.extensions["disk"].reserve(size_bytes, settings().disk_reserve_mb * 2**20)
+    g.reserved_bytes = g.get("reserved_bytes", 0) + size_bytes
 
 
-def require_room_for_body() -> None:
-    """Keep room for the body of the current request, as `require_room` does.
-
-    Only then may files in it be staged.
-    """
-    # Sent in chunks it does not say how long it is.
+def reserve_disk_for_body() -> None:
+    """Reserve bytes for the body of the current request; only then may its files be staged."""
+    # Without a length, as in chunks, it can be as long as is allowed.
     size = request.content_length
-    require_room(settings().max_upload_mb * 2**20 if size is None else size)
+    reserve_disk(settings().max_upload_mb * 2**20 if size is None else size)
 
 
 def may_stage() -> bool:
-    """Say whether room is kept for files in the current request's body."""
-    return "room_bytes" in g
+    """Say whether bytes are reserved for files in the current request's body."""
+    return "reserved_bytes" in g
 
 
 def free_bytes() -> int:

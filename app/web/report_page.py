@@ -1,6 +1,5 @@
 """What the printable report page shows of a finished case."""
 
-from pathlib import Path
 from typing import Any
 
 from flask import url_for
@@ -8,8 +7,9 @@ from flask import url_for
 from app.reporting import rendering, wording
 from app.reporting.charts import area_charts
 from app.reporting.key_images import KeyImage, frames, key_images, look
-from app.reporting.report import accuracy_rows, measurements_of, region_rows
+from app.reporting.report import accuracy_rows, region_rows, report_of
 from app.store.models import StoredCase
+from app.store.results import Results
 from model.io.modalities import MODALITIES, TITLES
 
 # Height of the row of pictures, and what lies between two of them, in units of its drawing.
@@ -18,36 +18,34 @@ ROW_HEIGHT, ROW_GAP = 100.0, 3.0
 
 def context(case: StoredCase) -> dict[str, Any]:
     """Return the values of `report.html`. Raises NotReady while there is no report."""
-    results, report = case.results(), case.current_report
-    measurements = measurements_of(report)
+    results, report = case.results(), report_of(case)
+    measurements = report.measurements
     images = key_images(measurements, case.modalities)
     pictures = _pictures(case, results, images)
     return {
         "case": case,
         "report": report,
-        "mask": wording.mask(report["mask"]),
+        "mask": wording.mask(report.mask),
         "measurements": measurements,
         "table": region_rows(measurements),
-        "diameters": wording.diameters(measurements["rano"]),
+        "diameters": wording.diameters(measurements.rano),
         "not_measurable": wording.NOT_MEASURABLE,
-        "facts": wording.facts(measurements, report["geometry"].get("brain_centre_mm")),
-        "origin": wording.origin(report["mask"]),
+        "facts": wording.facts(measurements, report.geometry.brain_centre_mm),
+        "origin": wording.origin(report.mask),
         "no_statement": wording.NO_STATEMENT,
-        "warnings": wording.other_warnings(report),
-        "limits": wording.limits(report["mask"]),
+        "warnings": wording.other_warnings(report.warning_details),
+        "limits": wording.limits(report.mask),
         "pictures": pictures,
         "row_height": ROW_HEIGHT,
         "row_width": pictures[-1]["left"] + pictures[-1]["width"],
-        "charts": area_charts(measurements["areas_mm2"]),
+        "charts": area_charts(measurements.areas_mm2),
         "sequences": [(TITLES[key], case.modalities.get(key)) for key in MODALITIES],
-        "accuracy_rows": accuracy_rows(report),
-        "accuracy_note": wording.accuracy(
-            report.get("accuracy"), report.get("missing_modalities", ())
-        ),
+        "accuracy_rows": accuracy_rows(report.accuracy),
+        "accuracy_note": wording.accuracy(report.accuracy, report.missing_modalities),
     }
 
 
-def _pictures(case: StoredCase, results: Path, images: list[KeyImage]) -> list[dict[str, Any]]:
+def _pictures(case: StoredCase, results: Results, images: list[KeyImage]) -> list[dict[str, Any]]:
     """Return the pictures of a row: the place of each in it, and the part of its slice in mm."""
     left, row = 0.0, []
     shown = frames(results, rendering.first_modality(case.modalities))

@@ -49,6 +49,7 @@ class Segmentation:
     brain_centre_mm: tuple[float, float, float]
     timings_s: dict[str, float]
     warnings: tuple[CaseWarning, ...]
+    provenance: Provenance
 
 
 class Segmenter:
@@ -106,7 +107,16 @@ class Segmenter:
         clock.lap("postprocess")
         report("postprocess", 1.0)
         warnings = case_warnings(prepared, case, labels, self.card.scores)
-        return Segmentation(labels, confidence, case.affine, brain, centre, clock.laps, warnings)
+        return Segmentation(
+            labels,
+            confidence,
+            case.affine,
+            brain,
+            centre,
+            clock.laps,
+            warnings,
+            self.provenance,
+        )
 
 
 def card_for(folder: Path, quality: Quality) -> ModelCard:

@@ -17,8 +17,8 @@ from werkzeug.test import encode_multipart
 
 from app import config, create_app
 from app.analysis import pipeline
-from app.jobs import embedded_worker
 from app.jobs.model_holder import ModelHolder
+from app.jobs.queue_runner import queue_runner
 from app.store import tokens
 from app.store.models import db
 from model.io.modalities import MODALITIES
@@ -156,7 +156,7 @@ def run_queue(app):
 
     def run():
         with app.app_context():
-            while embedded_worker.worker(app).run_next():
+            while queue_runner(app).run_next():
                 pass
 
     return run
@@ -189,7 +189,7 @@ def finished(tmp_path_factory, model_holder, scans):
     client = app.test_client()
     case_id = client.post("/api/cases", data=file_parts(scans)).json["id"]
     with app.app_context():
-        embedded_worker.worker(app).run_next()
+        queue_runner(app).run_next()
     yield Finished(app, client, case_id)
     close(app)
 
@@ -202,7 +202,7 @@ def finished_without(request, tmp_path_factory, model_holder, scans):
     given = {modality: path for modality, path in scans.items() if modality != request.param}
     case_id = client.post("/api/cases", data=file_parts(given)).json["id"]
     with app.app_context():
-        embedded_worker.worker(app).run_next()
+        queue_runner(app).run_next()
     yield Finished(app, client, case_id), request.param
     close(app)
 
@@ -287,7 +287,7 @@ def dispatcher(app):
     # Imported here, since one process alone does without Celery.
     from app.jobs import celery_app
 
-    found = embedded_worker.worker(app)
+    found = queue_runner(app)
     with found._celery.connection_for_write() as connection:
         found._celery.amqp.queues[celery_app.QUEUE](connection.default_channel).purge()
     return found

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app import config, logs
+from app import config
 from app.errors import StartupError
+from model.version import VERSION, logs
 
 
 def test_defaults_need_no_environment():
@@ -85,7 +86,7 @@ def test_table_lists_every_setting():
 
 def test_version_is_the_package_version():
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-    assert project["version"] == config.VERSION
+    assert project["version"] == VERSION
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import audit
 from app.analysis import pipeline
-from app.jobs import embedded_worker
+from app.jobs.queue_runner import queue_runner
 from app.store import cases, users
 from app.store.models import StoredCase, db
 from tests.app.conftest import file_parts
@@ -118,7 +118,7 @@ def test_retention_goes_on_after_a_restart(make_app, client, marked_case):
         case = db.session.get(StoredCase, case_id)
         case.created_at = datetime.now(UTC) - timedelta(hours=1, seconds=1)
         db.session.commit()
-        embedded_worker.worker(later)._turn()
+        queue_runner(later)._poll()
         data_dir = later.config["SETTINGS"].data_dir
         assert MARKER.encode() not in everything_in(data_dir)
         assert audit_lines(later)[-1]["what"] == "purge"

@@ -20,7 +20,8 @@ from playwright.sync_api import (
 from werkzeug.serving import make_server
 
 from app import create_app
-from app.jobs import embedded_worker
+from app.jobs.polling_thread import PollingThread
+from app.jobs.queue_runner import queue_runner
 from model.io.modalities import MODALITIES
 from model.io.nifti import write_scan
 from model.phantom import make_case
@@ -50,13 +51,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The app with the shipped model and an empty worklist."""
     app = create_app({"data_dir": tmp_path_factory.mktemp("data")}, serve=True)
     yield app
-    embedded_worker.worker(app).stop()
+    queue_runner(app).stop()
 
 
 @pytest.fixture
-def paused_worker(app: Flask) -> Iterator[embedded_worker.Worker]:
+def paused_worker(app: Flask) -> Iterator[PollingThread]:
     """The worker, stopped so that cases wait; it runs again after the test at the latest."""
-    worker = embedded_worker.worker(app)
+    worker = queue_runner(app)
     worker.stop(TIMEOUT_MS / 1000)
     yield worker
     worker.start()

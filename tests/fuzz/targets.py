@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from app.intake import zip_archive
-from app.web.uploads import Received, assign, common_name, shown_folder, shown_name
+from app.intake.files import ScanFile, assign, common_name, shown_folder, shown_name
 from model.errors import CaseError
 from model.io.nifti import read_volume
 from model.io.nifti_header import Limits
@@ -59,7 +59,7 @@ def name(content: bytes) -> None:
         assign(
             {},
             [
-                Received(shown, Path(str(n)), shown_folder(text))
+                ScanFile(shown, Path(str(n)), shown_folder(text))
                 for n, (shown, text) in enumerate(zip(names, texts, strict=True))
             ],
         )

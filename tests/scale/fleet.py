@@ -17,7 +17,7 @@ from model.io.modalities import MODALITIES
 from tests import services
 from tests.app.serving import ROOT, Server
 
-WORKER = ("-m", "celery", "-A", "app.worker", "worker", "--pool", "solo")
+WORKER = ("-m", "celery", "-A", "celery_worker", "worker", "--pool", "solo")
 
 
 class Worker:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.errors import StartupError
 
-HEAD = "v2"
+HEAD = "v3"
 
 
 def upgrade(connection: sa.Connection) -> None:

@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.commands.batch import TABLE, Job, Results, listed
+from app.commands.batch import TABLE, CommandReport, OutputFolder
+from app.intake.case_inputs import CaseInput, listed
 from model.card import DEFAULT_DIR
 from model.inference.segmenter import card_for
 from model.io.modalities import MODALITIES
@@ -168,32 +169,40 @@ def test_a_manifest_that_makes_no_sense(flask, tmp_path, text):
     assert "manifest" in result.output
 
 
-@pytest.mark.parametrize("change", ["model", "convention", "quality", "scans", "mask", "report"])
+@pytest.mark.parametrize(
+    "change", ["model", "convention", "quality", "networks", "scans", "mask", "version", "report"]
+)
 def test_results_count_only_if_they_are_what_is_wanted(finished, tmp_path, scans, change):
-    job = Job("patient", files=scans)
-    report = finished.client.get(f"/api/cases/{finished.id}/report.json").json
-    report["inputs_sha256"] = job.digest()
-    model, views = report["model"]["checksum"], report["device"].rpartition("; ")[2]
-    results = Results(tmp_path, "brats2021", model, views)
+    case = CaseInput("patient", files=scans)
+    found = finished.client.get(f"/api/cases/{finished.id}/report.json").json
+    report = CommandReport(**found, inputs_sha256=case.digest())
+    made = report.provenance
+    output = OutputFolder(tmp_path, "brats2021", report.model.checksum, made.networks, made.views)
     mask = tmp_path / "mask"
     mask.write_bytes(b"mask")
-    results.keep(job, mask, report)
-    assert results.existing(job) == report
+    output.keep(case, mask, report)
+    assert output.existing(case) == report
     if change == "model":
-        results = replace(results, model="another")
+        output = replace(output, model="another")
     elif change == "convention":
-        results = replace(results, convention="brats2023")
+        output = replace(output, convention="brats2023")
     elif change == "quality":
         fast = card_for(DEFAULT_DIR, "fast").inference.views
-        assert views == card_for(DEFAULT_DIR, "accurate").inference.views != fast
-        results = replace(results, views=fast)
+        assert made.views == card_for(DEFAULT_DIR, "accurate").inference.views != fast
+        output = replace(output, views=fast)
+    elif change == "networks":
+        output = replace(output, networks=1)
     elif change == "scans":
-        job = replace(job, files=scans | {"t1": scans["t2"], "t2": scans["t1"]})
+        case = replace(case, files=scans | {"t1": scans["t2"], "t2": scans["t1"]})
     elif change == "mask":
-        results.mask_path(job).unlink()
+        output.mask_path(case).unlink()
+    elif change == "version":
+        # As versions before 0.7 wrote it.
+        old = {key: value for key, value in found.items() if key != "provenance"}
+        output.report_path(case).write_text(json.dumps(old | {"inputs_sha256": case.digest()}))
     else:
-        results.report_path(job).write_text("{")
-    assert results.existing(job) is None
+        output.report_path(case).write_text("{")
+    assert output.existing(case) is None
 
 
 def test_a_table_that_cannot_be_written_hides_no_failure(flask, study, tmp_path, monkeypatch):

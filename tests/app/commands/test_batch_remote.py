@@ -2,13 +2,16 @@
 
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from app.analysis.record import record_of
 from app.commands import batch_remote
-from app.commands.batch import Job, Results
+from app.commands.batch import OutputFolder
+from app.intake.case_inputs import CaseInput
 from app.store import cases
 from app.store.db_errors import DATABASE_AWAY
 from app.store.models import StoredCase, db
@@ -25,14 +28,17 @@ def app(scaled_out):
 def remote(app, model_holder, tmp_path):
     """Return a function that makes a batch; all have the same results."""
     card = model_holder.card
-    results = Results(tmp_path / "out", "brats2021", card.checksum, card.inference.views)
-    (results.folder / batch_remote.NOTES).mkdir(parents=True)
-    return lambda again=False: batch_remote.RemoteBatch(app, results, again)
+    views = card.inference.views
+    output = OutputFolder(tmp_path / "out", "brats2021", card.checksum, card.networks, views)
+    (output.folder / batch_remote.NOTES).mkdir(parents=True)
+    return lambda again=False: batch_remote.RemoteBatch(app, output, again)
 
 
-def test_a_batch_goes_on_with_cases_that_are_wanted_alone(app, dispatcher, remote, scans, tmp_path):
+def test_a_batch_goes_on_with_cases_that_are_wanted_alone(
+    app, dispatcher, remote, scans, tmp_path, analysis, model_holder
+):
     files = {key: shutil.copy(path, tmp_path) for key, path in scans.items()}
-    job = Job("patient", files={key: Path(path) for key, path in files.items()})
+    job = CaseInput("patient", files={key: Path(path) for key, path in files.items()})
     with app.app_context():
         ids = [remote()._put_in(job)]
         assert remote()._put_in(job) == ids[0]
@@ -40,8 +46,9 @@ def test_a_batch_goes_on_with_cases_that_are_wanted_alone(app, dispatcher, remot
         shutil.copy(scans["flair"], files["t2"])
         ids.append(remote()._put_in(job))
         assert remote()._put_in(job) == ids[-1]
-        other = {"model": {"checksum": "another"}, "label_convention": "brats2021", "device": ""}
-        change(ids[-1], state="done", report=other)
+        record = record_of(analysis, model_holder.card, "brats2021", {})
+        model = replace(record.model, checksum="another")
+        change(ids[-1], state="done", record=replace(record, model=model))
         ids.append(remote()._put_in(job))
         assert len(set(ids)) == 4
         # What is left aside does not stay in the service.
@@ -61,7 +68,7 @@ def test_a_batch_says_why_nothing_happens(app, dispatcher, remote, scans, monkey
 
     monkeypatch.setattr(batch_remote, "PATIENCE_S", 0)
     with app.app_context(), pytest.raises(Enough):
-        list(remote().run([Job("patient", files=scans)], [], watch))
+        list(remote().run([CaseInput("patient", files=scans)], [], watch))
     assert "No worker is running." in told[-1]
     assert "No worker is running." in caplog.text
 
@@ -74,12 +81,12 @@ def test_a_case_that_somebody_deletes_meanwhile_has_failed(app, dispatcher, remo
             for case in db.session.scalars(sa.select(StoredCase)):
                 cases.remove(case)
 
-        (outcome,) = remote().run([Job("patient", files=scans)], [], watch)
+        (outcome,) = remote().run([CaseInput("patient", files=scans)], [], watch)
     assert (outcome.state, outcome.error.code) == ("failed", "case_deleted")
 
 
 def test_tidying_up_waits_for_a_database_that_is_away(app, remote, scans, urls):
-    job, told = Job("patient", files=scans), []
+    job, told = CaseInput("patient", files=scans), []
     with app.app_context(), ExitStack() as outage:
         case_id = remote()._put_in(job)
         outage.enter_context(services.away(urls["database_url"]))

@@ -28,10 +28,11 @@ from werkzeug.test import encode_multipart
 
 from app import create_app
 from app.analysis import pipeline
-from app.jobs import attempt, case_queue, embedded_worker
-from app.reporting import rendering
-from app.store import cases, mask_versions
+from app.jobs import case_queue
+from app.jobs.queue_runner import queue_runner
+from app.store import cases, mask_versions, results
 from app.store.models import db
+from app.store.results import CaseFolder
 from app.web import uploads
 from model.io.nifti import encode
 from tests.app.web.hazards import four, send
@@ -49,6 +50,11 @@ def hang(*_: Any, **__: Any) -> None:
 def then_die(function: Callable, *args: Any, **values: Any) -> None:
     function(*args, **values)
     die()
+
+
+def after(method: Callable) -> Callable:
+    """Return a method that does what `method` does, and then ends the process."""
+    return lambda *args, **values: then_die(method, *args, **values)
 
 
 def die_at_second(function: Callable) -> Callable:
@@ -85,10 +91,10 @@ PLACES: dict[str, tuple[Any, str, Callable]] = {
     "upload: kept": (cases, "keep", partial(then_die, cases.keep)),
     "run: taken": (pipeline, "analyse", die),
     "run: in a batch": (pipeline, "analyse", die_in_a_batch),
-    "run: writing the mask": (attempt, "write_mask", half_a_mask),
-    "run: writing volumes": (rendering, "save_volumes", half_the_volumes),
-    "run: moving results": (attempt, "_publish", die),
-    "run: results moved": (attempt, "_publish", partial(then_die, attempt._publish)),
+    "run: writing the mask": (results, "write_mask", half_a_mask),
+    "run: writing volumes": (results, "_save", half_the_volumes),
+    "run: moving results": (CaseFolder, "publish", die),
+    "run: results moved": (CaseFolder, "publish", after(CaseFolder.publish)),
     "run: written down": (case_queue, "finish", partial(then_die, case_queue.finish)),
     "correction: moved": (mask_versions, "_append", die),
 }
@@ -117,7 +123,7 @@ def correct(client: FlaskClient, url: str, analysis: Any) -> Any:
 
 def stub_model(card: Any) -> SimpleNamespace:
     """Return what stands for the model holder."""
-    segmenter = SimpleNamespace(card=card, engine_name="openvino", device="CPU")
+    segmenter = SimpleNamespace(card=card)
     return SimpleNamespace(get=lambda: segmenter, loaded=segmenter)
 
 
@@ -135,7 +141,7 @@ def _crash(place: str, data_dir: Path, analysis: Any, card: Any) -> None:
     client = app.test_client()
     url = send(client, four()).json["url"]
     with app.app_context():
-        embedded_worker.worker(app).run_next()
+        queue_runner(app).run_next()
     correct(client, url, analysis)
 
 
@@ -147,8 +153,8 @@ def _run_poisoned(poison: str, end: Callable, data_dir: Path, analysis: Any, car
         return end() if poison in str(scans) else good(segmenter, scans, **rest)
 
     pipeline.analyse = analyse
-    worker = embedded_worker.worker(_app(data_dir, card))
-    while worker._turn():
+    worker = queue_runner(_app(data_dir, card))
+    while worker._poll():
         pass
 
 

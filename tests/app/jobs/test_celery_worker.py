@@ -36,7 +36,7 @@ def test_a_worker_whose_port_is_taken_says_so(urls, tmp_path):
 
 def start_worker(settings, pool="solo"):
     environment = os.environ | {f"BTS_{key.upper()}": str(value) for key, value in settings.items()}
-    command = [sys.executable, "-m", "celery", "-A", "app.worker", "worker", "--pool", pool]
+    command = [sys.executable, "-m", "celery", "-A", "celery_worker", "worker", "--pool", pool]
     return subprocess.run(
         command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
@@ -45,11 +45,13 @@ def start_worker(settings, pool="solo"):
 HANGS = """
 import time
 from types import SimpleNamespace
-from app import broker, worker
-broker.GRACE_S = 1
-worker.queue.take = lambda *_: SimpleNamespace(id="x")
-worker.Runner.run = lambda *_: time.sleep(50)
-worker.segment.apply(("x", "2025-01-01"))
+from app.jobs import case_queue, celery_app
+from app.jobs.attempt import CaseRunner
+celery_app.GRACE_S = 1
+case_queue.take = lambda *_: SimpleNamespace(id="x")
+CaseRunner.run = lambda *_: time.sleep(50)
+from celery_worker import celery
+celery.tasks[celery_app.TASK].apply(("x", "2025-01-01"))
 """
 
 

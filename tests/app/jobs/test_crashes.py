@@ -12,7 +12,8 @@ import pytest
 
 from app import create_app
 from app.analysis import pipeline
-from app.jobs import case_queue, embedded_worker
+from app.jobs import case_queue
+from app.jobs.queue_runner import queue_runner
 from model.io.nifti import read_volume
 from tests.app.conftest import TidyClient, close
 from tests.app.jobs.crashing import PLACES, stub, stub_model
@@ -50,7 +51,7 @@ def test_killed_anywhere(killed, place, analysis, model_holder, monkeypatch):
     app = create_app({"data_dir": data_dir, "TESTING": True}, serve=False)
     app.test_client_class = TidyClient
     app.extensions["model"] = stub_model(model_holder.get().card)
-    client, worker = app.test_client(), embedded_worker.worker(app)
+    client, worker = app.test_client(), queue_runner(app)
     before = client.get("/api/cases").json["cases"]
     assert len(before) == (0 if place in SEEN_BY_NOBODY else 1)
     for case in before:

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from redis import Redis
 
 from app import logs
-from app.jobs import case_queue, celery_app, embedded_worker, heartbeat
-from app.jobs.attempt import Runner, TooLong
+from app.jobs import case_queue, celery_app, heartbeat
+from app.jobs.attempt import CaseRunner, TooLong
+from app.jobs.queue_runner import queue_runner
 from app.store import cases, tokens
-from app.store.models import StoredMask, db
+from app.store.models import StoredMask, WorkerRow, db
 from tests import services
 from tests.app.rows import change, row
 from tests.app.serving import serving
@@ -34,7 +35,7 @@ def queued(app, client, dispatcher):
     """The id of a case of which the workers have been told."""
     case_id = send(client, four()).json["id"]
     with app.app_context():
-        dispatcher.turn()
+        dispatcher.poll()
     return case_id
 
 
@@ -46,7 +47,7 @@ def test_each_case_is_sent_once(app, dispatcher, queued):
     with app.app_context():
         sent_at = row(queued).sent_at
         assert dispatcher.messages == 1
-        dispatcher.turn()
+        dispatcher.poll()
         assert dispatcher.messages == 1
         assert row(queued).sent_at == sent_at
 
@@ -85,7 +86,7 @@ def test_what_is_put_back_is_sent_again(app, dispatcher, queued):
     with app.app_context():
         first = row(queued).sent_at
         case_queue.hand_back(take(queued))
-        dispatcher.turn()
+        dispatcher.poll()
         assert row(queued).sent_at > first
         assert (row(queued).attempts, dispatcher.messages) == (0, 2)
 
@@ -97,21 +98,21 @@ def test_a_case_that_takes_too_long_is_tried_three_times(app, client, dispatcher
     with app.app_context(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.analysis.pipeline.analyse", slow)
         for _ in range(3):
-            Runner(app, dispatcher._stop, 60).run(take(queued))
-            dispatcher.turn()
+            CaseRunner(app, dispatcher._stop, 60).run(take(queued))
+            dispatcher.poll()
     assert client.get(f"/api/cases/{queued}").json["error"]["code"] == "took_too_long"
 
 
 def test_uploads_need_no_broker(make_app, urls):
     with services.redis() as broker_url:
         app = make_app(**(urls | {"broker_url": broker_url}))
-        found = embedded_worker.worker(app)
+        found = queue_runner(app)
         with app.app_context():
-            found.turn()
+            found.poll()
             assert found.messages == 0
     case_id = send(app.test_client(), four()).json["id"]
     with app.app_context():
-        found.turn()
+        found.poll()
         assert found.messages is None
         assert row(case_id).sent_at is None
         assert not row(case_id).error
@@ -134,13 +135,13 @@ def test_a_broker_that_hangs_is_given_up_soon(app, client, dispatcher, queued, u
     with app.app_context():
         with frozen(urls["broker_url"]):
             start = time.monotonic()
-            dispatcher.turn()
+            dispatcher.poll()
             assert dispatcher.messages is None
             case_id = send(client, four()).json["id"]
-            dispatcher.turn()
+            dispatcher.poll()
             assert row(case_id).sent_at is None
             assert time.monotonic() - start < 2 * dispatcher.OLD_S
-        dispatcher.turn()
+        dispatcher.poll()
         assert row(case_id).sent_at
         # What had been sent may have arrived after all; workers drop what comes twice.
         assert dispatcher.messages in (2, 3)
@@ -149,7 +150,7 @@ def test_a_broker_that_hangs_is_given_up_soon(app, client, dispatcher, queued, u
 def test_an_old_look_at_the_broker_does_not_count(app, dispatcher, monkeypatch):
     monkeypatch.setattr(dispatcher.Dispatcher, "alive", True)
     with app.app_context():
-        dispatcher.turn()
+        dispatcher.poll()
         assert list(dispatcher.obstacles()) == ["No worker is running."]
         dispatcher._looked -= 2 * dispatcher.OLD_S
         assert "The broker cannot be reached." in dispatcher.obstacles()
@@ -157,14 +158,14 @@ def test_an_old_look_at_the_broker_does_not_count(app, dispatcher, monkeypatch):
 
 def test_folders_are_looked_through_at_the_start_and_then_seldom(app, dispatcher, monkeypatch):
     times = []
-    monkeypatch.setattr("app.store.data_folder.remove_leftovers", times.append)
+    monkeypatch.setattr("app.store.cases.remove_leftovers", times.append)
     with app.app_context():
         for _ in range(3):
             dispatcher._tidied = -dispatcher.TIDY_S
-            dispatcher.turn()
+            dispatcher.poll()
         assert len(times) == 1
         dispatcher._swept = -dispatcher.SWEEP_S
-        dispatcher.turn()
+        dispatcher.poll()
     assert len(times) == 2
 
 
@@ -175,8 +176,8 @@ def test_lost_messages_are_sent_again(app, dispatcher, queued):
         long_ago = datetime.now(UTC) - 2 * dispatcher.ON_THE_WAY
         change(queued, sent_at=long_ago)
         dispatcher._tidied = -dispatcher.TIDY_S
-        dispatcher.turn()
-        dispatcher.turn()
+        dispatcher.poll()
+        dispatcher.poll()
         assert row(queued).sent_at > long_ago
         assert dispatcher.messages == 1
 
@@ -194,16 +195,16 @@ def test_readiness(app, client, dispatcher, model_holder):
     reasons = client.get("/readyz").json["reasons"]
     assert reasons == ["The queue is not running.", "No worker is running."]
     dispatcher.start()
-    presence = heartbeat.Presence(app, model_holder.get())
+    presence = heartbeat.Heartbeat(app, model_holder.get())
     with app.app_context():
-        presence.turn()
+        presence.poll()
     try:
         while "The queue is starting." in (found := client.get("/readyz").json)["reasons"]:
             pass
         assert found == {"ready": True, "reasons": []}
         assert 'engine="openvino"} 1.0' in client.get("/metrics").text
         with app.app_context():
-            db.session.execute(sa.update(heartbeat.Worker).values(model="another"))
+            db.session.execute(sa.update(WorkerRow).values(model="another"))
             db.session.commit()
         found = client.get("/readyz").json["reasons"]
         assert found == ["Workers run another model than this server."]
@@ -215,15 +216,15 @@ def test_readiness(app, client, dispatcher, model_holder):
 
 def test_a_worker_that_falls_silent_is_forgotten(app, model_holder):
     with app.app_context():
-        heartbeat.Presence(app, model_holder.get()).turn()
-        assert len(heartbeat.present()) == 1
+        heartbeat.Heartbeat(app, model_holder.get()).poll()
+        assert len(heartbeat.live_workers()) == 1
         db.session.execute(
-            sa.update(heartbeat.Worker).values(seen_at=datetime.now(UTC) - 2 * heartbeat.SILENT)
+            sa.update(WorkerRow).values(seen_at=datetime.now(UTC) - 2 * heartbeat.MAX_AGE)
         )
         db.session.commit()
-        assert heartbeat.present() == []
-        heartbeat.forget_silent()
-        assert db.session.scalar(sa.select(sa.func.count()).select_from(heartbeat.Worker)) == 0
+        assert heartbeat.live_workers() == []
+        heartbeat.forget_dead_workers()
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(WorkerRow)) == 0
 
 
 def test_workers_hold_one_message_at_a_time(dispatcher):
@@ -284,7 +285,7 @@ def test_log_entries_name_the_case_as_json(app, client, queued, capsys):
     try:
         logs.configure("INFO", "json")
         with app.app_context():
-            assert Runner(app, embedded_worker.worker(app)._stop).run(take(queued)) in (
+            assert CaseRunner(app, queue_runner(app)._stop).run(take(queued)) in (
                 "done",
                 "failed",
             )

@@ -9,9 +9,10 @@ import pytest
 
 from app.analysis import pipeline
 from app.errors import StartupError
-from app.jobs import attempt, case_queue, embedded_worker
+from app.jobs import attempt, case_queue
 from app.jobs.attempt import Stopped
-from app.store import cases, data_folder
+from app.jobs.queue_runner import queue_runner
+from app.store import cases
 from app.store.models import StoredCase, db
 
 
@@ -42,7 +43,7 @@ def recover(app):
 
 
 def test_thread_runs_cases_one_after_another(app, upload, client):
-    worker = embedded_worker.worker(app)
+    worker = queue_runner(app)
     worker.start()
     try:
         urls = [upload().json["url"] for _ in range(2)]
@@ -162,7 +163,7 @@ def test_stopping_hands_the_case_back(app, client, upload, monkeypatch):
 
     monkeypatch.setattr(pipeline, "analyse", stop)
     with app.app_context():
-        embedded_worker.worker(app).run_next()
+        queue_runner(app).run_next()
     answer = client.get(f"/api/cases/{case_id}").json
     assert (answer["state"], answer["attempts"]) == ("queued", 0)
 
@@ -185,15 +186,15 @@ def test_leftovers_of_a_crash_are_removed(app, upload):
     (data_dir / "cases" / "0123").mkdir()
     (data_dir / "staging" / "4567").mkdir()
     with app.app_context():
-        data_folder.remove_leftovers(datetime.now(UTC) - timedelta(minutes=1))
+        cases.remove_leftovers(datetime.now(UTC) - timedelta(minutes=1))
         assert (data_dir / "staging" / "4567").exists()
-        data_folder.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1))
+        cases.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1))
     assert [path.name for path in (data_dir / "cases").iterdir()] == [kept]
     assert not list((data_dir / "staging").iterdir())
 
 
 def test_a_second_worker_is_refused(make_app):
-    first, second = (embedded_worker.worker(make_app()) for _ in range(2))
+    first, second = (queue_runner(make_app()) for _ in range(2))
     first.start()
     wait_until(lambda: first.ready)
     with pytest.raises(StartupError, match="Another process"):
@@ -226,7 +227,7 @@ def test_killed_and_started_again(app, upload, client, run_queue, stage):
     killed = subprocess.run(command, check=False, env=environment, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert client.get(f"/api/cases/{case_id}").json["state"] == "running"
-    worker = embedded_worker.worker(app)
+    worker = queue_runner(app)
     worker.start()
     try:
         wait_until(lambda: client.get(f"/api/cases/{case_id}").json["state"] == "done")
@@ -237,14 +238,14 @@ def test_killed_and_started_again(app, upload, client, run_queue, stage):
 
 def test_readyz_tells_of_a_case_without_progress(make_app):
     app = make_app(case_limit_s=5)
-    watchdog, client = embedded_worker.worker(app)._watchdog, app.test_client()
+    watchdog, client = queue_runner(app)._watchdog, app.test_client()
     complaint = "The case in hand makes no progress."
     with watchdog:
         assert complaint not in client.get("/readyz").json["reasons"]
-        watchdog._patted_at -= 3
+        watchdog._reset_at -= 3
         assert complaint in client.get("/readyz").json["reasons"]
-        watchdog.pat()
+        watchdog.reset()
         assert complaint not in client.get("/readyz").json["reasons"]
     # Late, from a thread of the engine: nothing is being watched any more.
-    watchdog.pat()
-    assert watchdog._patted_at is None
+    watchdog.reset()
+    assert watchdog._reset_at is None

@@ -1,6 +1,7 @@
+from app.analysis.values import AreasMm2
 from app.reporting.charts import area_charts
 
-AREAS = {"axial": [0.0, 50.0, 200.0, 0.0], "coronal": [100.0, 0.0], "sagittal": [0.0, 0.0, 25.0]}
+AREAS = AreasMm2(axial=(0.0, 50.0, 200.0, 0.0), coronal=(100.0, 0.0), sagittal=(0.0, 0.0, 25.0))
 
 
 def test_planes_share_one_scale():
@@ -21,4 +22,4 @@ def test_bars_stand_at_the_index_of_their_slice():
 
 def test_nothing_to_draw():
     assert area_charts(None) == []
-    assert area_charts({plane: [0.0] * len(areas) for plane, areas in AREAS.items()}) == []
+    assert area_charts(AreasMm2((0.0,) * 4, (0.0,) * 2, (0.0,) * 3)) == []

@@ -1,24 +1,33 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from app.analysis.measurements import Measurements
+from app.analysis.rano import Rano
+from app.analysis.values import PlaneSlices, Slices, VolumesMl
 from app.reporting.key_images import FRAME_MARGIN, diameter_lines, frame, frames, key_images, look
 from app.reporting.rendering import picture_slice
+from app.store.results import Results
 from model.io.modalities import MODALITIES
 
-SLICES = {
-    "axial": {"count": 20, "largest": 7},
-    "coronal": {"count": 40, "largest": 9},
-    "sagittal": {"count": 30, "largest": None},
-}
-RANO = {
-    "slice": 5,
-    "longest_ends": [[2.0, 10.0, 5.0], [28.0, 10.0, 5.0]],
-    "perpendicular_ends": [[15.0, 4.0, 5.0], [15.0, 16.0, 5.0]],
-}
+EMPTY = VolumesMl(0.0, 0.0, 0.0, 0.0, 0.0)
+SLICES = Slices(PlaneSlices(20, 7), PlaneSlices(40, 9), PlaneSlices(30, None))
+RANO = Rano(
+    longest_mm=26.0,
+    perpendicular_mm=12.0,
+    product_mm2=312.0,
+    slice=5,
+    longest_ends=((2.0, 10.0, 5.0), (28.0, 10.0, 5.0)),
+    perpendicular_ends=((15.0, 4.0, 5.0), (15.0, 16.0, 5.0)),
+    measurable=True,
+)
+WITH_RANO = Measurements(EMPTY, 1200.0, 0.001, SLICES, rano=RANO)
+WITHOUT = replace(WITH_RANO, rano=None)
 
 
 def test_the_axial_slice_is_that_of_the_diameters():
-    images = key_images({"slices": SLICES, "rano": RANO}, ("t1", "t1ce", "t2"))
+    images = key_images(WITH_RANO, ("t1", "t1ce", "t2"))
     assert [(image.plane, image.index, image.modality) for image in images] == [
         ("axial", 5, "t1ce"),
         ("coronal", 9, "t2"),
@@ -28,14 +37,13 @@ def test_the_axial_slice_is_that_of_the_diameters():
 
 
 def test_without_diameters():
-    measurements = {"slices": SLICES, "rano": None}
-    axial = key_images(measurements, MODALITIES)[0]
+    axial = key_images(WITHOUT, MODALITIES)[0]
     assert (axial.index, axial.modality) == (7, "flair")
-    assert diameter_lines(measurements) == ()
+    assert diameter_lines(WITHOUT) == ()
 
 
 def test_diameters_without_the_sequence_that_shows_them():
-    axial = key_images({"slices": SLICES, "rano": RANO}, ("flair", "t1", "t2"))[0]
+    axial = key_images(WITH_RANO, ("flair", "t1", "t2"))[0]
     assert (axial.index, axial.modality, len(axial.lines)) == (5, "flair", 2)
 
 
@@ -43,7 +51,7 @@ def test_lines_end_where_the_picture_shows_their_voxels():
     volume = np.zeros((30, 40, 20), np.uint8)
     volume[2, 10, 5], volume[28, 10, 5] = 1, 2
     picture = picture_slice(volume, "axial", 5)
-    ends = diameter_lines({"slices": SLICES, "rano": RANO})[0]
+    ends = diameter_lines(WITH_RANO)[0]
     for value, (x, y) in zip((1, 2), ends, strict=True):
         row, column = np.argwhere(picture == value)[0]
         assert x * picture.shape[1] == pytest.approx(column + 0.5)
@@ -67,10 +75,10 @@ def test_a_frame_holds_what_the_box_does():
 def test_frames_of_a_case(tmp_path):
     volume = np.zeros((20, 30, 40), np.uint8)
     np.save(tmp_path / "t2.npy", volume)
-    assert set(frames(tmp_path, "t2").values()) == {(0.0, 0.0, 1.0, 1.0)}
+    assert set(frames(Results(tmp_path), "t2").values()) == {(0.0, 0.0, 1.0, 1.0)}
     volume[5:15, 5:25, 5:35] = 9
     np.save(tmp_path / "t2.npy", volume)
-    assert frames(tmp_path, "t2")["axial"][0] == pytest.approx(0.25 - FRAME_MARGIN)
+    assert frames(Results(tmp_path), "t2")["axial"][0] == pytest.approx(0.25 - FRAME_MARGIN)
 
 
 def test_look():

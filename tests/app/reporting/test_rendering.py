@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from app.reporting import rendering
-from app.reporting.rendering import Look, border, draw, picture_slice, windowed
+from app.reporting.rendering import Look, border, draw, picture_slice, to_display
+from app.store.results import Results, write_results
 from model.io.case import Case
 from model.labels import CORE, EDEMA, REGIONS
 
@@ -29,49 +30,51 @@ def certain(labels):
     return np.full(labels.shape, 255, np.uint8)
 
 
+def results_of(folder, case, labels, confidence=None):
+    """Write results, certain by default; return them."""
+    confidence = certain(labels) if confidence is None else confidence
+    write_results(folder, case, labels, confidence, "brats2021", to_display)
+    return Results(folder)
+
+
 @pytest.fixture
-def folder(tmp_path):
+def results(tmp_path):
     """A finished case with 1 x 2 x 3 mm voxels."""
     data, labels = head()
-    rendering.save_volumes(
-        tmp_path, Case(data, np.diag([1.0, 2.0, 3.0, 1.0])), labels, certain(labels)
-    )
-    return tmp_path
+    return results_of(tmp_path, Case(data, np.diag([1.0, 2.0, 3.0, 1.0])), labels)
 
 
-def picture(folder, plane, index, look=PLAIN):
-    return Image.open(io.BytesIO(rendering.render_png(folder, plane, index, look)))
+def picture(results, plane, index, look=PLAIN):
+    return Image.open(io.BytesIO(rendering.render_png(results, plane, index, look)))
 
 
-def test_pixels_are_square(folder):
-    assert picture(folder, "axial", 5).size == (20, 32)
-    assert picture(folder, "coronal", 5).size == (20, 36)
-    assert picture(folder, "sagittal", 5).size == (16, 18)
-    assert rendering.size_mm(folder, "axial") == (20, 32)
-    assert rendering.size_mm(folder, "coronal") == (20, 36)
-    assert rendering.size_mm(folder, "sagittal") == (32, 36)
-    assert [rendering.slice_count(folder, plane) for plane in rendering.PLANES] == [12, 16, 20]
+def test_pixels_are_square(results):
+    assert picture(results, "axial", 5).size == (20, 32)
+    assert picture(results, "coronal", 5).size == (20, 36)
+    assert picture(results, "sagittal", 5).size == (16, 18)
+    assert rendering.size_mm(results, "axial") == (20, 32)
+    assert rendering.size_mm(results, "coronal") == (20, 36)
+    assert rendering.size_mm(results, "sagittal") == (32, 36)
+    assert [rendering.slice_count(results, plane) for plane in rendering.PLANES] == [12, 16, 20]
 
 
 @pytest.mark.parametrize(("plane", "index"), [("axial", 9), ("coronal", 13), ("sagittal", 17)])
-def test_right_anterior_superior_is_top_left(folder, plane, index):
-    pixels = np.asarray(picture(folder, plane, index, Look(regions=())))[..., 0]
+def test_right_anterior_superior_is_top_left(results, plane, index):
+    pixels = np.asarray(picture(results, plane, index, Look(regions=())))[..., 0]
     row, column = np.unravel_index(pixels.argmax(), pixels.shape)
     assert row < pixels.shape[0] / 2
     assert column < pixels.shape[1] / 2
 
 
-def test_same_picture_for_any_storage_order(tmp_path, folder):
+def test_same_picture_for_any_storage_order(tmp_path, results):
     """The same head stored towards left, posterior and inferior looks the same."""
     data, labels = (array[::-1, ::-1, ::-1] for array in head())
     other = tmp_path / "other"
     other.mkdir()
-    rendering.save_volumes(
-        other, Case(data, np.diag([-1.0, -2.0, -3.0, 1.0])), labels, certain(labels)
-    )
+    turned = results_of(other, Case(data, np.diag([-1.0, -2.0, -3.0, 1.0])), labels)
     for plane in rendering.PLANES:
-        assert rendering.render_png(other, plane, 7, Look()) == rendering.render_png(
-            folder, plane, 7, Look()
+        assert rendering.render_png(turned, plane, 7, Look()) == rendering.render_png(
+            results, plane, 7, Look()
         )
 
 
@@ -117,9 +120,10 @@ def test_a_hidden_region_has_no_outline():
 
 def test_a_missing_sequence_is_not_kept(tmp_path):
     data, labels = head()
-    rendering.save_volumes(tmp_path, Case(data, np.eye(4), ("t1ce",)), labels, certain(labels))
-    kept = {path.stem for path in tmp_path.iterdir()}
-    assert kept == {"flair", "t1", "t2", "labels", "confidence", "spacing_mm"}
+    results_of(tmp_path, Case(data, np.eye(4), ("t1ce",)), labels)
+    kept = {path.name for path in tmp_path.iterdir()}
+    names = ("flair", "t1", "t2", "labels", "confidence", "spacing_mm")
+    assert kept == {"segmentation.nii.gz", *(f"{name}.npy" for name in names)}
 
 
 @pytest.mark.parametrize(
@@ -130,23 +134,23 @@ def test_first_is_flair_then_t2_then_what_there_is(present, first):
     assert rendering.first_modality(present) == first
 
 
-def test_slices_outside_are_refused(folder):
+def test_slices_outside_are_refused(results):
     for index in (-1, 12):
         with pytest.raises(IndexError):
-            rendering.render_png(folder, "axial", index, Look())
+            rendering.render_png(results, "axial", index, Look())
 
 
 def test_window_spans_the_head(phantom):
     case, _ = phantom
-    shown = windowed(case.data[..., 0])
+    shown = to_display(case.data[..., 0])
     assert shown.dtype == np.uint8
     assert shown[0, 0, 0] == 0
     assert shown.max() == 255
-    assert windowed(np.zeros((4, 4, 4), np.float32)).max() == 0
+    assert to_display(np.zeros((4, 4, 4), np.float32)).max() == 0
 
 
-def test_a_slice_is_a_view(folder):
-    volume = np.load(folder / "labels.npy", mmap_mode="r")
+def test_a_slice_is_a_view(results):
+    volume = results.labels()
     for plane in rendering.PLANES:
         assert np.shares_memory(picture_slice(volume, plane, 3), volume)
 
@@ -161,7 +165,7 @@ def test_doubt_is_painted_and_certainty_left_clear():
     look = Look(regions=(), opacity=1.0, confidence=True)
     shown = np.asarray(draw(scan, labels, (1, 1), look, confidence))
     assert tuple(shown[0, 0]) == (100, 100, 100)
-    strongest = tuple(bytes.fromhex(rendering.DOUBT_COLOURS[1][1:]))
+    strongest = tuple(bytes.fromhex(rendering.UNCERTAINTY_COLOURS[1][1:]))
     assert tuple(shown[0, 5]) == strongest
     assert np.abs(shown[0, 4].astype(int) - strongest).max() <= 2
     slight = shown[0, 3].astype(int)

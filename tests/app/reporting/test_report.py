@@ -3,12 +3,18 @@ import html
 import io
 import re
 import zlib
+from dataclasses import replace
 
 import pytest
 
-from app.jobs import embedded_worker
+from app.analysis.record import MaskInfo, accuracy_of
+from app.analysis.values import VolumesMl
+from app.jobs.queue_runner import queue_runner
 from app.reporting import report, report_pdf, wording
 from app.reporting.pdf_text import MARGIN, WIDTH
+from app.reporting.report_csv import to_csv
+from app.reporting.schemas import Report
+from app.store.results import Results
 from model.io.modalities import TITLES
 from model.io.nifti import DISCLAIMER
 
@@ -22,7 +28,17 @@ def found(finished):
 
 @pytest.fixture
 def results(finished):
-    return finished.app.config["SETTINGS"].data_dir / "cases" / finished.id / "results"
+    return Results(finished.app.config["SETTINGS"].data_dir / "cases" / finished.id / "results")
+
+
+def changed(found, **fields) -> Report:
+    """Return a report read back from its JSON, some fields replaced."""
+    return Report(**found | fields)
+
+
+def warned(*texts) -> dict:
+    details = [{"code": "resampled", "text": text} for text in texts]
+    return {"warnings": list(texts), "warning_details": details}
 
 
 def test_json(found, finished):
@@ -106,16 +122,15 @@ def test_dates_are_those_of_the_case(finished, found):
 
 def test_accuracy_comes_from_the_card():
     row = {"dice": 0.9, "hd95_mm": 4.0, "precision": 0.8}
-    assert report.accuracy({"patients": 7, "regions": {"WT": row}}) == {
-        "patients": 7,
-        "regions": {"WT": {"dice": 0.9, "hd95_mm": 4.0}},
-    }
-    assert report.accuracy({}) is None
+    found = accuracy_of({"patients": 7, "regions": {"WT": row}})
+    assert found.patients == 7
+    assert found.regions == {"WT": {"dice": 0.9, "hd95_mm": 4.0}}
+    assert accuracy_of({}) is None
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
 def test_csv_holds_no_formula(found, name):
-    text = report.to_csv(found | {"case": {"name": name}})
+    text = to_csv(changed(found, case={"name": name}))
     row = next(row for row in csv.reader(io.StringIO(text)) if row[0] == "case_name")
     assert row[1] == "'" + name
 
@@ -166,22 +181,24 @@ def test_pictures_of_the_pdf_have_one_height(finished):
 
 
 def test_pdf_with_any_name(found, results):
-    odd = found | {"case": {"name": "病人 <b>**bold**</b> " + "x" * 200}, "warnings": ["ż" * 300]}
+    name = "病人 <b>**bold**</b> " + "x" * 200
+    odd = changed(found, case={"name": name}, **warned("ż" * 300))
     assert report_pdf.to_pdf(odd, results).startswith(b"%PDF-")
 
 
 def test_pdf_of_many_warnings_and_long_names_stays_one_page(found, results):
-    long = found | {
-        "case": {"id": found["case"]["id"], "name": "W" * 200},
-        "dates": dict.fromkeys(("uploaded", "segmented", "corrected"), found["dates"]["segmented"]),
-        "message": report.EMPTY_MESSAGE,
-        "warnings": ["a warning of many words " * 30, *["w" * 500] * 5],
-        "mask": {"by_hand": True, "number": 99},
-        "model": found["model"] | {"name": "M" * 200, "architecture": "a b " * 99},
-        "device": "D" * 300,
-        "modalities": dict.fromkeys(found["modalities"], "W" * 250),
-        "missing_modalities": ["t1"],
-    }
+    long = changed(
+        found,
+        case={"id": found["case"]["id"], "name": "W" * 200},
+        dates=dict.fromkeys(("uploaded", "segmented", "corrected"), found["dates"]["segmented"]),
+        message=wording.EMPTY_MESSAGE,
+        **warned("a warning of many words " * 30, *["w" * 500] * 5),
+        mask=MaskInfo(99, "corrected", 0, True),
+        model=found["model"] | {"name": "M" * 200, "architecture": "a b " * 99},
+        device="D" * 300,
+        modalities=dict.fromkeys(found["modalities"], "W" * 250),
+        missing_modalities=["t1"],
+    )
     pdf = report_pdf.to_pdf(long, results)
     assert pdf.count(b"/Type /Page\n") == 1
     footer = A4_HEIGHT_PT - report_pdf.FOOTER * PT_PER_MM
@@ -194,7 +211,7 @@ def test_pdf_of_many_warnings_and_long_names_stays_one_page(found, results):
 
 
 def test_warnings_of_the_pdf_come_before_the_pictures(found, results):
-    text = text_of(report_pdf.to_pdf(found | {"warnings": ["Two look exchanged."]}, results))
+    text = text_of(report_pdf.to_pdf(changed(found, **warned("Two look exchanged.")), results))
     assert text.index("Warning: Two look exchanged.") < text.index("(Axial ")
 
 
@@ -226,9 +243,12 @@ def escaped(text: str) -> str:
 
 
 def test_empty_result_is_no_finding(found):
-    volumes = dict.fromkeys(found["measurements"]["volumes_ml"], 0.0)
-    assert report.message({"volumes_ml": volumes}) == "The model marked no voxels."
-    assert report.message({"volumes_ml": volumes | {"whole_tumor": 0.1}}) == ""
+    full = changed(found).measurements
+    empty = replace(full, volumes_ml=VolumesMl(0.0, 0.0, 0.0, 0.0, 0.0))
+    assert wording.message(empty, None) == "The model marked no voxels."
+    corrected = MaskInfo(1, "corrected", 0, True)
+    assert wording.message(empty, corrected) == "No voxels are marked in the corrected mask."
+    assert wording.message(full, None) == ""
 
 
 def test_label_convention(make_app, parts):
@@ -236,7 +256,7 @@ def test_label_convention(make_app, parts):
     client = app.test_client()
     case_id = client.post("/api/cases", data=parts).json["id"]
     with app.app_context():
-        embedded_worker.worker(app).run_next()
+        queue_runner(app).run_next()
     found = client.get(f"/api/cases/{case_id}/report.json").json
     assert found["label_convention"] == "brats2023"
     assert found["label_values"]["enhancing"] == 3

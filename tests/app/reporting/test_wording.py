@@ -1,14 +1,29 @@
+from dataclasses import replace
+
 import pytest
 
+from app.analysis.lesions import Location
+from app.analysis.measurements import Lesions, Measurements
+from app.analysis.rano import Rano
+from app.analysis.record import Accuracy, MaskInfo
+from app.analysis.values import PlaneSlices, Slices, VolumesMl
 from app.reporting import wording
+from model.warnings import NOTHING_MARKED, CaseWarning
 
-RANO = {"longest_mm": 39.29, "perpendicular_mm": 37.71, "product_mm2": 1481.7, "slice": 97}
+RANO = Rano(39.29, 37.71, 1481.7, 97, (), (), measurable=True)
+CORRECTED = MaskInfo(2, "corrected", 0, by_hand=True)
+NONE = PlaneSlices(10, None)
+
+
+def measurements(**fields) -> Measurements:
+    volumes = VolumesMl(0.0, 0.0, 0.0, 0.0, 0.0)
+    return Measurements(volumes, 1200.0, 0.001, Slices(NONE, NONE, NONE), **fields)
 
 
 def test_diameters():
     assert wording.diameters(RANO) == "39.3 × 37.7 mm = 1482 mm²"
-    assert wording.place(RANO | {"measurable": True}) == " in axial slice 98."
-    assert wording.place(RANO | {"measurable": False}).endswith(wording.NOT_MEASURABLE)
+    assert wording.place(RANO) == " in axial slice 98."
+    assert wording.place(replace(RANO, measurable=False)).endswith(wording.NOT_MEASURABLE)
 
 
 def test_no_enhancing_voxels_are_no_finding():
@@ -27,8 +42,8 @@ def test_no_enhancing_voxels_are_no_finding():
     ],
 )
 def test_side(side, share, text):
-    location = {"side": side, "left_share": share, "centre_mm": [-56.8, 12.2, 0.0]}
-    facts = wording.facts({"lesions": None, "location": location}, brain_centre_mm=None)
+    location = Location(side, share, (-56.8, 12.2, 0.0))
+    facts = wording.facts(measurements(location=location), brain_centre_mm=None)
     assert facts == [("Side", text)]
 
 
@@ -46,38 +61,36 @@ def test_side(side, share, text):
     ],
 )
 def test_centre_is_told_from_the_brains(centre, text):
-    location = {"side": "right", "left_share": 0.0, "centre_mm": centre}
-    facts = wording.facts({"lesions": None, "location": location}, [-88.0, -109.0, 87.0])
+    location = Location("right", 0.0, centre)
+    facts = wording.facts(measurements(location=location), [-88.0, -109.0, 87.0])
     assert dict(facts)["Centre"] == text
 
 
 def test_what_is_not_known_is_not_said():
-    assert wording.facts({"lesions": None, "location": None}, None) == []
-    lesions = {"whole_tumor": 3, "enhancing": 0}
-    facts = wording.facts({"lesions": lesions, "location": None}, None)
+    assert wording.facts(measurements(), None) == []
+    facts = wording.facts(measurements(lesions=Lesions(3, 0)), None)
     assert facts == [("Lesions", "3 (0 enhancing)")]
 
 
 def test_a_mask_by_hand_is_not_the_models():
-    corrected = {"by_hand": True, "number": 2}
-    assert "corrected by hand (version 2)" in wording.origin(corrected)
+    assert "corrected by hand (version 2)" in wording.origin(CORRECTED)
     assert "not read by a physician" in wording.origin(None)
-    assert wording.limits(corrected) == [*wording.limits(None), wording.NO_PROBABILITY]
+    assert wording.limits(CORRECTED) == [*wording.limits(None), wording.NO_PROBABILITY]
 
 
 def test_accuracy():
     assert wording.accuracy(None, []) == wording.NO_ACCURACY
     assert "over 7 patients whom the network scored had not seen;" in wording.accuracy(
-        {"patients": 7}, []
+        Accuracy(7, {}), []
     )
-    assert "over patients whom" in wording.accuracy({"patients": None}, [])
-    assert "had not seen, with all four sequences;" in wording.accuracy({"patients": 7}, ["t1"])
+    assert "over patients whom" in wording.accuracy(Accuracy(None, {}), [])
+    assert "had not seen, with all four sequences;" in wording.accuracy(Accuracy(7, {}), ["t1"])
 
 
 def test_the_message_is_no_warning_too():
-    report = {"message": "Nothing.", "warnings": ["Nothing. Look again.", "Another."]}
-    assert wording.other_warnings(report) == ["Another."]
-    assert wording.other_warnings(report | {"message": ""}) == report["warnings"]
+    other = CaseWarning("resampled", "Another.")
+    assert wording.other_warnings([NOTHING_MARKED, other]) == ["Another."]
+    assert NOTHING_MARKED.text.startswith(wording.EMPTY_MESSAGE)
 
 
 def test_time():
@@ -85,11 +98,10 @@ def test_time():
 
 
 def test_the_fonts_of_the_pdf_know_every_letter():
-    corrected = {"by_hand": True, "number": 2}
-    accuracy = wording.accuracy({"patients": 7}, ["t1"])
+    accuracy = wording.accuracy(Accuracy(7, {}), ["t1"])
     for text in (
-        *wording.limits(corrected),
-        wording.origin(corrected),
+        *wording.limits(CORRECTED),
+        wording.origin(CORRECTED),
         accuracy,
         wording.NOT_MEASURABLE,
         wording.diameters(RANO),

@@ -102,7 +102,7 @@ def test_a_database_without_the_right_to_make_tables_is_refused(make_app):
 MIGRATE = """
 import sys
 import sqlalchemy as sa
-from app import migrations
+from app.store import migrations
 with sa.create_engine(sys.argv[1]).begin() as connection:
     migrations.upgrade(connection)
 """

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from app.jobs import embedded_worker
+from app.jobs.queue_runner import queue_runner
 from app.store import cases, mask_versions
 from app.store.models import StoredMask, db
 from model.labels import from_file_values
@@ -204,7 +204,7 @@ def test_values_follow_the_convention_of_the_case(make_app, scans):
     client = app.test_client()
     url = client.post("/api/cases", data=file_parts(scans)).json["url"]
     with app.app_context():
-        embedded_worker.worker(app).run_next()
+        queue_runner(app).run_next()
     mask = image_of(client.get(f"{url}/segmentation.nii.gz").data)
 
     def post(value):

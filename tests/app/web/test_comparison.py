@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from app.analysis.comparison import change, notes
-from app.jobs import embedded_worker
+from app.jobs.queue_runner import queue_runner
 from app.reporting.schemas import Change
 from model.io.nifti import compress, encode
 from tests.app.conftest import app_on, close, file_parts
@@ -25,7 +25,7 @@ def pair(tmp_path_factory, model_holder, scans):
         for name in ("Earlier", "Later")
     ]
     with app.app_context():
-        while embedded_worker.worker(app).run_next():
+        while queue_runner(app).run_next():
             pass
     url = f"/api/cases/{ids[1]}"
     mask = image_of(client.get(f"{url}/segmentation.nii.gz").data)

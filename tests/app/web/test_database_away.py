@@ -10,9 +10,11 @@ import pytest
 from app.analysis import pipeline
 from app.config import CONNECT_S
 from app.errors import StartupError
-from app.jobs import attempt, case_queue, embedded_worker
+from app.jobs import case_queue
+from app.jobs.queue_runner import queue_runner
 from app.store import tokens
 from app.store.models import db
+from app.store.results import CaseFolder
 from tests import services
 from tests.app.jobs.crashing import stub
 from tests.app.people import bearer
@@ -93,16 +95,16 @@ def served(make_app, database_url, analysis, monkeypatch):
 
 
 def test_a_connection_that_is_lost_at_the_last_write(served, database_url, monkeypatch):
-    publish, losses = attempt._publish, [True]
+    publish, losses = CaseFolder.publish, [True]
 
-    def lose_connection(work, folder):
+    def lose_connection(folder, work):
         if losses:
             losses.pop()
             services.hang_up(database_url)
-        publish(work, folder)
+        publish(folder, work)
 
-    monkeypatch.setattr(attempt, "_publish", lose_connection)
-    url, worker = send(served.test_client(), four()).json["url"], embedded_worker.worker(served)
+    monkeypatch.setattr(CaseFolder, "publish", lose_connection)
+    url, worker = send(served.test_client(), four()).json["url"], queue_runner(served)
     with served.app_context():
         assert not worker.run_next()
     assert served.test_client().get(url).json["state"] == "queued"
@@ -113,11 +115,11 @@ def test_a_connection_that_is_lost_at_the_last_write(served, database_url, monke
 
 
 def test_after_three_attempts_it_says_what_to_do(served, database_url, monkeypatch):
-    monkeypatch.setattr(attempt, "_publish", lambda *_: services.hang_up(database_url))
+    monkeypatch.setattr(CaseFolder, "publish", lambda *_: services.hang_up(database_url))
     url = send(served.test_client(), four()).json["url"]
     for _ in range(case_queue.MAX_ATTEMPTS):
         with served.app_context():
-            embedded_worker.worker(served).run_next()
+            queue_runner(served).run_next()
     case = served.test_client().get(url).json
     assert (case["state"], case["error"]["code"]) == ("failed", "database_busy")
     assert "upload the scans again" in case["error"]["hint"]
@@ -125,13 +127,13 @@ def test_after_three_attempts_it_says_what_to_do(served, database_url, monkeypat
 
 def test_a_database_that_is_away_when_a_case_ends(served, database_url, monkeypatch, caplog):
     """The case goes on when the database is back, and the log says so once, not every five seconds."""
-    worker, url = embedded_worker.worker(served), send(served.test_client(), four()).json["url"]
+    worker, url = queue_runner(served), send(served.test_client(), four()).json["url"]
     caplog.set_level(logging.INFO, "app")
     with ExitStack() as outage, monkeypatch.context() as patch:
         away = services.away(database_url)
-        patch.setattr(attempt, "_publish", lambda *_: outage.enter_context(away))
-        assert [worker._turn() for _ in range(3)] == [False] * 3
-    assert worker._turn()
+        patch.setattr(CaseFolder, "publish", lambda *_: outage.enter_context(away))
+        assert [worker._poll() for _ in range(3)] == [False] * 3
+    assert worker._poll()
     assert served.test_client().get(url).json["state"] == "done"
     away, back = (
         record.message for record in caplog.records if record.name == "app.jobs.polling_thread"

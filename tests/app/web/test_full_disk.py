@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from app import audit
 from app.analysis import pipeline
-from app.jobs import case_queue, embedded_worker
+from app.jobs import case_queue
+from app.jobs.queue_runner import queue_runner
 from app.store import cases
 from app.store.db_errors import is_disk_full
 from app.store.models import StoredCase, db
@@ -98,7 +99,7 @@ def test_case_without_room_at_any_write(make_app, disk, stubbed, monkeypatch):
     url = send(client, four()).json["url"]
     for writes in itertools.count():
         with disk.room_for(writes, data_dir), app.app_context():
-            embedded_worker.worker(app)._turn()
+            queue_runner(app)._poll()
         if not disk.refused:
             break
         assert client.get(url).json["state"] == "queued"
@@ -131,7 +132,7 @@ def test_changes_without_room_at_any_write(make_app, disk, stubbed, analysis):
         for writes in itertools.count():
             case_id = send(client, four()).json["id"]
             with app.app_context():
-                embedded_worker.worker(app).run_next()
+                queue_runner(app).run_next()
             with disk.room_for(writes, data_dir):
                 answer = change(case_id)
             assert answer == good or (change is correct and answer == 507)
@@ -151,7 +152,7 @@ def test_after_three_attempts_it_says_what_to_do(app, client, disk, stubbed):
     other = send(client, four()).json["url"]
     for _ in range(case_queue.MAX_ATTEMPTS * 2):
         with disk.room_for(0, app.config["SETTINGS"].data_dir), app.app_context():
-            embedded_worker.worker(app).run_next()
+            queue_runner(app).run_next()
     for case in (client.get(url).json, client.get(other).json):
         assert case["state"] == "failed"
         assert case["error"]["code"] == "disk_full"
@@ -167,7 +168,7 @@ def test_too_little_memory_is_tried_again(app, client, monkeypatch):
     with app.app_context():
         for attempt in range(1, case_queue.MAX_ATTEMPTS + 1):
             assert client.get(url).json["attempts"] == attempt - 1
-            embedded_worker.worker(app).run_next()
+            queue_runner(app).run_next()
     assert client.get(url).json["error"]["code"] == "out_of_memory"
 
 
@@ -185,10 +186,10 @@ def test_database_without_room(app, client, stubbed):
     answers = [send(client, four()) for _ in range(40)]
     assert {answer.status_code for answer in answers} == {202, 507}
     with app.app_context():
-        embedded_worker.worker(app)._turn()
+        queue_runner(app)._poll()
     full.clear()
     with app.app_context():
-        while embedded_worker.worker(app)._turn():
+        while queue_runner(app)._poll():
             pass
     listed = client.get("/api/cases?per_page=100").json
     assert listed["total"] == 1 + sum(answer.status_code == 202 for answer in answers)
@@ -241,7 +242,7 @@ def test_really_full_disk(small_disk, make_app, stubbed):
     for keep_kb in (16, 700, 9000, 9000, 9000, 9000):
         fill(filler, keep_kb * 1024)
         with app.app_context():
-            embedded_worker.worker(app)._turn()
+            queue_runner(app)._poll()
         states.append(client.get(urls[0]).json["state"])
         served = client.get(f"{urls[0]}/segmentation.nii.gz").status_code
         assert served == (200 if states[-1] == "done" else 409)

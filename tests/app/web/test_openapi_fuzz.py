@@ -11,7 +11,7 @@ from schemathesis.checks import not_a_server_error
 from werkzeug.test import run_wsgi_app
 
 from app.analysis import pipeline
-from app.jobs import embedded_worker
+from app.jobs.queue_runner import queue_runner
 from tests.app.jobs.crashing import stub
 from tests.app.jobs.test_crashes import wait_until
 
@@ -69,13 +69,13 @@ def test_no_call_ends_in_a_fault(app, upload, run_queue, monkeypatch, analysis, 
     run_queue()
     found = operations(app)
     assert len(found) >= 14
-    embedded_worker.worker(app).start()
+    queue_runner(app).start()
     try:
-        wait_until(lambda: embedded_worker.worker(app).ready)
+        wait_until(lambda: queue_runner(app).ready)
         for operation in found.values():
             # Calls without parameters have no wrong ones.
             with contextlib.suppress(Unsatisfiable):
                 exercise(operation, mode, case_id)
     finally:
-        embedded_worker.worker(app).stop()
+        queue_runner(app).stop()
     assert app.test_client().get(f"/api/cases/{case_id}").json["state"] == "done"

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.analysis.values import Slices, VolumesMl
 from app.store import cases
 from app.store.models import db
 from model.io.modalities import MODALITIES, TITLES
 from model.io.nifti import DISCLAIMER
 from model.labels import REGIONS
+from model.warnings import NOTHING_MARKED
+from tests.app.rows import change_record, row
 
 
 def pictures(page: str) -> list[str]:
@@ -137,16 +140,12 @@ def test_odd_addresses_show_the_default_view(finished):
 
 def test_empty_result_says_so(app, client, done):
     with app.app_context():
-        case = cases.find(done)
-        volumes = dict.fromkeys(case.report["measurements"]["volumes_ml"], 0.0)
-        slices = {
-            plane: found | {"largest": None}
-            for plane, found in case.report["measurements"]["slices"].items()
+        slices = row(done).record.measurements.slices
+        empty = {
+            "volumes_ml": VolumesMl(0.0, 0.0, 0.0, 0.0, 0.0),
+            "slices": Slices(**{key: replace(s, largest=None) for key, s in slices.items()}),
         }
-        measurements = case.report["measurements"] | {"volumes_ml": volumes, "slices": slices}
-        warnings = ["The model marked no voxels. This is no statement about the patient."]
-        case.report = case.report | {"measurements": measurements, "warnings": warnings}
-        db.session.commit()
+        change_record(done, empty, warnings=(NOTHING_MARKED,))
     page = client.get(f"/cases/{done}").text
     assert "The model marked no voxels." in page
     assert "no tumo" not in page.lower()

@@ -8,7 +8,6 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from app.store import cases
 from app.store.models import db
 from app.web import access, quotas, uploads
 from model.io.modalities import MODALITIES
@@ -154,7 +153,7 @@ def test_a_database_without_a_free_connection_is_busy(make_app, monkeypatch, ass
         raise sa.exc.TimeoutError("QueuePool limit reached")
 
     app = make_app()
-    monkeypatch.setattr(quotas, "require_queue", none_free)
+    monkeypatch.setattr(quotas, "check_queue_length", none_free)
     assert_error(send(app.test_client(), four()), 503, "database_busy")
 
 
@@ -162,7 +161,7 @@ def test_signing_in_takes_no_files_and_little_text(make_app, monkeypatch, assert
     app = make_app()
     elsewhere = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}}
     monkeypatch.setattr(quotas, "free_bytes", lambda: 0)
-    monkeypatch.setattr(cases, "new_staging_folder", lambda: pytest.fail("something was staged"))
+    monkeypatch.setattr(uploads, "new_staging_folder", lambda: pytest.fail("something was staged"))
     client = app.test_client()
     file = {"token": "x", "more": (io.BytesIO(b"x" * 100), "a.nii")}
     assert client.post("/login", data=file, **elsewhere).status_code == 415

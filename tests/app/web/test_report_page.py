@@ -1,14 +1,17 @@
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
+from app.analysis.measurements import Lesions
+from app.analysis.record import Accuracy
+from app.analysis.values import AreasMm2, Confidence, VolumesMl
 from app.reporting.report import VOLUME_TITLES
-from app.store import cases
-from app.store.models import db
 from model.io.modalities import TITLES
 from model.io.nifti import DISCLAIMER
 from tests.app.reporting.test_report import text_of
+from tests.app.rows import change_record, row
 
 # What cases of version 0.1.0 lack.
 ADDED = ("percent_of_brain", "confidence", "rano", "lesions", "location", "areas_mm2")
@@ -81,10 +84,7 @@ def test_accuracy_is_that_of_the_model_that_made_the_case(app, client, done):
         for short, dice, hd95 in (("WT", 0.874, 7.25), ("TC", 0.75, 5.0), ("ET", 0.698, None))
     }
     with app.app_context():
-        case = cases.find(done)
-        accuracy = {"patients": 14, "regions": regions}
-        case.report = case.report | {"accuracy": accuracy, "missing_modalities": ["t1"]}
-        db.session.commit()
+        change_record(done, accuracy=Accuracy(14, regions), missing_modalities=("t1",))
     page = client.get(f"/cases/{done}/report").text
     for text in (">0.87<", ">7.2<", ">0.75<", ">0.70<", ">–<"):
         assert text in page
@@ -106,20 +106,17 @@ def test_before_the_end(client, upload):
 
 
 def test_empty_result(app, client, done):
+    message = "The model marked no voxels."
+    empty = {
+        "volumes_ml": VolumesMl(0.0, 0.0, 0.0, 0.0, 0.0),
+        "rano": None,
+        "location": None,
+        "lesions": Lesions(0, 0),
+        "confidence": Confidence(None, None, None, None, None),
+        "areas_mm2": AreasMm2((0.0,), (0.0,), (0.0,)),
+    }
     with app.app_context():
-        case = cases.find(done)
-        empty = {
-            "volumes_ml": dict.fromkeys(case.report["measurements"]["volumes_ml"], 0.0),
-            "rano": None,
-            "location": None,
-            "lesions": {"whole_tumor": 0, "enhancing": 0},
-            "confidence": dict.fromkeys(case.report["measurements"]["confidence"]),
-            "areas_mm2": {"axial": [0.0], "coronal": [0.0], "sagittal": [0.0]},
-        }
-        measurements = case.report["measurements"] | empty
-        message = "The model marked no voxels."
-        case.report = case.report | {"measurements": measurements, "message": message}
-        db.session.commit()
+        change_record(done, empty)
     page = client.get(f"/cases/{done}/report").text
     assert message in page
     assert "No enhancing voxels were marked" in page
@@ -131,16 +128,8 @@ def test_empty_result(app, client, done):
 
 def test_cases_of_earlier_versions_can_still_be_read(app, client, done):
     with app.app_context():
-        case = cases.find(done)
-        measurements = {
-            key: value for key, value in case.report["measurements"].items() if key not in ADDED
-        }
-        report = {key: value for key, value in case.report.items() if key != "accuracy"}
-        geometry = dict(report["geometry"])
-        del geometry["brain_centre_mm"], report["missing_modalities"]
-        report["geometry"] = geometry
-        case.report = report | {"measurements": measurements}
-        db.session.commit()
+        geometry = replace(row(done).record.geometry, brain_centre_mm=None)
+        change_record(done, dict.fromkeys(ADDED), accuracy=None, geometry=geometry)
     page = client.get(f"/cases/{done}/report").text
     assert "No measured accuracy is stored with this case." in page
     assert "No measured accuracy" in text_of(client.get(f"/api/cases/{done}/report.pdf").data)

@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pytest
 
-from app.web.uploads import Received, assign, common_name, shown_name, visible
+from app.intake.files import ScanFile, assign, common_name, shown_name, visible
 from model.errors import CaseError
 from model.io.modalities import MODALITIES
 from model.io.nifti import write_scan
@@ -255,7 +255,7 @@ def test_common_names():
 
 def test_assign_prefers_what_was_said(tmp_path):
     def file(name):
-        return Received(name, tmp_path / name)
+        return ScanFile(name, tmp_path / name)
 
     named = {"t1": file("scan9.nii")}
     loose = [file("p_t1.nii"), file("p_t2.nii"), file("p_flair.nii"), file("p_t1ce.nii")]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.intake import zip_archive
-from app.web.uploads import Received, assign, common_name, shown_folder, shown_name
+from app.intake.files import ScanFile, assign, common_name, shown_folder, shown_name
 from model.errors import CaseError
 from model.io.modalities import MODALITIES
 from tests.app.web.hazards import packed
@@ -35,7 +35,7 @@ def test_any_name_is_fit_to_be_shown(name):
 @given(st.lists(NAMES, max_size=6))
 def test_any_names_are_assigned_or_refused(names):
     files = [
-        Received(shown_name(name), Path(str(number)), shown_folder(name))
+        ScanFile(shown_name(name), Path(str(number)), shown_folder(name))
         for number, name in enumerate(names)
     ]
     common_name([file.name for file in files])

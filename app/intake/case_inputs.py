@@ -1,0 +1,119 @@
+"""Cases given by path: a folder, a zip or single files each; listed by a folder or a manifest."""
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.intake import zip_archive
+from app.intake.files import ScanFile, assign, shown_folder, shown_name
+from model.errors import CaseError
+from model.io.case import find_case_files
+from model.io.modalities import MODALITIES
+
+
+@dataclass(frozen=True)
+class CaseInput:
+    """One case to be segmented: its name, and where its scans come from."""
+
+    name: str
+    source: Path | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the scans and their modalities, or of the zip.
+
+        Raises CaseError and OSError, as reading the scans would.
+        """
+        if self.source is None:
+            inputs = self.files
+        elif self.source.is_dir():
+            inputs = find_case_files(self.source)
+        else:
+            inputs = {"zip": self.source}
+        total = hashlib.sha256()
+        for key, path in sorted(inputs.items()):
+            with path.open("rb") as file:
+                total.update(f"{key} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        return total.hexdigest()
+
+    def scans(self, folder: Path, max_unpacked_bytes: int) -> dict[str, ScanFile]:
+        """Return the scans by modality; a zip is unpacked into `folder`. Raises CaseError."""
+        if self.source is None:
+            paths = self.files
+        elif self.source.is_dir():
+            paths = find_case_files(self.source)
+        elif zip_archive.is_zip(self.source):
+            return _unpacked(self.source, folder / "zip", max_unpacked_bytes)
+        else:
+            raise CaseError(
+                "not_a_case",
+                "This is neither a folder nor a zip.",
+                "Name the files with --flair, --t1, --t1ce and --t2.",
+                self.source.name,
+            )
+        return {modality: ScanFile(path.name, path) for modality, path in paths.items()}
+
+
+def _unpacked(path: Path, folder: Path, max_bytes: int) -> dict[str, ScanFile]:
+    unpacked = zip_archive.unpack(path, path.name, folder, max_bytes)
+    files = [ScanFile(shown_name(name), path, shown_folder(name)) for name, path in unpacked]
+    return assign({}, files)
+
+
+def listed(path: Path, out: Path) -> Iterator[CaseInput]:
+    """Yield the cases of a folder (its folders and zips) or of a manifest (a CSV).
+
+    out : folder of results, which is no case if it lies in that folder
+
+    Raises ValueError with a sentence that says what is wrong with the manifest.
+    """
+    if path.is_dir():
+        for entry in sorted(path.iterdir()):
+            hidden = entry.name.startswith(".") or entry.resolve() == out.resolve()
+            if not hidden and (entry.is_dir() or _may_be_zip(entry)):
+                yield CaseInput(case_name(entry), source=entry)
+        return
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            unknown = set(rows.fieldnames or ()) - {"name", "path", *MODALITIES}
+            if unknown or "name" not in (rows.fieldnames or ()):
+                raise ValueError(
+                    f"A manifest has the columns name, and path or {', '.join(MODALITIES)}."
+                )
+            for row in rows:
+                yield _listed_in_row(row, path.parent, rows.line_num)
+    except csv.Error as error:
+        raise ValueError(f"The manifest cannot be read as CSV: {error}.") from error
+
+
+def _may_be_zip(path: Path) -> bool:
+    """Say whether a file is a zip, or cannot be read, which is reported when it is segmented."""
+    try:
+        return zip_archive.is_zip(path)
+    except OSError:
+        return True
+
+
+def _listed_in_row(row: dict[str, str | None], folder: Path, line: int) -> CaseInput:
+    given = {key: folder / row[key] for key in ("path", *MODALITIES) if row.get(key)}
+    name, source = (row["name"] or "").strip(), given.pop("path", None)
+    if not name or Path(name).name != name or name.startswith("."):
+        raise ValueError(f"Line {line} of the manifest has no name that a file can have.")
+    if bool(source) == bool(given):
+        raise ValueError(f"Line {line} of the manifest names neither a path nor files, or both.")
+    return CaseInput(name, source, given)
+
+
+def case_name(path: Path) -> str:
+    """Return a folder's name, or a file's without its suffixes."""
+    # A link keeps its own name, which `.` and `..` have not.
+    path = path if path.name not in ("", "..") else path.resolve()
+    if path.is_dir():
+        return path.name
+    name = path.name
+    for suffix in (".gz", ".nii", ".zip"):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return name

@@ -1,0 +1,127 @@
+"""The report of a finished case as rows of quantity, value and unit."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from app.analysis.measurements import Measurements
+from app.analysis.record import Accuracy, Geometry
+from app.analysis.values import AreasMm2
+from app.reporting import wording
+from app.reporting.schemas import Report
+from model.io.modalities import missing_modalities
+
+Row = tuple[str, Any, str]
+
+
+def to_csv(report: Report) -> str:
+    """Return the report as a table."""
+    measurements = report.measurements
+    rows = [
+        ("quantity", "value", "unit"),
+        ("disclaimer", report.disclaimer, ""),
+        *((f"case_{key}", value, "") for key, value in report.case.items()),
+        *((f"date_{key}", date, "") for key, date in report.dates or () if date),
+        *((key, f"{ml:.3f}", "mL") for key, ml in measurements.volumes_ml.items()),
+        ("brain", f"{measurements.brain_ml:.3f}", "mL"),
+        ("voxel", f"{measurements.voxel_ml:.6f}", "mL"),
+        *_measurement_rows(measurements),
+        ("mask", wording.mask(report.mask), ""),
+        *((f"model_{key}", getattr(report.model, key), "") for key in _MODEL),
+        ("engine", report.engine, ""),
+        ("device", report.device, ""),
+        ("label_convention", report.label_convention, ""),
+        *_accuracy_rows(report.accuracy),
+        *((f"sequence_{key}", name, "") for key, name in report.modalities.items()),
+        *(("missing_modality", key, "") for key in missing_modalities(report.modalities)),
+        *_geometry_rows(report.geometry),
+        *((f"time_{stage}", seconds, "s") for stage, seconds in report.timings_s.items()),
+        *(("warning", warning, "") for warning in report.warnings),
+    ]
+    if report.message:
+        rows.append(("message", report.message, ""))
+    rows += _area_rows(measurements.areas_mm2)
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([no_formula(cell) for cell in row] for row in rows)
+    return buffer.getvalue()
+
+
+_MODEL = ("name", "version", "architecture", "checksum")
+
+
+def _measurement_rows(measurements: Measurements) -> Iterator[Row]:
+    """Yield what is known besides volumes.
+
+    Slices count from 0, as in JSON; those called `number` count from 1, as on the pages.
+    """
+    for key, percent in _items(measurements.percent_of_brain):
+        yield f"percent_of_brain_{key}", f"{percent:.3f}", "%"
+    for key, probability in _items(measurements.confidence):
+        if probability is not None:
+            yield f"confidence_{key}", f"{probability:.3f}", ""
+    if rano := measurements.rano:
+        yield "rano_longest", f"{rano.longest_mm:.2f}", "mm"
+        yield "rano_perpendicular", f"{rano.perpendicular_mm:.2f}", "mm"
+        yield "rano_product", f"{rano.product_mm2:.1f}", "mm2"
+        yield "rano_slice", rano.slice, ""
+        yield "rano_slice_number", rano.slice + 1, "counted from 1"
+        yield "rano_measurable", "yes" if rano.measurable else "no", ""
+    for key, found in _items(measurements.lesions):
+        yield f"lesions_{key}", found, ""
+    if location := measurements.location:
+        yield "side", location.side, ""
+        yield "left_share", f"{location.left_share:.3f}", ""
+        yield from _point_rows("centre", location.centre_mm)
+    for plane, slices in measurements.slices.items():
+        yield f"slices_{plane}", slices.count, ""
+        if slices.largest is not None:
+            yield f"largest_slice_number_{plane}", slices.largest + 1, "counted from 1"
+
+
+def _items(values: Any) -> Iterator[tuple[str, Any]]:
+    """Return keys and values of what was measured, none where it was not."""
+    return values.items() if values else iter(())
+
+
+def _point_rows(name: str, point_mm: Sequence[float]) -> Iterator[Row]:
+    """Yield a point (3,) in RAS+ mm."""
+    for axis, mm in zip(("right", "anterior", "superior"), point_mm, strict=True):
+        yield f"{name}_{axis}", round(mm, 1), "mm"
+
+
+def _geometry_rows(geometry: Geometry) -> Iterator[Row]:
+    """Yield the grid of the scans, along the axes of their files, and the brain's centre."""
+    for axis, length, edge in zip("ijk", geometry.shape, geometry.spacing_mm, strict=True):
+        yield f"shape_{axis}", length, "voxels"
+        yield f"spacing_{axis}", f"{edge:.4f}", "mm"
+    if geometry.brain_centre_mm:
+        yield from _point_rows("brain_centre", geometry.brain_centre_mm)
+
+
+def _accuracy_rows(accuracy: Accuracy | None) -> Iterator[Row]:
+    """Yield the model's mean scores on patients not trained on, as far as they are known."""
+    if not accuracy:
+        return
+    if accuracy.patients is not None:
+        yield "accuracy_patients", accuracy.patients, ""
+    for short, row in accuracy.regions.items():
+        if row["dice"] is not None:
+            yield f"accuracy_dice_{short}", f"{row['dice']:.3f}", ""
+        if row["hd95_mm"] is not None:
+            yield f"accuracy_hd95_{short}", f"{row['hd95_mm']:.2f}", "mm"
+
+
+def _area_rows(areas: AreasMm2 | None) -> list[Row]:
+    """Return the slices with tumour, by plane and index from 0."""
+    return [
+        (f"area_{plane}_{index}", f"{mm2:.1f}", "mm2")
+        for plane, values in _items(areas)
+        for index, mm2 in enumerate(values)
+        if mm2
+    ]
+
+
+def no_formula(cell: Any) -> Any:
+    """Keep a spreadsheet from running a name that begins like a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell

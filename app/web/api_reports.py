@@ -1,0 +1,65 @@
+"""REST: the report of a finished case, in several forms."""
+
+from flask import Blueprint, Flask, Response, jsonify
+
+from app.reporting import schemas
+from app.reporting.report import report_of
+from app.reporting.report_csv import to_csv
+from app.store import cases
+from app.web.downloads import as_download, file_stem
+from app.web.openapi import describe
+
+blueprint = Blueprint("reports", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/api/cases/<case_id>/report.json")
+@describe({200: schemas.Report}, errors=(401, 404, 409))
+def get_report_json(case_id: str):
+    """Return measurements and provenance."""
+    return jsonify(report_of(cases.find(case_id)).model_dump(mode="json"))
+
+
+@blueprint.get("/api/cases/<case_id>/report.csv")
+@describe({200: "text/csv"}, errors=(401, 404, 409))
+def get_report_csv(case_id: str):
+    """Return measurements and provenance as a table."""
+    case = cases.find(case_id)
+    table = Response(to_csv(report_of(case)), mimetype="text/csv")
+    return as_download(table, f"{file_stem(case)}_report.csv")
+
+
+@blueprint.get("/api/cases/<case_id>/report.pdf")
+@describe({200: "application/pdf"}, errors=(401, 404, 409))
+def get_report_pdf(case_id: str):
+    """Return measurements, key images and provenance on one page."""
+    case = cases.find(case_id)
+    report = report_of(case)
+    # Imported here and below: fpdf2 takes a tenth of the start, and few requests need it.
+    from app.reporting.report_pdf import to_pdf
+
+    pdf = Response(to_pdf(report, case.results()), mimetype="application/pdf")
+    return as_download(pdf, f"{file_stem(case)}_report.pdf")
+
+
+@blueprint.get("/api/cases/<case_id>/report.zip")
+@describe({200: "application/zip"}, errors=(401, 404, 409))
+def get_report_zip(case_id: str):
+    """Return mask and report in one zip.
+
+    It holds `<name>_seg.nii.gz` and `<name>_report` as `.json`, `.csv` and `.pdf`; where the mask was
+    corrected also the model's own, `<name>_seg_model.nii.gz`. `<name>` is the case's, of which
+    letters, digits, `-` and `_` are kept.
+    """
+    case = cases.find(case_id)
+    results, stem = case.results(), file_stem(case)
+    masks = {f"{stem}_seg.nii.gz": results.segmentation}
+    if case.mask.by_hand:
+        masks[f"{stem}_seg_model.nii.gz"] = case.folder.model_results.segmentation
+    from app.reporting.exports import pack
+
+    packed = Response(pack(report_of(case), results, masks, stem), mimetype="application/zip")
+    return as_download(packed, f"{stem}_results.zip")

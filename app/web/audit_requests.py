@@ -1,0 +1,58 @@
+"""Which requests are written to the audit log."""
+
+from flask import Flask, Response, g, request
+
+from app import audit
+
+# What is written for which endpoint. Slices are not listed: looking at a case is one reading, of its page.
+ACTIONS = {
+    "access.log_in": "login",
+    "access.log_out": "logout",
+    "cases.create_case": "upload",
+    "pages.create_case": "upload",
+    "pages.create_demo_case": "upload",
+    "cases.get_case": "read",
+    "cases.delete_case": "delete",
+    "pages.delete_case": "delete",
+    "pages.show_case": "read",
+    "pages.show_report": "read",
+    "pages.show_comparison": "read",
+    "comparison.get_comparison": "read",
+    "cases.get_segmentation": "download",
+    "reports.get_report_json": "download",
+    "reports.get_report_csv": "download",
+    "reports.get_report_pdf": "download",
+    "reports.get_report_zip": "download",
+    "volumes.get_volume": "download",
+    "volumes.get_confidence": "download",
+    "masks.create_mask": "correct",
+    "masks.restore_mask": "correct",
+    "masks.get_mask": "download",
+    "pages.create_mask": "correct",
+    "pages.restore_mask": "correct",
+    "shares.share": "share",
+    "shares.unshare": "unshare",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Write a line for each request that is listed, and for each that is refused."""
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        token_link = "token" in request.args and response.status_code == 303
+        action = "login" if token_link else ACTIONS.get(request.endpoint)
+        # A page asks again and again how far a case is.
+        if request.endpoint == "cases.get_case" and g.get("is_unfinished"):
+            action = None
+        if action or response.status_code in (401, 429):
+            views = request.view_args or {}
+            audit.write(
+                action or "refuse",
+                case=g.get("case_id") or views.get("case_id", ""),
+                outcome=response.status_code,
+                with_case=g.get("with_case_id", ""),
+                user=views.get("user") or g.get("tried_user", ""),
+                address=request.remote_addr,
+            )
+        return response

@@ -1,0 +1,76 @@
+"""What pages and REST tell of a case, as JSON can hold it."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import url_for
+
+from app.reporting import schemas
+from app.reporting.report import report_of
+from app.store import cases
+from app.store.models import StoredCase, StoredMask
+
+SUMMARY_COLUMNS = ("id", "name", "state", "stage", "progress", "error", "created_at")
+
+
+def case_summary(case: StoredCase) -> dict[str, Any]:
+    """Return what the worklist shows of a case."""
+    return schemas.CaseSummary(**summary_fields(case)).model_dump(mode="json")
+
+
+def case_details(case: StoredCase) -> dict[str, Any]:
+    """Return all that is known of a case."""
+    report = report_of(case) if case.state == "done" else None
+    return schemas.CaseAnswer(
+        **summary_fields(case),
+        started_at=case.started_at,
+        finished_at=case.finished_at,
+        attempts=case.attempts,
+        modalities=case.modalities,
+        measurements=report and report.measurements,
+        mask=report and report.mask,
+        model=report and report.model,
+        engine=report and report.engine,
+        device=report and report.device,
+        provenance=report and report.provenance,
+        timings_s=report.timings_s if report else {},
+        warnings=report.warnings if report else [],
+        warning_details=report.warning_details if report else [],
+        message=report.message if report else "",
+    ).model_dump(mode="json")
+
+
+def summary_fields(case: StoredCase) -> dict[str, Any]:
+    """Return the fields of `schemas.CaseSummary`."""
+    fields = {name: getattr(case, name) for name in (*SUMMARY_COLUMNS, "whole_tumor_ml")}
+    thumbnail = None
+    if case.state == "done":
+        thumbnail = url_for("slices.get_thumbnail", case_id=case.id, mask=case.mask.number)
+    return fields | {
+        "thumbnail": thumbnail,
+        "url": url_for("cases.get_case", case_id=case.id),
+        "may_change": cases.is_own(case),
+    }
+
+
+def mask_answers(case: StoredCase) -> list[dict[str, Any]]:
+    """Return all versions of a finished case's mask, oldest first, as `schemas.MaskVersion`."""
+    return [mask_version(case, mask) for mask in case.all_masks]
+
+
+def mask_version(case: StoredCase, mask: StoredMask) -> dict[str, Any]:
+    """Return one version, as `schemas.MaskVersion`."""
+    measurements = mask.record(case.record).measurements
+    return schemas.MaskVersion(
+        **asdict(mask.info),
+        created_at=mask.created_at,
+        whole_tumor_ml=measurements.volumes_ml.whole_tumor,
+        current=mask.number == case.mask.number,
+        same_as_current=mask.folder == case.mask.folder,
+        url=mask_url(case, mask),
+    ).model_dump(mode="json")
+
+
+def mask_url(case: StoredCase, mask: StoredMask) -> str:
+    """Return where a version of the mask can be downloaded."""
+    return url_for("masks.get_mask", case_id=case.id, number=mask.number)

@@ -1,0 +1,106 @@
+"""How slices are to be drawn, as the query of a request says it."""
+
+import math
+
+import numpy as np
+from flask import request
+
+from app.errors import BadRequest, NotFound
+from app.reporting import rendering
+from app.store.models import StoredCase
+from app.store.results import Results
+from model.io.modalities import MODALITIES, TITLES
+
+LOOK_QUERY = [
+    {"name": "modality", "schema": {"type": "string", "enum": list(MODALITIES)}},
+    {"name": "regions", "schema": {"type": "string"}, "description": "Keys, comma-separated."},
+    {"name": "opacity", "schema": {"type": "number", "minimum": 0, "maximum": 1}},
+    {"name": "outline", "schema": {"type": "integer", "enum": [0, 1]}},
+    {
+        "name": "confidence",
+        "schema": {"type": "integer", "enum": [0, 1]},
+        "description": "Show where the model was uncertain; regions are then outlined.",
+    },
+    {
+        "name": "mask",
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Version of the mask; the one that counts if left out.",
+    },
+]
+
+
+def strict_look(case: StoredCase) -> rendering.Look:
+    """Return how a slice is to be drawn.
+
+    Raises BadRequest for what makes no sense, NotFound for a sequence that the case lacks.
+    """
+    default, args = rendering.Look(), request.args
+    modality = args.get("modality", rendering.first_modality(case.modalities))
+    flags = {name: args.get(name, "0") for name in ("outline", "confidence")}
+    try:
+        opacity = float(args.get("opacity", default.opacity))
+    except ValueError:
+        opacity = -1.0
+    regions = parse_regions(args.getlist("regions")) if "regions" in args else default.regions
+    if modality not in MODALITIES:
+        raise BadRequest("There is no such modality.", ", ".join(MODALITIES), "bad_parameter")
+    require_modality(case, modality)
+    if not 0 <= opacity <= 1:
+        raise BadRequest("The opacity is a number from 0 to 1.", code="bad_parameter")
+    for name, value in flags.items():
+        if value not in ("0", "1"):
+            raise BadRequest(f"{name} is 0 or 1.", code="bad_parameter")
+    return rendering.Look(
+        modality, regions, opacity, **{name: value == "1" for name, value in flags.items()}
+    )
+
+
+def lenient_look(case: StoredCase) -> rendering.Look:
+    """Return how slices are to be drawn; values that make no sense count as the defaults."""
+    default, args = rendering.Look(), request.args
+    modality = args.get("modality")
+    try:
+        opacity = min(max(float(args.get("opacity", default.opacity)), 0.0), 1.0)
+        regions = parse_regions(args.getlist("regions")) if "regions" in args else default.regions
+    except (ValueError, BadRequest):
+        opacity, regions = default.opacity, default.regions
+    # NaN passes the limits above.
+    opacity = default.opacity if math.isnan(opacity) else opacity
+    if modality not in case.modalities:
+        modality = rendering.first_modality(case.modalities)
+    outline, confidence = (args.get(name) == "1" for name in ("outline", "confidence"))
+    return rendering.Look(modality, regions, opacity, outline, confidence)
+
+
+def parse_regions(values: list[str]) -> tuple[str, ...]:
+    """Return the region keys of repeated or comma-separated values, in the order of the table."""
+    wanted = {key for value in values for key in value.split(",") if key}
+    if unknown := wanted - set(rendering.REGION_KEYS):
+        raise BadRequest(
+            f"There is no region {min(unknown)!r}.",
+            f"Regions are {', '.join(rendering.REGION_KEYS)}.",
+            "bad_parameter",
+        )
+    return tuple(key for key in rendering.REGION_KEYS if key in wanted)
+
+
+def require_modality(case: StoredCase, modality: str) -> None:
+    """Raise NotFound for a sequence that the case lacks."""
+    if modality not in case.modalities:
+        raise NotFound(
+            f"The case was uploaded without {TITLES[modality]}.",
+            f"It has {', '.join(TITLES[given] for given in case.modalities)}.",
+            "modality_not_given",
+        )
+
+
+def require_confidence(results: Results) -> np.ndarray:
+    """Return the model's confidence, canonical (X, Y, Z). Raises NotFound where it was not kept."""
+    confidence = results.confidence()
+    if confidence is None:
+        raise NotFound(
+            "The confidence of this case was not kept.",
+            "It was segmented by an earlier version; upload it again.",
+            "no_confidence",
+        )
+    return confidence
