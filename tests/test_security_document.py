@@ -35,6 +35,8 @@ def unknown(tests: list[str], known: set[str]) -> list[str]:
 def collect(files: set[str]) -> set[str]:
     """Return the ids of all tests in files; those that do not exist have none."""
     found = sorted(file for file in files if (ROOT / file).is_file())
+    if not found:
+        return set()
     options = ["--collect-only", "-q", "-o", "addopts="]
     command = [sys.executable, "-m", "pytest", *options, *found]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
