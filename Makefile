@@ -86,7 +86,7 @@ scale-test: $(filter .uv/%,$(UV))  ## kill workers of a scaled-out service on th
 	$(UV) sync --frozen --quiet --inexact --extra train --extra scale
 	$(RUN) python -m tests.scale
 
-capacity: $(filter .uv/%,$(UV))  ## measure the parts of a scaled-out service, rewrite docs/scaling.md
+capacity: $(filter .uv/%,$(UV))  ## measure the parts of a scaled-out service, rewrite docs/capacity.md
 	$(UV) sync --frozen --quiet --inexact --extra train --extra scale
 	$(RUN) python -m benchmarks.capacity
 

@@ -1,4 +1,4 @@
-"""Measure each part of a scaled-out service on this machine, and write docs/scaling.md.
+"""Measure each part of a scaled-out service on this machine, and write docs/capacity.md.
 
     python -m benchmarks.capacity [--cases 6] [--broker redis]
 
@@ -32,7 +32,7 @@ from model.io.case import find_case_files
 from tests import services
 from tests.scale.fleet import Fleet, running
 
-PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
+PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
 MESSAGES = 2000
 ROWS = 200
 # A run of some seconds writes its progress about so often.

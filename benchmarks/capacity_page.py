@@ -72,10 +72,10 @@ def as_markdown(found: Capacity, machine: list[str], load: float, broker: str) -
     described = "\n".join(f"- {line}" for line in machine)
     per_s = CASES_A_DAY / DAY_S
     queued = Settings.model_fields["max_queued"].default
-    return f"""# Scaling
+    return f"""# Capacity
 
-Written by `make capacity`; do not edit by hand. How to run several processes stands in the
-[README](../README.md#scaling-out).
+Written by `make capacity`; do not edit by hand. How to run several processes is in
+[scaling.md](scaling.md).
 
 {described}
 - other work at the start: a load of {load:.1f}

@@ -8,7 +8,14 @@ import pytest
 # Before TensorFlow is imported anywhere: no chatter about absent GPUs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Ids of all tests that were collected, of which markers may leave out some.
+COLLECTED = pytest.StashKey[set[str]]()
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    config.stash[COLLECTED] = {item.nodeid for item in items}
 
 
 @pytest.fixture(scope="session")

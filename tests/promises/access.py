@@ -1,0 +1,196 @@
+"""What is promised about access, the browser and patients' data."""
+
+from tests.promises.row import Section, rows
+
+ACCESS = Section(
+    "Access",
+    "",
+    [
+        *rows(
+            "tests/app/web/test_access.py",
+            (
+                "Requests from other machines",
+                "401 `access_denied` without a token",
+                "test_only_this_machine_needs_no_token",
+            ),
+            (
+                "First start on an address that others reach",
+                "a token is made and printed once, as a link",
+                "test_first_start_prints_the_link_once[0.0.0.0]",
+            ),
+            (
+                "Somebody reads the token in the data folder",
+                "only its hash is stored, readable by the owner alone",
+                "test_the_token_is_stored_hashed_and_private",
+            ),
+            (
+                "Timing of comparisons",
+                "takes the same time for right and wrong",
+                "test_comparison_takes_constant_time",
+            ),
+            (
+                "Guessing tokens and passwords",
+                "429 `too_many_attempts` after 10 failures a minute, 50 an hour, 200 a day",
+                "test_failures_have_to_wait[login]",
+            ),
+            (
+                "A token that others have learned",
+                "`flask token rotate` makes a new one and ends all sessions",
+                "test_rotation_ends_sessions",
+            ),
+        ),
+        *rows(
+            "tests/app/store/test_data_folder.py",
+            (
+                "A data folder that other users of the machine can read",
+                "the database is readable by its owner alone",
+                "test_the_database_is_private_in_an_open_folder",
+            ),
+        ),
+        *rows(
+            "tests/app/web/test_headers.py",
+            ("A forged cookie", "401 `access_denied`", "test_forged_and_outdated_cookies"),
+        ),
+        *rows(
+            "tests/app/commands/test_accounts.py",
+            (
+                "Passwords",
+                "stored as scrypt hashes; a new one ends the user's sessions",
+                "test_passwords_are_hashed_and_a_new_one_ends_sessions",
+            ),
+            (
+                "Another user's case",
+                "404 at every address, and absent from lists",
+                "test_own_worklists",
+            ),
+            (
+                "A case shared for reading",
+                "403 `forbidden` for changes",
+                "test_sharing_is_for_reading",
+            ),
+            (
+                "A user's name used again",
+                "the new user gets neither cases nor shares of the earlier one",
+                "test_a_name_used_again_is_another_person",
+            ),
+            (
+                "The last user is removed, which opens all cases to whoever is at the machine",
+                "the command says so",
+                "test_removing_the_last_user_says_what_that_opens",
+            ),
+        ),
+        *rows(
+            "tests/app/web/test_uploads.py",
+            ("Guessing the id of a case", "128 random bits", "test_four_named_parts"),
+        ),
+    ],
+)
+
+WEB = Section(
+    "Web",
+    "",
+    rows(
+        "tests/app/web/test_headers.py",
+        (
+            "Another site acts through the user's browser",
+            "403 `cross_site`, by Fetch Metadata, else by Origin",
+            "test_other_sites_cannot_act",
+        ),
+        (
+            "Injected scripts, frames, content sniffing, referrers",
+            "security headers on every answer; no inline script",
+            "test_headers_on_every_answer",
+        ),
+        (
+            "Copies in caches",
+            "`no-store`; volumes, versions of masks and slices stay in one browser for a day",
+            "test_case_data_is_not_stored",
+        ),
+        (
+            "Copies that the browser was allowed to keep",
+            '`Clear-Site-Data: "cache"` after deletions and at the end of a session; browsers obey it '
+            "over TLS and on this machine",
+            "test_browsers_forget_at_the_end",
+        ),
+        (
+            "A request under another host name",
+            "400 `untrusted_host` if `BTS_TRUSTED_HOSTS` is set",
+            "test_names_of_the_server",
+        ),
+        (
+            "Forged `X-Forwarded-` headers",
+            "believed only for `BTS_PROXY_HOPS` proxies",
+            "test_forwarded_headers_count_as_far_as_there_are_proxies",
+        ),
+        (
+            "Uploaded files opened as pages",
+            "sent as attachments",
+            "test_results_are_attachments",
+        ),
+        (
+            "Pages that load from other servers",
+            "there are none",
+            "test_pages_ask_no_other_server",
+        ),
+    ),
+)
+
+PRIVACY = Section(
+    "Data and privacy",
+    "",
+    [
+        *rows(
+            "tests/app/test_privacy.py",
+            (
+                "Text in NIfTI headers",
+                "left out of masks and volumes",
+                "test_header_text_is_dropped_on_output",
+            ),
+            (
+                "Names in errors of the database",
+                "left out of the log",
+                "test_a_fault_in_the_database_names_nobody",
+            ),
+            (
+                "A deleted case",
+                "nothing of it is left in the data folder or the log",
+                "test_deleting_leaves_nothing",
+            ),
+            ("A refused upload", "nothing of it is left", "test_a_refused_upload_leaves_nothing"),
+            (
+                "A restart during `BTS_RETENTION_HOURS`",
+                "the case is still deleted in time",
+                "test_retention_goes_on_after_a_restart",
+            ),
+            (
+                "Who did what",
+                "`audit.log` has time, user, action, case and outcome, and the loaded model (of workers, "
+                "if there is a broker)",
+                "test_audit_log_says_who_did_what_when",
+            ),
+            (
+                "Users who are not signed in, in the audit log",
+                "`nobody`, with the user name that was tried, if there was one",
+                "test_audit_log_names_no_stranger_as_the_operator",
+            ),
+            (
+                "Comparisons in the audit log",
+                "named with both cases",
+                "test_audit_log_has_both_cases_of_a_comparison",
+            ),
+            (
+                "Changes of the audit log",
+                "the server only appends; the file is readable by its owner alone",
+                "test_audit_log_is_only_appended_and_private",
+            ),
+        ),
+        *rows(
+            "tests/app/web/test_uploads.py",
+            (
+                "Names of patients and files in the log",
+                "the log has case ids only",
+                "test_client_names_stay_out_of_paths_and_log",
+            ),
+        ),
+    ],
+)
