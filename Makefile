@@ -1,6 +1,6 @@
 # Everything runs in .venv, which uv builds from uv.lock; uv itself is fetched if it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format screenshots bench fuzz soak scale-test capacity audit sbom train experiments card requirements clean
+.PHONY: help run test test-slow lint format screenshots bench fuzz soak scale-test capacity audit sbom train experiments card requirements clean
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -8,6 +8,8 @@ PORT ?= 8000
 DATA ?= ../shared/data
 IMAGENET ?=
 FUZZ_S ?= 60
+# Processes that share the tests of `make test`.
+WORKERS ?= 2
 SOAK_S ?= 900
 # Inference and post-processing of the shipped model: training/EXPERIMENTS.md and training/notes.md tell why.
 EXPORT ?= --planes axial coronal sagittal --interval 2 --refinement-threshold 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5 --growth-temperature 1.5
@@ -53,9 +55,13 @@ run: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and start the app
 	$(UV) sync --frozen --quiet --inexact --no-dev $(SERVE)
 	$(RUN) gunicorn --bind $(HOST):$(PORT)
 
-test: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and run all tests
+test: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and run the tests that belong before a commit
 	$(UV) sync --frozen --quiet --extra train --extra scale
-	$(RUN) pytest
+	$(RUN) pytest -m "not slow" -n $(WORKERS) --dist loadfile
+
+test-slow: $(filter .uv/%,$(UV)) $(NIIVUE)  ## run the rest: real brokers, killed processes, long trainings
+	$(UV) sync --frozen --quiet --extra train --extra scale
+	$(RUN) pytest -m slow
 
 lint: $(filter .uv/%,$(UV))  ## check style and formatting
 	$(UV) sync --frozen --quiet --extra train --extra scale

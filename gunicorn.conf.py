@@ -8,16 +8,16 @@ import shutil
 import tempfile
 
 wsgi_app = "wsgi:app"
-# Scans of patients: reachable from elsewhere only when that is asked for (PORT or --bind).
+# Patients' scans: other machines reach the server only if PORT or --bind says so.
 bind = f"0.0.0.0:{os.environ['PORT']}" if "PORT" in os.environ else "127.0.0.1:8000"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2")) if os.environ.get("BTS_BROKER_URL") else 1
-# gthread, and slow clients time out.
+# gthread with time-outs for slow clients.
 worker_class = "gunicorn_worker.Worker"
-# Most wait, for clients or for their turn at a check, and cost next to nothing.
+# Most of them wait, for clients or for another upload's check, and cost little.
 threads = 64
 # The model is loaded in the worker: a process that has built a network must not fork.
 preload_app = False
-# Seconds until a worker counts as hung; loading the model is the longest silence.
+# Seconds until a worker counts as hung; loading the model takes longest.
 timeout = 120
 # Seconds that requests may take to end after SIGTERM.
 graceful_timeout = 30
@@ -25,9 +25,9 @@ graceful_timeout = 30
 control_socket_disable = True
 
 if os.environ.get("BTS_LOG_FORMAT", "").lower() == "json":
-    # As app/logs.py writes its lines; gunicorn logs before there is an app.
+    # The form of app/logs.py: gunicorn logs before the app exists.
     logconfig_dict = {
-        # The app sets up its log where nobody else has.
+        # The app sets up the root logger if it has no handlers.
         "root": {"level": "WARNING", "handlers": []},
         "loggers": {
             "gunicorn.error": {"level": "INFO", "handlers": ["json"], "propagate": False},
@@ -43,12 +43,12 @@ if os.environ.get("BTS_LOG_FORMAT", "").lower() == "json":
     }
 
 if workers > 1:
-    # What the processes count is added up in this folder.
+    # The processes share their counters in this folder.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="bts-metrics-")
 
 
 def child_exit(server, worker):
-    """Keep what a process has counted, but not what it alone could go on counting."""
+    """Drop the gauges of a process that has ended; its counters are kept."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client import multiprocess
 
@@ -56,13 +56,13 @@ def child_exit(server, worker):
 
 
 def on_exit(server):
-    """Leave nothing behind."""
+    """Delete the folder of counters."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def post_worker_init(worker):
-    """Tell the app where it listens: beyond this machine it asks for a token."""
+    """Tell the app its addresses: clients on other machines need a token."""
     from app.web import access
 
     names = [sock.getsockname() for sock in worker.sockets]

@@ -1,7 +1,6 @@
 """gunicorn's threaded worker, with limits on how slowly a client may send or read.
 
-gunicorn itself waits for ever inside a request, so that as many slow clients as there are threads
-would keep everyone else out.
+gunicorn has no time-out within a request: as many slow clients as there are threads would block it.
 """
 
 import errno
@@ -17,10 +16,10 @@ _SEND_BYTES = 2**16
 
 
 class TimedSocket:
-    """A socket that raises TimeoutError for a long silence or a slow trickle.
+    """A socket that raises TimeoutError if nothing comes for long, or too little.
 
-    silence_s : longest wait for anything to come or go
-    bytes_per_s : least mean rate of what comes, counted over the time waited beyond `silence_s`
+    silence_s : longest wait for data to arrive or leave
+    bytes_per_s : least mean rate of arriving data, over the time waited beyond `silence_s`
     """
 
     def __init__(self, sock: socket.socket, silence_s: float, bytes_per_s: float):
@@ -50,34 +49,34 @@ class TimedSocket:
         return data
 
     def sendall(self, data: bytes) -> None:
-        # Socket.sendall counts its timeout over all of the data: slow readers of a large answer
-        # would be cut off in its middle.
+        # socket.sendall applies its timeout to all data together, which would cut off slow readers of
+        # large answers.
         left = memoryview(data)
         while left:
             left = left[self._sock.send(left[:_SEND_BYTES]) :]
 
 
 def _too_slow() -> TimeoutError:
-    # With this number gunicorn takes it for a client that has gone, and closes without a word.
+    # For this errno gunicorn assumes that the client has gone, and closes quietly.
     return TimeoutError(errno.EPIPE, "the client sends too slowly")
 
 
 def _linger(sock: TimedSocket) -> None:
-    """Let the answer reach a client that goes on sending what nobody reads.
+    """Let the answer reach a client that is still sending.
 
-    gunicorn would wait for that in the one thread that accepts connections, 2 s for each client.
+    gunicorn would wait up to 2 s for each in the one thread that accepts connections.
     """
     with suppress(OSError):
         close_graceful(sock.dup())
-        # What gunicorn still finds to read is then at its end.
+        # Reads by gunicorn then end at once.
         sock.shutdown(socket.SHUT_RD)
 
 
 class Worker(ThreadWorker):
-    """Serves requests in threads, and stops the queue as soon as it is asked to end."""
+    """Serves requests in threads, and stops the queue as soon as it is told to shut down."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        # Not there yet while the app is being loaded.
+        # Missing while the app is being loaded.
         app = getattr(self, "wsgi", None)
         if app is not None:
             app.extensions["queue"].halt()

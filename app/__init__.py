@@ -67,9 +67,8 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
 
     overrides : settings by field name (`data_dir`, ...), which win over the environment; names in
         capitals go to Flask's own configuration
-    serve : whether to load the model now and to see to the queue. By default that is so
-        for servers, and not for commands such as `flask demo-case`, which load the model when
-        they need it.
+    serve : whether to load the model now and start the queue. By default servers do so, and
+        commands such as `flask demo-case`, which load the model when they need it, do not.
 
     Raises StartupError when a setting is wrong or the model cannot be used.
     """
@@ -95,10 +94,10 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     holder = app.extensions["model"] = ModelHolder(settings)
     is_server = not _is_command()
     serves = is_server if serve is None else serve
-    # With a broker the workers load it, each its own.
+    # With a broker the workers load it.
     if serves and not settings.broker_url:
         holder.begin()
-    # A command leaves no data folder behind where it happens to be called.
+    # Commands make no data folder in the current directory.
     if is_server:
         database.prepare(app)
     if serves:
@@ -107,7 +106,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
 
 
 def _serve(app: Flask) -> None:
-    """Load the model and see to the queue. Raises StartupError."""
+    """Load the model and start the queue. Raises StartupError."""
     if _is_reloader_parent():
         app.extensions["model"].get()
         return
@@ -118,7 +117,7 @@ def _serve(app: Flask) -> None:
     run = click.get_current_context(silent=True)
     if run is not None:
         access.announce(app, [(run.params["host"], run.params["port"])])
-        # As Ctrl+C does: `flask run` then ends in order, and hands its case back.
+        # Like Ctrl+C: `flask run` then shuts down properly and puts its case back into the queue.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

@@ -21,7 +21,7 @@ FILE = "audit.log"
 
 
 def _who() -> str:
-    """Return who acts; "nobody" for a request that was not let in."""
+    """Return who acts; "nobody" for a request without access."""
     who = g.get("identity") if has_request_context() else current()
     return "nobody" if who is None else who.name or "operator"
 

@@ -26,7 +26,7 @@ BROKERS = ("redis", "rediss", "amqp", "amqps")
 class Settings(BaseSettings):
     """Every setting with its default; the descriptions are the documentation."""
 
-    # What is set to nothing, as Compose files do, is not set.
+    # An empty variable, as Compose files have them, counts as not set.
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
     )
@@ -40,12 +40,12 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         "",
         description="Redis or RabbitMQ (`redis://`, `amqp://`) that hands cases to workers, see "
-        "Scaling out; empty means that this process segments them itself.",
+        "docs/scaling.md; empty means that this process segments them itself.",
     )
     case_limit_s: int = Field(
         600,
         ge=5,
-        # RabbitMQ takes a message back that is not confirmed within 30 minutes.
+        # RabbitMQ takes back messages that are not confirmed within 30 minutes.
         le=1500,
         description="Longest run of a case on a worker, in seconds, and longest time without "
         "progress where this process segments cases itself; it is tried three times.",
@@ -189,12 +189,12 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """What one uploaded scan may cost."""
+        """Limits on one uploaded scan."""
         return Limits(max_voxels=self.max_voxels)
 
     @property
     def trusted_host_list(self) -> list[str]:
-        """The names by which the server may be asked; none means any."""
+        """The host names that are accepted; none means any."""
         return [name.strip() for name in self.trusted_hosts.split(",") if name.strip()]
 
     @property
@@ -208,12 +208,12 @@ class Settings(BaseSettings):
 
     @property
     def engine_options(self) -> dict[str, Any]:
-        """What SQLAlchemy is told of the database."""
-        # Errors are logged, and what was to be written holds names of patients and files.
+        """Options of SQLAlchemy's engine."""
+        # Errors are logged; the values of a statement may hold names of patients and files.
         options = {"hide_parameters": True}
         if self.sqlalchemy_url.get_backend_name() != "postgresql":
             return options
-        # A server may drop connections, or be gone without a word.
+        # Servers may drop connections, or not answer at all.
         return options | {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_S}}
 
 

@@ -105,7 +105,7 @@ class UnsupportedType(RequestError):
 
 
 class TooMany(RequestError):
-    """The client asks for more than its share."""
+    """The client is over a limit."""
 
     status = 429
 
@@ -115,7 +115,7 @@ class TooMany(RequestError):
 
 
 class QueueFull(RequestError):
-    """Enough cases are waiting."""
+    """As many cases wait as may."""
 
     status = 503
     code = "queue_full"
@@ -123,7 +123,7 @@ class QueueFull(RequestError):
 
 
 class DatabaseBusy(RequestError):
-    """Others have kept the database locked for too long, or it cannot be reached."""
+    """The database is locked for too long, or cannot be reached."""
 
     status = 503
     code = "database_busy"

@@ -1,4 +1,4 @@
-"""Who a request is answered for."""
+"""Who makes a request."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,22 @@ from app.errors import Forbidden
 
 @dataclass(frozen=True)
 class Identity:
-    """A named user, or whoever has the server's own token or sits at its machine."""
+    """A named user; without a name, a client with the server's token or on its machine."""
 
     name: str = ""
     is_admin: bool = True
 
 
-# Also the queue and the commands, which serve nobody in particular.
+# Also for the queue and the commands, which serve no user.
 OPERATOR = Identity()
 
 
 def current() -> Identity:
-    """Return who the current request is answered for."""
+    """Return who makes the current request."""
     return g.get("identity", OPERATOR)
 
 
 def require_admin() -> None:
-    """Raise Forbidden for named users without special rights."""
+    """Raise Forbidden for users who are no administrators."""
     if not current().is_admin:
         raise Forbidden("Only an administrator may do this.", "Ask one.")

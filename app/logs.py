@@ -21,12 +21,12 @@ class _QueryRemover(logging.Filter):
 
 
 class _CaseNamer(logging.Filter):
-    """Adds the id of the case that a request or a run is about."""
+    """Adds the id of the case that a request or an attempt is about."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         views = (request.view_args or {}) if has_request_context() else {}
         noted = g.get("case_id", "") if has_app_context() else ""
-        # What stands in an address can be anything.
+        # An id from an address can be any text.
         record.case = noted or views.get("case_id", "")[:64]
         return True
 

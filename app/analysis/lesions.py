@@ -13,7 +13,7 @@ from model.geometry import centre_mm
 # far below the 10 mm that make a lesion measurable.
 MIN_LESION_ML = 0.05
 # A lesion lies on both sides when each has at least this share of it. The plane that divides them
-# is known to a few millimetres only, so that a smaller share says nothing.
+# is known to a few millimetres only, so a smaller share means nothing.
 BOTH_SIDES_SHARE = 0.1
 # Voxel centres this close to the plane lie on it: far below a voxel, above rounding.
 ON_PLANE_MM = 1e-3
@@ -56,13 +56,13 @@ def locate(
     """Return where a mask (X, Y, Z) bool lies, None if it is empty.
 
     affine : (4, 4) to RAS+ mm; brain_centre_mm : (3,), through which the plane between left and
-    right is laid. That plane is taken as upright, which fits scans that are registered to an atlas,
-    as BraTS cases are, and is off by the head's tilt in others.
+    right goes. The plane is taken as upright, which is right for scans registered to an atlas, as BraTS
+    cases are; in others it is wrong by the tilt of the head.
     """
     if not mask.any():
         return None
     x_mm = np.argwhere(mask) @ affine[0, :3] + (affine[0, 3] - brain_centre_mm[0])
-    # What lies on the plane belongs to each side by half.
+    # Voxels on the plane count half for each side.
     right_less_left = np.sign(np.where(np.abs(x_mm) < ON_PLANE_MM, 0.0, x_mm)).mean()
     left_share = float(1 - right_less_left) / 2
     x, y, z = (round(value, 2) for value in centre_mm(mask, affine))

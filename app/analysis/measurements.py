@@ -80,8 +80,8 @@ def percent_of_brain(volumes: VolumesMl, brain_ml: float) -> PercentOfBrain | No
 def mean_confidence(labels: np.ndarray, confidence: np.ndarray) -> Confidence:
     """Return the mean probability of the chosen class, 0 to 1, by region; None for empty ones.
 
-    labels, confidence : (X, Y, Z) uint8, 255 = certain. A probability is the network's own figure,
-    and has not been calibrated: 0.9 does not mean that nine in ten such voxels are right.
+    labels, confidence : (X, Y, Z) uint8, 255 = certain. Probabilities are those of the networks,
+    not calibrated: 0.9 does not mean that nine in ten such voxels are right.
     """
     marked = labels > 0
     found, probability = labels[marked], confidence[marked]
@@ -119,7 +119,7 @@ def measure(
     """Return all measurements of a segmentation on the grid of its scan.
 
     labels : (X, Y, Z) uint8 network indices; affine : (4, 4); confidence : (X, Y, Z) uint8,
-    255 = certain, None for a mask that was not the model's choice; brain_voxels : on the same grid;
+    255 = certain, None for a corrected mask; brain_voxels : on the same grid;
     brain_centre_mm : (3,) RAS+ mm, None where it is not known
 
     Indices of slices and voxel coordinates count in the canonical order of the scan's own grid, as
@@ -181,5 +181,5 @@ def _in_whole(
 
 
 def _rounded(ml: float) -> float:
-    """Cut the noise of floating point: a thousandth of a cubic millimetre is far below a voxel."""
+    """Round to a thousandth of a cubic millimetre, far below a voxel, to cut floating-point noise."""
     return round(float(ml), 6)

@@ -75,7 +75,7 @@ def measure_rano(mask: np.ndarray, affine: np.ndarray) -> Rano | None:
     back = np.linalg.inv(to_mm)
 
     def ends(points: np.ndarray) -> Segment:
-        # In order of their coordinates, which no turn of the grid changes.
+        # Sorted, so that turning the grid does not change their order.
         first, second = sorted(_point(*(mm @ back), index) for mm in points)
         return first, second
 
@@ -96,8 +96,9 @@ def measure_rano(mask: np.ndarray, affine: np.ndarray) -> Rano | None:
 def outline(mask: np.ndarray) -> np.ndarray:
     """Return where the outline of a mask (X, Y) bool crosses the lines between voxel centres.
 
-    (points, 2) voxel coordinates, half-way between each voxel inside and its neighbour outside. A
-    row of n voxels is n voxels long by them; centres would lose one, corners add to every diagonal.
+    (points, 2) voxel coordinates, half-way between each voxel inside and its neighbour outside. Between
+    them a row of n voxels is n voxels long; between centres it would be n - 1, and between corners
+    every diagonal would be too long.
     """
     padded = np.pad(mask, 1)
     columns, rows = mask.shape
@@ -131,8 +132,8 @@ class _Cross:
 def _diameters(points: np.ndarray) -> _Cross:
     """Return the longest segment between points (N, 2) in mm, and the longest perpendicular one.
 
-    Of several longest ones the one with the longest perpendicular, so that turning or mirroring
-    the grid changes nothing.
+    If several are longest, take the one with the longest perpendicular, so that the result does
+    not depend on the orientation of the grid.
     """
     # Imported where it is used: it takes a fifth of the app's start.
     from scipy.spatial import ConvexHull
@@ -150,7 +151,7 @@ def _longest_perpendicular(corners: np.ndarray, a: int, b: int) -> np.ndarray:
 
     corners : (N, 2) in order around the polygon; a < b : corners at the diameter's ends. The
     chord's length is linear between corners and concave along the diameter, so that corners have
-    the longest, and whatever lies between two longest is as long: the middle one is taken.
+    the longest. Between two longest chords all are as long; the middle one is taken.
     """
     direction = (corners[b] - corners[a]) / np.linalg.norm(corners[b] - corners[a])
     across = np.array((-direction[1], direction[0]))

@@ -64,6 +64,11 @@ class Geometry:
         return int(np.prod(self.shape))
 
     @property
+    def voxels_at_1mm(self) -> int:
+        """How many voxels the same extent has at 1 mm."""
+        return int(np.ceil(np.multiply(self.shape, self.spacing_mm)).prod())
+
+    @property
     def affine_array(self) -> np.ndarray:
         """The affine as (4, 4) float64."""
         return np.array(self.affine)

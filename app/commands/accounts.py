@@ -1,4 +1,4 @@
-"""Commands for whoever runs the server: `flask token`, `flask user`."""
+"""`flask token` and `flask user`, for administrators."""
 
 import click
 from flask import Flask, current_app
@@ -6,9 +6,8 @@ from flask.cli import AppGroup, with_appcontext
 
 from app import audit
 from app.config import settings
-from app.store import data_folder, tokens, users
-from app.store.models import db
-from app.store.users import User
+from app.store import database, tokens, users
+from app.store.models import User, db
 
 token = AppGroup("token", help="The server's access token.")
 user = AppGroup("user", help="Named users. Once there is one, everybody has to sign in.")
@@ -25,7 +24,7 @@ def rotate() -> None:
     """Make a new access token, print it, and end all sessions."""
     if settings().access_token.get_secret_value():
         raise click.ClickException("BTS_ACCESS_TOKEN sets the token; change it there.")
-    data_folder.make(current_app)
+    database.prepare(current_app)
     click.echo(tokens.rotate(settings()))
     audit.write("token rotate")
 
@@ -37,7 +36,7 @@ def rotate() -> None:
 @with_appcontext
 def add(name: str, admin: bool, password: str) -> None:
     """Add a user, whose password is asked for."""
-    data_folder.make(current_app)
+    database.prepare(current_app)
     try:
         users.add(name, password, is_admin=admin)
     except ValueError as error:
@@ -65,7 +64,7 @@ def password(name: str, password: str) -> None:
 @click.argument("name")
 @with_appcontext
 def new_token(name: str) -> None:
-    """Make a token for a user's API clients and print it; an earlier one is void."""
+    """Make a token for a user's API clients and print it; it replaces an earlier one."""
     click.echo(users.new_token(_find(name)))
     audit.write("user token", user=name)
 
@@ -74,7 +73,7 @@ def new_token(name: str) -> None:
 @with_appcontext
 def list_users() -> None:
     """Print the users' names."""
-    data_folder.make(current_app)
+    database.prepare(current_app)
     for name in users.names():
         click.echo(f"{name}{' (administrator)' if users.find(name).is_admin else ''}")
 
@@ -94,7 +93,7 @@ def remove(name: str) -> None:
 
 
 def _find(name: str) -> User:
-    data_folder.make(current_app)
+    database.prepare(current_app)
     found = users.find(name)
     if found is None:
         raise click.ClickException(f"There is no user {name}.")

@@ -45,7 +45,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """The folder that results go to, and by what they have to be made.
+    """The folder of results, and what they must have been made with.
 
     convention, model, networks, views : label convention, checksum of the model, how many networks
         and which slices it averages

@@ -1,4 +1,4 @@
-"""Cases by command on this machine: the next one is read and the last one written meanwhile."""
+"""Segments cases on this machine; the next is read and the last written while the network runs."""
 
 import logging
 import tempfile

@@ -1,8 +1,7 @@
-"""Cases by command, segmented by the workers of a scaled-out service.
+"""Segments cases on the workers of a scaled-out service.
 
-A case is put into the service as an upload is, and taken out of it again with its result. A note beside
-the results names the case of each job that is under way: a command that is cut off and called again
-goes on with them.
+Each case is queued like an upload, and removed when its result has been fetched. A note in the result
+folder holds the id of each queued case, so that a command that was interrupted goes on with them.
 """
 
 import json
@@ -32,22 +31,22 @@ from model.errors import CaseError
 
 log = logging.getLogger(__name__)
 
-# Cases under way for each worker: what is uploaded by others does not wait behind thousands.
+# Cases queued at a time for each worker, so that uploads do not wait behind thousands.
 AHEAD = 2
 POLL_S = 0.5
-# Seconds after the start in which nothing is said of what does not run yet.
+# Seconds after the start in which missing workers are not reported.
 PATIENCE_S = 5.0
 NOTES = ".under-way"
 
-# Told what is going on, and how many cases' worth of what is under way has been done.
+# Called with what is going on, and the sum of the progress of all queued cases.
 Watch = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class RemoteBatch:
-    """Puts inputs into the service, a few ahead of the workers, and fetches their results.
+    """Queues cases, a few ahead of the workers, and fetches their results.
 
-    again : leave aside what earlier calls have put in
+    again : do not go on with cases that an earlier call has queued
     """
 
     app: Flask
@@ -57,11 +56,11 @@ class RemoteBatch:
     def run(
         self, todo: list[CaseInput], fetched: list[CaseInput], watch: Watch
     ) -> Iterator[Outcome]:
-        """Yield how each job ended, as they do. Needs an app context.
+        """Yield how each case ended, in the order in which they end. Needs an app context.
 
-        fetched : whose results are there since earlier calls, which may have left their cases in the service
+        fetched : those that are done already; an earlier call may have left them in the service
         """
-        # Sends what this command queues, should no web process run.
+        # Sends the messages of these cases, in case no web process is running.
         dispatcher = queue_runner(self.app)
         dispatcher.start()
         (self.output.folder / NOTES).mkdir(exist_ok=True)
@@ -78,7 +77,7 @@ class RemoteBatch:
         while todo or under_way or fetched:
             quiet = time.monotonic() < quiet_until
             try:
-                # Ends the transaction, which would go on seeing the rows as they were.
+                # Ends the transaction, in which rows would stay as they were.
                 db.session.rollback()
                 while fetched:
                     self._tidy(fetched[-1])
@@ -103,9 +102,9 @@ class RemoteBatch:
     def _put_in_next(
         self, todo: list[CaseInput], under_way: dict[str, CaseInput]
     ) -> Iterator[Outcome]:
-        """Queue as many inputs as the workers are soon ready for; yield what cannot be queued.
+        """Queue as many cases as the workers soon need; yield those that cannot be queued.
 
-        A job leaves `todo` when it is in, so that none is lost with the database.
+        A case leaves `todo` only once it is queued, so that none is lost if the database fails.
         """
         while todo and len(under_way) < AHEAD * max(1, len(heartbeat.live_workers())):
             given, error = todo[-1], None
@@ -120,9 +119,9 @@ class RemoteBatch:
                 yield Outcome(given, "failed", error=error)
 
     def _fetch_ended(self, under_way: dict[str, CaseInput]) -> Iterator[Outcome]:
-        """Take the cases that have ended out of those under way; yield how each did."""
+        """Remove the cases that have ended from those under way; yield how each ended."""
         for case_id in list(under_way):
-            # Each at its turn: somebody may delete it meanwhile.
+            # Read one by one: somebody may delete a case meanwhile.
             case = db.session.get(StoredCase, case_id)
             if case is None or case.state in ("done", "failed"):
                 outcome = self._fetched(under_way[case_id], case)
@@ -130,7 +129,7 @@ class RemoteBatch:
                 yield outcome
 
     def _put_in(self, given: CaseInput) -> str:
-        """Queue a given, unless it is under way since an earlier call; return its case's id."""
+        """Queue a case, unless an earlier call has done so; return its id."""
         note, digest = self._note(given), given.digest()
         if known := self._under_way(given, digest):
             return known
@@ -141,7 +140,7 @@ class RemoteBatch:
             for modality, file in files.items():
                 shutil.copyfile(file.path, staging / modality)
             case_id = cases.new_id()
-            # Before the case: a note without a case does no harm.
+            # Before the case: a note without a case does no harm, a case without a note is lost.
             note.write_text(json.dumps({"case": case_id, "inputs_sha256": digest}))
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: staging / modality for modality in files}
@@ -152,7 +151,7 @@ class RemoteBatch:
         return case_id
 
     def _under_way(self, given: CaseInput, digest: str) -> str | None:
-        """Return the id of the case that an earlier call made of the same scans, if it is wanted."""
+        """Return the id of the case that an earlier call queued with the same scans, if it is of use."""
         known = self._noted(given)
         if self.again or known.get("inputs_sha256") != digest:
             return None
@@ -162,7 +161,7 @@ class RemoteBatch:
         return case.id
 
     def _fetched(self, given: CaseInput, case: StoredCase | None) -> Outcome:
-        """Write the results of a case that has ended, and take it out of the service."""
+        """Write the results of a case that has ended, and delete it from the service."""
         if case is None:
             error = CaseError("case_deleted", "Somebody deleted the case.", "Call again.")
         elif case.state == "failed":
@@ -188,7 +187,7 @@ class RemoteBatch:
         return Outcome(given, "done", report)
 
     def _tidy(self, given: CaseInput) -> None:
-        """Take the case that a job has in the service, if any, out of it."""
+        """Delete the case from the service, if it is there, and its note."""
         if known := self._noted(given):
             self._remove(known["case"])
         self._note(given).unlink(missing_ok=True)
@@ -199,7 +198,7 @@ class RemoteBatch:
             cases.remove(case)
 
     def _noted(self, given: CaseInput) -> dict[str, str]:
-        """Return the case of a job that is under way and of which scans it is; {} if none is."""
+        """Return id and hash of the scans from the note of a queued case; {} if there is none."""
         try:
             known = json.loads(self._note(given).read_text())
         except (OSError, ValueError):

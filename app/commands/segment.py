@@ -84,14 +84,14 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
                 outcomes.append(outcome)
                 terminal.tell(outcome)
     finally:
-        # Also of a run that is cut off.
+        # Also when the run is interrupted.
         tabled = not batch or _write_table(output, outcomes)
     terminal.sum_up(outcomes, out)
     sys.exit(0 if tabled and all(outcome.state != "failed" for outcome in outcomes) else 1)
 
 
 def _write_table(output: OutputFolder, outcomes: list[Outcome]) -> bool:
-    """Write the table of a batch; say so where it cannot be, and return whether it is there."""
+    """Write the table of a batch; return whether that worked, and print why if not."""
     try:
         output.write_table(outcomes)
     except OSError as error:
@@ -106,7 +106,7 @@ def _outcomes(
     advance: Callable[[str, float], None],
     again: bool,
 ) -> Iterator[Outcome]:
-    """Yield how each case ended; those with results first, those with the name of another next."""
+    """Yield how each case ended; those that are done already or have the name of another come first."""
     names, todo, there = set(), [], []
     for case in inputs:
         report = None if again else output.existing(case)
@@ -145,7 +145,7 @@ def _outcomes(
 def _case_inputs(
     cases: tuple[Path, ...], files: dict[str, Path | None], batch: Path | None, out: Path
 ) -> list[CaseInput]:
-    """Return what is to be segmented. Raises click.UsageError."""
+    """Return the cases to be segmented. Raises click.UsageError."""
     given = {modality: path for modality, path in files.items() if path}
     missing = [f"--{modality}" for modality in missing_modalities(given)]
     if given and len(missing) > MOST_MISSING:

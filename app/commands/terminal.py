@@ -1,4 +1,4 @@
-"""What `flask segment` shows: a bar while it works, warnings as they come, and how it ended."""
+"""The output of `flask segment`: a progress bar, warnings as they come, and a summary."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from model.io.nifti import DISCLAIMER
 
 
 class Terminal:
-    """The bar is there while the block runs."""
+    """Shows the progress bar while the block runs."""
 
     def __init__(self, total: int):
         self._console = Console(stderr=True)
@@ -41,11 +41,11 @@ class Terminal:
         self._bars.stop()
 
     def advance(self, description: str, completed: float) -> None:
-        """Show how many cases are completed, parts of one included, and what is being done."""
+        """Show how many cases are completed, including fractions, and what is being done."""
         self._bars.update(self._bar, description=escape(description), completed=completed)
 
     def tell(self, outcome: Outcome) -> None:
-        """Print what a case's owner should know of it now; failures come at the end."""
+        """Print the warnings of a finished case; failures are printed at the end."""
         if outcome.state == "done":
             for warning in outcome.report.warnings:
                 self._console.print(Text(f"{outcome.case.name}: {warning}", style="yellow"))

@@ -1,1 +1,1 @@
-"""Files as people have them: names, folders, zips."""
+"""Files as users have them: names, folders, zips."""

@@ -109,7 +109,7 @@ def _listed_in_row(row: dict[str, str | None], folder: Path, line: int) -> CaseI
 
 def case_name(path: Path) -> str:
     """Return a folder's name, or a file's without its suffixes."""
-    # A link keeps its own name, which `.` and `..` have not.
+    # `.` and `..` have no name of their own; a link keeps its name.
     path = path if path.name not in ("", "..") else path.resolve()
     if path.is_dir():
         return path.name

@@ -14,13 +14,13 @@ SHOWN_LENGTH = 120
 
 @dataclass(frozen=True)
 class ScanFile:
-    """One file: the name that its owner knows, cleaned for showing, and where it lies."""
+    """One file: its original name, cleaned for display, and its path."""
 
     name: str
     path: Path
-    # The folder that it lay in at its owner's: folders may tell sequences apart.
+    # Name of its original folder: sequences may be told apart by folders only.
     folder: str = ""
-    # The zip that it is still packed in, and its place there: then `path` is where it will lie.
+    # The zip that it is still packed in, and its index there; `path` is then where it will be unpacked.
     zipped: "ScanFile | None" = None
     place: int = 0
 
@@ -31,12 +31,12 @@ class ScanFile:
 
 
 def assign(named: dict[str, ScanFile], loose: list[ScanFile]) -> dict[str, ScanFile]:
-    """Choose a file for each modality: those sent under its name, then those that look like it.
+    """Choose a file for each modality: one sent under its name, else one whose name fits.
 
     Raises CaseError `missing_modality` or `duplicate_modality`.
     """
     free = [(file.placed, file) for file in loose if guess_modality(file.name) not in named]
-    # A modality's own key is recognised as a name, so it can stand for the file sent under it.
+    # A modality's key is itself recognised as a name, so it stands for the file sent under it.
     found = find_modalities([*named, *(placed for placed, _ in free)])
     by_name = dict(free) | named
     return {modality: by_name[name] for modality, name in found.items()}
@@ -48,7 +48,7 @@ def shown_name(client_name: str) -> str:
 
 
 def shown_folder(client_name: str) -> str:
-    """Return the folder that a client's file name speaks of, fit to be shown, or an empty string."""
+    """Return the folder in a client's file name, fit to be shown, or an empty string."""
     return shown_name(client_name.replace("\\", "/").rstrip("/").rpartition("/")[0])
 
 
@@ -62,7 +62,7 @@ def visible(text: str) -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    """Say whether a character is a control, a mark of direction, or breaks the line."""
+    """Say whether a character is a control character, a direction mark or a line break."""
     category = unicodedata.category(character)
     return category.startswith("C") or category in ("Zl", "Zp")
 
@@ -70,7 +70,7 @@ def _is_invisible(character: str) -> bool:
 def common_name(names: list[str]) -> str:
     """Return the words with which the names of one patient's files begin, or an empty string."""
     stems = [SUFFIX.sub("", name) for name in names]
-    # Character by character, which is what is wanted of names; the last word may be cut.
+    # A prefix by characters, not by path parts; it may end within a word.
     prefix = os.path.commonprefix(stems)  # noqa: RUF071
     whole = all(re.match(r"$|[ ._-]", stem[len(prefix) :]) for stem in stems)
     words = re.match(r"(.*[^ ._-])" if whole else r"(.*[^ ._-])[ ._-]", prefix)

@@ -1,4 +1,4 @@
-"""Unpacking an uploaded zip: names never become paths, sizes are counted and not believed."""
+"""Unpacking an uploaded zip. Its names never become paths, and its sizes are checked."""
 
 import errno
 import stat
@@ -16,7 +16,7 @@ MAX_ENTRIES = 2000
 MAX_DIRECTORY_BYTES = 2**20
 SCAN_SUFFIXES = (".nii", ".nii.gz")
 _CHUNK = 2**20
-# What `check` is shown of a file.
+# Bytes of a file that `check` gets.
 _START = 2**12
 Check = Callable[[str, int, bytes], None]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -35,13 +35,13 @@ _END, _LOCATOR, _COMMENT = 22, 20, 2**16
 
 
 def is_zip(path: Path) -> bool:
-    """Say whether a file begins as a zip does."""
+    """Say whether a file begins like a zip."""
     with path.open("rb") as file:
         return file.read(4) == MAGIC
 
 
 def contents(path: Path, name: str, max_bytes: int) -> list[tuple[str, int]]:
-    """Return name and claimed size in bytes of each scan in a zip, of which nothing is unpacked.
+    """Return name and claimed size in bytes of each scan in a zip, without unpacking it.
 
     Raises CaseError as `unpack` does.
     """
@@ -55,14 +55,14 @@ def unpack(
     folder: Path,
     max_bytes: int,
     wanted: Container[int] | None = None,
-    require_room: Callable[[int], None] = lambda _: None,
+    reserve_disk: Callable[[int], None] = lambda _: None,
     check: Check = lambda name, size, start: None,
 ) -> list[tuple[str, Path]]:
     """Unpack scans of a zip into a new `folder`; return (name in the zip, path) for each.
 
     wanted : their places in `contents`; None: all
-    require_room : is told how many bytes are to be written, and raises if the disk lacks them
-    check : is told of each, before the rest is unpacked, its name, claimed size and first bytes
+    reserve_disk : called with the bytes to be written; raises if the disk lacks them
+    check : called for each scan with its name, claimed size and first bytes, before the rest is unpacked
 
     The files are named by their places. Anything that is not `.nii` or `.nii.gz` stays packed.
     Raises CaseError `zip_damaged`, `zip_encrypted`, `zip_link`, `zip_nested` or `zip_too_large`,
@@ -73,7 +73,7 @@ def unpack(
         scans = dict(enumerate(_scans(archive, max_bytes)))
         if wanted is not None:
             scans = {number: info for number, info in scans.items() if number in wanted}
-        require_room(sum(info.file_size for info in scans.values()))
+        reserve_disk(sum(info.file_size for info in scans.values()))
         folder.mkdir()
         for number, info in scans.items():
             _write_entry(archive, info, folder / str(number), check)
@@ -82,7 +82,7 @@ def unpack(
 
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
-    """Open a zip; what goes wrong with it is a CaseError."""
+    """Open a zip; errors in it are raised as CaseError."""
     try:
         _check_directory(path)
         with zipfile.ZipFile(path) as archive:
@@ -107,12 +107,12 @@ def _scans(archive: zipfile.ZipFile, max_bytes: int) -> list[zipfile.ZipInfo]:
 
 
 def _is_scan(info: zipfile.ZipInfo) -> bool:
-    """Say whether an entry is to be unpacked; refuse what has no place in a case."""
+    """Say whether an entry is a scan. Raises CaseError for entries that no case may have."""
     if not info.filename:
-        # Cut at a NUL by `zipfile`, which itself stumbles over what is left.
+        # `zipfile` cuts names at a NUL and cannot read entries without a name.
         return False
     name = PurePosixPath(info.filename.replace("\\", "/"))
-    # macOS adds files that carry the names of the scans but hold only Finder's notes.
+    # macOS adds files with the names of the scans that only hold metadata.
     if info.is_dir() or name.name.startswith(".") or "__MACOSX" in name.parts:
         return False
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -135,7 +135,7 @@ def _is_scan(info: zipfile.ZipInfo) -> bool:
 def _write_entry(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, check: Check
 ) -> None:
-    """Inflate one entry. One that has more bytes than it claims fails its checksum there."""
+    """Inflate one entry, at most as many bytes as it claims to have."""
     left = info.file_size
     with archive.open(info) as source, target.open("wb") as file:
         chunk = source.read(_START)
@@ -149,7 +149,7 @@ def _write_entry(
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse a table of contents that would take much memory, before it is read.
+    """Refuse a central directory that would take much memory, before it is read.
 
     `zipfile` reads all of it at once. Its size stands in the record at the end of the file;
     the 64-bit variant of that record serves only archives beyond 4 GiB or 65,535 entries.

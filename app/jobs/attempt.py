@@ -31,7 +31,7 @@ PROGRESS_S = 0.2
 
 
 class CaseGone(Exception):
-    """The case was deleted while it was being worked on, or another run has taken it over."""
+    """The case was deleted during the attempt, or another attempt has begun."""
 
 
 class Stopped(Exception):
@@ -45,9 +45,9 @@ class TooLong(Exception):
 class CaseRunner:
     """Runs cases in the calling thread.
 
-    stop : ends the run that is going on, whose case goes back into the queue
-    limit_s : longest run, in seconds; None: as long as it takes
-    on_progress : is called again and again while a case goes on, from any thread
+    stop : when set, ends the running attempt; its case goes back into the queue
+    limit_s : longest attempt, in seconds; None: no limit
+    on_progress : called again and again during an attempt, from any thread
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class CaseRunner:
         self._on_progress = on_progress
 
     def run(self, case: StoredCase) -> str:
-        """Run a case that has been taken; return how that ended in a word. Needs an app context.
+        """Run a case that has been taken; return in a word how it ended. Needs an app context.
 
-        Raises an error of the database, of which `is_database_busy` says so, where not even the
-        end could be written down: the row is then left as that of an attempt which was cut short.
+        If even the end cannot be written, raises the error of the database, for which
+        `is_database_busy` is true. The row then looks like that of an interrupted attempt.
         """
         # What is logged from here on names the case.
         g.case_id = case.id
@@ -77,7 +77,7 @@ class CaseRunner:
         return outcome
 
     def _outcome(self, case: StoredCase) -> str:
-        """Segment one case and write down how that ended; return it in a word."""
+        """Segment one case and write how it ended into its row; return that in a word."""
         try:
             with _work_folder() as work:
                 self._segment(case, work)
@@ -94,7 +94,7 @@ class CaseRunner:
         except MemoryError:
             return case_queue.postpone(case, case_queue.NO_MEMORY)
         except Exception as error:
-            # What stopped a write to the database stands in the way of the next.
+            # A failed write leaves a transaction in which the next would fail, too.
             db.session.rollback()
             if is_disk_full(error):
                 return case_queue.postpone(case, case_queue.DISK_FULL)
@@ -107,7 +107,7 @@ class CaseRunner:
             return outcome
 
     def _segment(self, case: StoredCase, work: Path) -> None:
-        """Run the pipeline; results are written in `work`, then moved, the row comes last."""
+        """Run the pipeline. Results are written in `work`, then moved; the row is updated last."""
         start, segmenter = time.monotonic(), self._app.extensions["model"].get()
         progress = self._reporter(case)
         analysis = pipeline.analyse(
@@ -129,10 +129,10 @@ class CaseRunner:
         metrics.case_done(self._app, case, record, time.monotonic() - start)
 
     def _reporter(self, case: StoredCase) -> pipeline.Progress:
-        """Return what writes progress to the row, and ends the work when it is not wanted.
+        """Return a function that writes progress to the row, and ends the attempt when it must stop.
 
-        The engine may call from threads of its own, which must not see an exception; the work
-        then ends at the next call from the thread that this was made in.
+        It does so by an exception, raised only in the thread that calls this method: threads of the
+        engine call it, too, and must not see one.
         """
         owner, start, warned = threading.get_ident(), time.monotonic(), False
         last_stage, last_time = "", 0.0
@@ -160,7 +160,7 @@ class CaseRunner:
         return report_progress
 
     def _note(self, case: StoredCase, stage: str, fraction: float) -> bool | None:
-        """Write down how far a case is; return whether this run still counts, None if unknown."""
+        """Write the progress of a case; return whether this attempt still counts, None if unknown."""
         try:
             with self._app.app_context():
                 return case_queue.write(case, stage=stage, progress=round(float(fraction), 4))
@@ -170,7 +170,7 @@ class CaseRunner:
 
 @contextmanager
 def _work_folder() -> Iterator[Path]:
-    """Make a folder for results in the making; whatever is left of it goes away."""
+    """Make a folder to write results in; what is left of it at the end is deleted."""
     folder = new_staging_folder()
     try:
         yield folder

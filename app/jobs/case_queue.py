@@ -1,7 +1,7 @@
-"""The rows of the queue: what is taken next, and how each attempt at a case ends.
+"""The queue in the database: which case is taken next, and how each attempt at a case ends.
 
-An attempt is known by its number: what it writes counts only while the row is running under that
-number, so that a run which has been given up by others, but goes on, changes nothing.
+Attempts are numbered. An attempt can change a row only while the row is running under its number, so
+one that was given up but is still running changes nothing.
 """
 
 import logging
@@ -53,14 +53,14 @@ INTERNAL = {
     "message": "Something went wrong while this case was being segmented.",
     "hint": "Ask whoever runs the server to look at its log for this case.",
 }
-# A row that waits, and of which no worker has been told.
+# Values of a row that waits, and for which no message has been sent.
 WAITING = {"state": "queued", "stage": "queued", "progress": 0.0, "sent_at": None}
 
 
 def recover(started_before: datetime | None = None) -> None:
-    """Queue again what was left running; give up what failed too often.
+    """Queue interrupted cases again; give up those that failed too often.
 
-    started_before : leave alone what has been started since
+    started_before : only cases that were started before this time
     """
     left = sa.update(StoredCase).where(StoredCase.state == "running")
     if started_before is not None:
@@ -74,20 +74,20 @@ def recover(started_before: datetime | None = None) -> None:
 
 
 def _log_left(started_before: datetime | None) -> None:
-    """Say in the log which cases were cut short."""
+    """Log which cases were interrupted."""
     left = sa.select(StoredCase.id, StoredCase.attempts).where(StoredCase.state == "running")
     if started_before is not None:
         left = left.where(StoredCase.started_at < started_before)
     for case_id, attempts in db.session.execute(left):
         g.case_id = case_id
-        log.warning("case %s: was cut short at attempt %d", case_id, attempts)
+        log.warning("case %s: was interrupted at attempt %d", case_id, attempts)
     g.pop("case_id", None)
 
 
 def take_oldest() -> StoredCase | None:
     """Mark the next case as running and return it, detached from the session.
 
-    Cases that have failed before come last, so that one that kills the server blocks no other.
+    Cases that failed before come last, so that one that crashes the server does not block others.
     """
     queued = sa.select(StoredCase).where(StoredCase.state == "queued")
     case = db.session.scalars(
@@ -97,13 +97,13 @@ def take_oldest() -> StoredCase | None:
 
 
 def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | None:
-    """Mark a case as running that a message names; None if the message is out of date.
+    """Mark the case of a message as running; None if the message is out of date.
 
     sent_at : when the message was sent; only the last one counts
-    redelivered : the message has been given to a worker before, which is gone
+    redelivered : the message was given to another worker before, which is gone
     """
     g.case_id = case_id
-    # Found by its id alone: a row that is just being sent is waited for, and then read anew.
+    # By id alone: this waits for a row that is just being sent, and then reads its new values.
     select = sa.select(StoredCase).where(StoredCase.id == case_id).with_for_update()
     case = db.session.scalars(select).first()
     current = case is not None and case.sent_at == sent_at
@@ -116,7 +116,7 @@ def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | Non
             if redelivered:
                 fail(case, GAVE_UP)
             return None
-        log.warning("case %s: was cut short at attempt %d", case.id, case.attempts)
+        log.warning("case %s: was interrupted at attempt %d", case.id, case.attempts)
     return _taken(case)
 
 
@@ -132,7 +132,7 @@ def write(case: StoredCase, **values: Any) -> bool:
 def finish(case: StoredCase, record: CaseRecord, publish: Callable[[], None]) -> bool:
     """Mark a case as done; return whether the attempt still counted.
 
-    publish : puts the results where they belong, while nothing else can change or delete the row
+    publish : moves the results to their place, while the row is locked
     """
     values = {"state": "done", "stage": "", "progress": 1.0, "record": record, "error": None}
     counts = _update(case, **values, finished_at=datetime.now(UTC))
@@ -143,12 +143,12 @@ def finish(case: StoredCase, record: CaseRecord, publish: Callable[[], None]) ->
 
 
 def fail(case: StoredCase, error: dict[str, str]) -> str:
-    """Give a case up; return that in a word."""
+    """Mark a case as failed; return that in a word."""
     return "failed" if write(case, state="failed", error=error) else "deleted"
 
 
 def postpone(case: StoredCase, error: dict[str, str]) -> str:
-    """Queue a case again that the server had no room for, up to the last attempt."""
+    """Queue a case again that failed for want of disk, memory or time, up to the last attempt."""
     log.error("case %s: %s", case.id, error["code"])
     if case.attempts >= MAX_ATTEMPTS:
         return fail(case, error)
@@ -178,6 +178,6 @@ def _taken(case: StoredCase) -> StoredCase:
     db.session.commit()
     db.session.refresh(case)
     db.session.expunge(case)
-    # Ends the transaction of the refresh: none stays open while the case is being worked on.
+    # Ends the transaction of the refresh, so that none stays open during the attempt.
     db.session.commit()
     return case

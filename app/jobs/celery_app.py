@@ -1,7 +1,7 @@
-"""Celery as this service uses it: one kind of message, which names a case, on Redis or RabbitMQ.
+"""The Celery app: one kind of message, which names a case, on Redis or RabbitMQ.
 
-The database holds the queue; the broker hands it out. A message that is lost is sent again, and one
-that comes twice is dropped, see `dispatch` and `queue.take`.
+The queue is in the database; messages only tell workers of it. A lost message is sent again
+(`dispatcher`), and one that comes twice is dropped (`case_queue.take`).
 """
 
 from datetime import datetime
@@ -15,18 +15,17 @@ from app.config import Settings
 
 TASK = "segment"
 QUEUE = "bts-cases"
-# A run ends itself after BTS_CASE_LIMIT_S; this much later its process is ended, and as much later again
-# Redis hands the case to another worker.
+# Seconds. An attempt ends itself after BTS_CASE_LIMIT_S, its process this much later, and again this much
+# later Redis gives the case to another worker.
 GRACE_S = 30
-# Longest wait for an answer of the broker by those who send to it.
+# Longest wait for the broker when sending, in seconds.
 ANSWER_S = 3.0
 
 
 def make(settings: Settings, answer_s: float | None = None) -> Celery:
     """Return the Celery app that sends and receives cases.
 
-    answer_s : longest wait for an answer of the broker, in seconds; None: any, as those need who
-    wait for cases
+    answer_s : longest wait for the broker, in seconds; None: no limit, which workers need
     """
     rabbit = settings.broker_url.startswith("amqp")
     return Celery(
@@ -37,15 +36,15 @@ def make(settings: Settings, answer_s: float | None = None) -> Celery:
             "task_queues": [_queue(rabbit)],
             "task_default_queue": QUEUE,
             "task_ignore_result": True,
-            # A message goes away once its case has ended, and comes back if the worker does not.
+            # A message is removed when its case has ended, and delivered again if the worker dies.
             "task_acks_late": True,
             "task_reject_on_worker_lost": True,
-            # One case at a time, and none kept waiting at a worker that is busy.
+            # One case at a time; a busy worker reserves none.
             "worker_pool": "solo",
             "worker_concurrency": 1,
             "worker_prefetch_multiplier": 1,
-            # The solo pool answers neither questions nor heartbeats during a case: RabbitMQ would
-            # take the worker for dead. A closed connection tells it in time.
+            # The solo pool answers no heartbeats during a case, so RabbitMQ would take the worker
+            # for dead. That a worker is gone shows by its closed connection.
             "worker_enable_remote_control": False,
             "broker_heartbeat": 0,
             "broker_connection_retry_on_startup": True,
@@ -57,7 +56,7 @@ def make(settings: Settings, answer_s: float | None = None) -> Celery:
 
 
 def send(celery: Celery, case_id: str, sent_at: datetime) -> None:
-    """Tell the workers of a case. Raises kombu's OperationalError."""
+    """Send the message of a case. Raises kombu's OperationalError."""
     celery.send_task(TASK, (case_id, sent_at.isoformat()), queue=QUEUE, retry=False)
 
 
@@ -73,7 +72,7 @@ def waiting(celery: Celery) -> int:
 
 
 def _queue(rabbit: bool) -> Queue:
-    # Quorum queues are kept by several nodes where there are several.
+    # Quorum queues survive the loss of a RabbitMQ node.
     return Queue(QUEUE, queue_arguments={"x-queue-type": "quorum"} if rabbit else None)
 
 
@@ -86,7 +85,7 @@ def _redis(settings: Settings, answer_s: float | None) -> dict[str, Any]:
         "socket_connect_timeout": answer_s,
         "socket_timeout": answer_s,
         "visibility_timeout": settings.case_limit_s + 2 * GRACE_S,
-        # How often, in seconds, workers look for what has become visible again.
+        # How often, in seconds, workers look for messages of dead workers.
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
     }

@@ -47,7 +47,7 @@ def make_worker(flask_app: Flask) -> Celery:
             if case is not None:
                 _run(flask_app, stopping, case)
 
-    # Not weakly: these functions are known to nobody else.
+    # Strong references: nothing else holds these functions.
     signals.setup_logging.connect(_keep_logging, weak=False)
     signals.worker_init.connect(lambda sender, **_: _start(flask_app, sender), weak=False)
     signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
@@ -76,7 +76,7 @@ def _return_message() -> Iterator[None]:
         cause = database_error(error)
         log.warning("the database is away, the case goes back to the broker: %s", cause)
         time.sleep(RETRY_S)
-        # Without its cause, all of which Celery would log.
+        # Without its cause: Celery would log the whole traceback.
         raise Reject(type(error).__name__, requeue=True) from None
 
 

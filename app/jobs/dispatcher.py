@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 # Messages sent in one transaction.
 BATCH = 50
-# Seconds between two times of tidying up, and of looking through all folders, which takes longer.
+# Seconds between clean-ups of rows, and of folders, which takes longer.
 TIDY_S = 60.0
 SWEEP_S = 3600.0
-# Seconds after which the last look at the broker says nothing of it any more.
+# Seconds after which the last check of the broker is out of date.
 OLD_S = 30.0
-# A message that has left the broker is with a worker, which marks the case within this time.
+# A worker marks the case of a message that it has taken within this time.
 ON_THE_WAY = timedelta(seconds=60)
-# An upload or a result takes less time than this.
+# Uploads and results take less time than this; what is older was left behind.
 STALE = timedelta(days=1)
 
 
@@ -85,13 +85,13 @@ class Dispatcher(PollingThread):
         unsent = sa.select(StoredCase).where(
             StoredCase.state == "queued", StoredCase.sent_at.is_(None)
         )
-        # Rows that another process is sending are left to it.
+        # Skips rows that another process is sending.
         batch = (
             unsent.order_by(StoredCase.created_at).limit(BATCH).with_for_update(skip_locked=True)
         )
         found = db.session.scalars(batch).all()
         for case in found:
-            # The row is locked until the commit: no worker can be faster.
+            # The row is locked until the commit, so no worker can take it before.
             case.sent_at = datetime.now(UTC)
             celery_app.send(self._celery, case.id, case.sent_at)
         db.session.commit()
@@ -101,7 +101,7 @@ class Dispatcher(PollingThread):
         now = datetime.now(UTC)
         heartbeat.forget_dead_workers()
         cases.remove_expired()
-        # Runs end themselves; one that is older than its message can be has lost it.
+        # Attempts end themselves; one older than a message can be has lost its worker.
         longest = timedelta(seconds=settings().case_limit_s + 3 * celery_app.GRACE_S)
         case_queue.recover(started_before=now - longest)
         if self.messages == 0:
@@ -109,7 +109,7 @@ class Dispatcher(PollingThread):
 
 
 def _send_again(before: datetime) -> None:
-    """Forget messages that are neither at the broker nor with a worker, so that new ones are sent."""
+    """Mark messages as unsent that are neither at the broker nor with a worker."""
     lost = sa.update(StoredCase).where(StoredCase.state == "queued", StoredCase.sent_at < before)
     found = db.session.execute(lost.values(sent_at=None)).rowcount
     db.session.commit()

@@ -55,7 +55,7 @@ class EmbeddedWorker(PollingThread):
         return self.run_next()
 
     def run_next(self) -> bool:
-        """Run the oldest queued case; return whether it makes sense to go on with the next at once.
+        """Run the oldest queued case; return whether to go on with the next at once.
 
         Needs an app context.
         """

@@ -1,4 +1,4 @@
-"""One process works on a data folder; a second one is refused."""
+"""A lock on the data folder, so that only one process works on it."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ SIBLING_WAIT_S = 40.0
 
 
 class FolderLock:
-    """An advisory lock that the system releases however its holder ends."""
+    """An advisory lock, which the system releases however the process ends."""
 
     def __init__(self, path: Path):
         self._path = path

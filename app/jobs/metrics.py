@@ -1,8 +1,8 @@
-"""Numbers for Prometheus, one registry per app.
+"""Metrics for Prometheus, one registry per app.
 
-What the database knows is counted when it is asked for, so that every web process says the same. What
-happens in a process is counted there: uploads in web processes, runs where cases are run. Several web
-processes of one machine add up theirs through PROMETHEUS_MULTIPROC_DIR.
+States of cases are counted in the database when they are asked for, so that every web process says the
+same. Events are counted in their process: uploads in web processes, attempts where cases are run.
+Several web processes of one machine add up theirs through PROMETHEUS_MULTIPROC_DIR.
 """
 
 import os
@@ -111,7 +111,7 @@ def upload_refused(app: Flask, code: str) -> None:
 
 
 def registry(app: Flask) -> CollectorRegistry:
-    """Return what has been counted here, and by the other processes that share a folder for it."""
+    """Return the counters of this process, and of others that share PROMETHEUS_MULTIPROC_DIR."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return app.extensions["metrics"].registry
     shared = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""The one Segmenter of the process, loaded once."""
+"""The Segmenter of this process, loaded once."""
 
 import importlib
 import logging
@@ -13,7 +13,7 @@ from model.inference.segmenter import Segmenter, card_for
 
 log = logging.getLogger(__name__)
 
-# What is imported when it is first used: half a second that no start and no case need wait for.
+# Modules imported at first use. Importing them in the background spares the first case half a second.
 FOR_FIRST_CASE = ("scipy.ndimage", "scipy.spatial")
 
 
@@ -32,7 +32,7 @@ class ModelHolder:
 
     @property
     def card(self) -> ModelCard:
-        """The model's card, for which nothing is loaded. Raises StartupError without a model."""
+        """The model card, read without loading the model. Raises StartupError without a model."""
         if self._segmenter is not None:
             return self._segmenter.card
         try:
@@ -48,7 +48,7 @@ class ModelHolder:
             return self._segmenter
 
     def begin(self) -> None:
-        """Load the model in a thread, while other things are made ready; `get()` tells the outcome."""
+        """Start loading the model in a thread; `get()` waits for it and raises its errors."""
 
         def load() -> None:
             segmenter = None
@@ -78,5 +78,5 @@ class ModelHolder:
 
 
 def unusable(error: ModelError) -> StartupError:
-    """Return what is said at start of a model that is missing or damaged."""
+    """Return the error at start for a model that is missing or damaged."""
     return StartupError(f"The model cannot be used: {error}")

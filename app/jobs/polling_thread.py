@@ -19,7 +19,7 @@ class PollingThread:
     """Calls `poll` in an app context; a subclass says what that does."""
 
     name = "polling"
-    # Whether it has dealt with what a crash left behind; a subclass sets it.
+    # Whether leftovers of a crash have been dealt with; a subclass sets it.
     ready = False
 
     def __init__(self, app: Flask):
@@ -87,7 +87,7 @@ class PollingThread:
             with self._app.app_context():
                 more = self.poll()
         except Exception as error:
-            # A database that is away for a moment must not end the thread, nor fill the log.
+            # A database that is away must neither end the thread nor fill the log.
             busy = is_database_busy(error)
             if not busy:
                 log.exception("%s: unforeseen error", self.name)

@@ -1,4 +1,4 @@
-"""What sees to the queue of an app: the embedded worker or, with BTS_BROKER_URL, the dispatcher."""
+"""The thread behind an app's queue: the embedded worker or, with BTS_BROKER_URL, the dispatcher."""
 
 from flask import Flask
 
@@ -11,7 +11,7 @@ def init_app(app: Flask) -> None:
 
 
 def queue_runner(app: Flask) -> PollingThread:
-    """Return what sees to the queue of an app."""
+    """Return the thread behind the queue of an app."""
     return app.extensions["queue"]
 
 

@@ -1,4 +1,4 @@
-"""Everything that a finished case gives, in one zip."""
+"""Mask and reports of a finished case in one zip."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Which slices stand for a case in its reports, and where the diameters lie in them."""
+"""Which slices a report shows, and where the diameters are drawn in them."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from app.reporting import rendering
 from app.store.results import Results
 from model.geometry import bounding_box
 
-# The sequence in which the enhancing tumour is seen.
+# The sequence that shows enhancing tumour.
 ENHANCED = "t1ce"
-# Left around the head, as a share of each edge of the volume.
+# Margin around the head, as a share of each edge of the volume.
 FRAME_MARGIN = 0.02
 # Two ends of a line, each (x, y) as fractions of a picture from its left and its top.
 Line = tuple[tuple[float, float], tuple[float, float]]
@@ -71,7 +71,7 @@ def diameter_lines(measurements: Measurements) -> tuple[Line, ...]:
 
 
 def frames(results: Results, modality: str) -> dict[str, Frame]:
-    """Return by plane the part of its pictures that holds the head, to leave the black away.
+    """Return by plane the part of its pictures that holds the head, to crop the background.
 
     modality : any sequence of the case; all show the same head
     """

@@ -1,4 +1,4 @@
-"""Text on a page of a PDF that takes no more lines than it is given."""
+"""Text in a PDF, limited to a number of lines."""
 
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
@@ -37,7 +37,7 @@ def write(
 
 
 def _dotted(pdf: FPDF, line: str, width: float) -> str:
-    """Return a line that goes on, cut so that it and three dots fit into `width`."""
+    """Return a line shortened so that it and three dots fit into `width`."""
     while line and pdf.get_string_width(f"{line} ...") > width:
         line = line[:-1]
     return f"{line} ..."

@@ -14,7 +14,7 @@ from model.labels import CLASSES, REGIONS
 
 PLANES = tuple(PLANE_AXES)
 REGION_KEYS = tuple(region.key for region in REGIONS)
-# Shown first, as far as a case has them: they show the whole tumour best.
+# Shown first if a case has them: they show the whole tumour best.
 PREFERRED = ("flair", "t2")
 # Percentiles of the head's intensities that become black and white.
 WINDOW_PERCENTILES = (0.5, 99.3)
@@ -26,7 +26,7 @@ THUMBNAIL_EDGE = 112
 # UNCERTAIN_BELOW or less gets the second colour in full. Purple is none of the regions' colours.
 UNCERTAIN_BELOW = 0.5
 UNCERTAINTY_COLOURS = ("#7B3FA6", "#FF9BE4")
-# What stands at the edges of a rendered slice; the patient's right is on the left.
+# Letters at the edges of a rendered slice; the patient's right is on the left.
 EDGE_LETTERS = {
     "axial": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
     "coronal": {"left": "R", "right": "L", "top": "S", "bottom": "I"},
@@ -36,7 +36,7 @@ EDGE_LETTERS = {
 
 @dataclass(frozen=True)
 class Look:
-    """What is drawn: the sequence, which regions, how strongly, as fill or outline.
+    """How a slice is drawn: the sequence, which regions, how opaque, as fill or outline.
 
     With the confidence map, regions are outlined, since two fills would hide each other.
     """
@@ -49,18 +49,18 @@ class Look:
 
 
 def first_modality(present: Container[str]) -> str:
-    """Return the sequence that a case is shown in before another is asked for."""
+    """Return the sequence that is shown unless another is chosen."""
     return next(modality for modality in (*PREFERRED, *MODALITIES) if modality in present)
 
 
 def to_display(volume: np.ndarray) -> np.ndarray:
     """Return a sequence (X, Y, Z) as uint8, from the darkest to the brightest that matters in the head."""
     background = volume.min()
-    # Every eighth voxel tells the window as well as all.
+    # Every eighth voxel is enough for percentiles.
     sample = volume[::2, ::2, ::2]
     head = sample[sample > background]
     low, high = np.percentile(head, WINDOW_PERCENTILES) if head.size else (0.0, 1.0)
-    # The background stays black also where the darkest tissue is far brighter.
+    # Keeps the background black where the darkest tissue is much brighter.
     low = min(low, max(background, 0.0)) if low > 0 else low
     result = volume - np.float32(low)
     result *= np.float32(255.0 / max(high - low, 1e-6))
@@ -82,7 +82,7 @@ def size_mm(results: Results, plane: str) -> tuple[float, float]:
 def render_png(results: Results, plane: str, index: int, look: Look) -> bytes:
     """Return one slice of a finished case as PNG. Raises IndexError outside the volume.
 
-    A map of confidence that was not kept is left out.
+    Without a stored confidence map none is drawn.
     """
     image = _render(results, plane, index, look)
     buffer = io.BytesIO()
@@ -117,7 +117,7 @@ def _render(results: Results, plane: str, index: int, look: Look) -> Image.Image
 
 
 def picture_slice(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
-    """Return (rows, columns) of a canonical (X, Y, Z) volume as it is shown.
+    """Return a slice of a canonical (X, Y, Z) volume as (rows, columns) of the picture.
 
     Up is anterior or superior; left is the patient's right, or anterior in sagittal slices.
     """

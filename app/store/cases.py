@@ -20,7 +20,7 @@ from app.store.models import Share, StoredCase, StoredMask, db
 
 
 def new_id() -> str:
-    """Return an id for a case: 128 random bits, so that nobody finds one by trying."""
+    """Return an id for a case: 128 random bits, which cannot be guessed."""
     return secrets.token_hex(16)
 
 
@@ -67,7 +67,7 @@ def find_own(case_id: str) -> StoredCase:
 
 
 def is_own(case: StoredCase) -> bool:
-    """Say whether the caller may change a case that is there to be read."""
+    """Say whether the caller may change a case, and not only read it."""
     return current().is_admin or case.owner == current().name
 
 
@@ -93,7 +93,7 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
 
 
 def remove(case: StoredCase) -> None:
-    """Delete a case: row, scans and results. A run of it that is going on ends by itself."""
+    """Delete a case: row, scans and results. A running attempt notices and ends."""
     case_id, folder = case.id, case.folder.path
     # First, so that masks that are being added at this moment are deleted too.
     locked = sa.select(StoredCase.id).where(StoredCase.id == case_id).with_for_update()
@@ -109,22 +109,22 @@ def remove(case: StoredCase) -> None:
     db.session.commit()
     _remove_folder(folder)
     if db.engine.dialect.name == "sqlite":
-        # The write-ahead log would keep the row's content for a while.
+        # Otherwise the write-ahead log would keep the row's content for a while.
         with contextlib.suppress(sa.exc.OperationalError):
             db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
         db.session.commit()
 
 
 def _remove_folder(folder: Path) -> None:
-    """Delete a case's folder, on a full disk too."""
+    """Delete a case's folder, also on a full disk."""
     doomed = staging_path()
     try:
-        # Renamed first, so that nothing can be added to it while it is being deleted.
+        # Renamed first, so that nothing is added to it while it is being deleted.
         folder.replace(doomed)
     except FileNotFoundError:
         return
     except OSError:
-        # There is no room even for that.
+        # The disk is too full even for a rename.
         doomed = folder
     shutil.rmtree(doomed)
 
@@ -139,7 +139,7 @@ def remove_expired() -> int:
     expired = db.session.scalars(selected).all()
     for case_id in expired:
         case = db.session.get(StoredCase, case_id)
-        # Another process may be faster.
+        # Another process may have deleted it.
         if case is not None:
             remove(case)
             audit.write("purge", case_id)

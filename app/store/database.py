@@ -1,4 +1,4 @@
-"""The database at start: checked, brought up to date, and kept from other users of the machine."""
+"""The database at start: made private, checked, and brought up to date."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -36,11 +36,11 @@ def prepare(app: Flask) -> None:
 
 
 def _make_private(url: sa.URL) -> None:
-    """Keep the database from other users of the machine, in a folder that they can read too."""
+    """Keep other users of the machine from reading the database, whatever the folder allows."""
     database = url.database
     if database in (None, "", ":memory:") or "uri" in url.query:
         return
-    # SQLite gives its other files the rights of this one; those that are there already keep theirs.
+    # New files of SQLite get the permissions of this one; existing ones are changed here.
     Path(database).touch(mode=0o600)
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
@@ -48,9 +48,9 @@ def _make_private(url: sa.URL) -> None:
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:
-    """Let readers and the writer work side by side, and overwrite what is deleted.
+    """Let readers and the writer work side by side, and overwrite deleted content.
 
-    SQLite's own `lower` knows the letters of ASCII alone.
+    `lower` is replaced since SQLite's own knows ASCII letters only.
     """
     connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     for pragma in ("journal_mode=WAL", "busy_timeout=10000", "secure_delete=ON"):
@@ -58,7 +58,7 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
 
 
 def _check_sqlite(database: str | None) -> None:
-    """Read the whole database once; a damaged one would lose cases bit by bit."""
+    """Check the whole database once: a damaged one could lose more cases unnoticed."""
     try:
         found = db.session.scalars(sa.text("PRAGMA integrity_check")).first()
     except sa.exc.DatabaseError as error:

@@ -14,12 +14,12 @@ DATABASE_AWAY = "The database cannot be reached."
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Say whether an error means that nothing more can be written: full disk, quota, file size."""
+    """Say whether an error means that nothing can be written: full disk, quota, file size limit."""
     if isinstance(error, sa.exc.OperationalError):
         return _database_code(error) in (sqlite3.SQLITE_FULL, POSTGRES_DISK_FULL)
     if not isinstance(error, OSError):
         return False
-    # NumPy says how much it could write, but not why it was less.
+    # NumPy reports an incomplete write without its cause.
     cut = error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
     return bool(cut) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

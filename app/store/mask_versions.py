@@ -20,7 +20,7 @@ from model.io.nifti import Volume, read_volume
 from model.io.nifti_header import Limits
 from model.labels import Convention, from_file_values, to_file_values
 
-# A case cannot fill the disk with versions of its mask.
+# So that one case cannot fill the disk.
 MAX_VERSIONS = 100
 # Tries to find a free number while others add versions too.
 MAX_TRIES = 20
@@ -50,7 +50,7 @@ def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
     volume = _read_mask(path, name, record.geometry)
     labels = checked_labels(volume, record.geometry, record.label_convention, name)
     _require_change(case, labels, record.geometry)
-    # Noted now: the row may be gone when they are needed.
+    # Read now: the row may have been deleted when they are needed.
     case_id, home = case.id, case.folder
     folder = _write_version(home, labels, record)
     try:
@@ -126,9 +126,10 @@ def findings_of(labels: np.ndarray, record: CaseRecord) -> MaskFindings:
 
 
 def _read_mask(path: Path, name: str, geometry: Geometry) -> Volume:
-    """Read no more voxels than the scans have. Raises CaseError."""
+    """Read no more voxels than the scans have, here or at 1 mm. Raises CaseError."""
+    limits = Limits(max_voxels=max(geometry.voxels, geometry.voxels_at_1mm))
     try:
-        return read_volume(path, name=name, limits=Limits(max_voxels=geometry.voxels))
+        return read_volume(path, name=name, limits=limits)
     except CaseError as error:
         if error.code != "too_large":
             raise
@@ -177,7 +178,7 @@ def _write_version(home: CaseFolder, labels: np.ndarray, record: CaseRecord) -> 
 def _append(
     case_id: str, kind: str, made_from: int, folder: str, findings: MaskFindings | None
 ) -> int:
-    """Add a row under the next free number, and return that; nothing can fail once it is there.
+    """Add a row under the next free number, and return the number.
 
     Raises NotFound if the case has been deleted.
     """
@@ -190,10 +191,10 @@ def _append(
         try:
             db.session.execute(sa.insert(StoredMask).values(row))
         except sa.exc.IntegrityError:
-            # Somebody else has just taken the number, or the case is gone.
+            # The number has just been taken, or the case deleted.
             db.session.rollback()
             number = None
-        # Asked for after the row has been written, which keeps a deletion waiting.
+        # Checked after the row was written, which makes a deletion wait.
         if not db.session.scalar(exists):
             db.session.rollback()
             raise NotFound("There is no such case.", "It may have been deleted.")

@@ -25,7 +25,7 @@ STATES = ("queued", "running", "done", "failed")
 
 
 class UtcDateTime(sa.TypeDecorator):
-    """A time zone aware time, stored as UTC; SQLite itself would forget the zone."""
+    """A time with a time zone, stored as UTC, since SQLite does not store time zones."""
 
     impl = sa.DateTime
     cache_ok = True
@@ -86,7 +86,7 @@ class StoredCase(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    # When workers were told of it, with BTS_BROKER_URL.
+    # When its message was sent, with BTS_BROKER_URL.
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The files' names as their owner knows them, by modality.
     modalities: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
@@ -188,7 +188,7 @@ class Share(db.Model):
 
 
 class User(db.Model):
-    """Somebody with a worklist of their own."""
+    """A user with a worklist of their own."""
 
     __tablename__ = "users"
 

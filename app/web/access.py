@@ -1,6 +1,6 @@
-"""Who is let in: at this machine everybody, elsewhere who has the token or a password.
+"""Access: from this machine everybody, from elsewhere with the token or a password, as in Jupyter.
 
-As Jupyter does it. Once there are named users, everybody has to sign in.
+Once there are named users, everybody has to sign in.
 """
 
 import ipaddress
@@ -26,15 +26,14 @@ from app.web.error_handlers import address_without_token
 
 COOKIE = "bts_access"
 COOKIE_S = 30 * 24 * 3600
-# More than a token, or name and password, take: strangers send this much at most.
+# Longest login form: more than a token, or name and password, need. Strangers may send no more.
 MAX_FORM_BYTES = 16 * 2**10
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What needs no token: the liveness probe, styles and scripts, which are the same for everyone, and
-# the way in.
+# What needs no token: the liveness probe, styles and scripts, and the login page.
 OPEN_ENDPOINTS = ("health.healthz", "static", "access.show_login", "access.log_in")
-# Failures of one address after which it has to wait, longer and longer.
+# Failed logins of one address after which it has to wait, longer and longer.
 FAILURES = parse_many("10 per minute; 50 per hour; 200 per day")
-# Signs that somebody else is behind a connection from this machine.
+# Headers that show that a connection from this machine was forwarded for somebody else.
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
 blueprint = Blueprint("access", __name__)
@@ -47,25 +46,24 @@ def init_app(app: Flask) -> None:
 
 
 def require_access() -> Response | tuple[Response, int] | None:
-    """Find out who asks. Raises AccessDenied for who may not.
+    """Identify the client of a request. Raises AccessDenied if it has no access.
 
-    `?token=...` is exchanged for a cookie and vanishes from the address.
+    `?token=...` is exchanged for a cookie and removed from the address.
     """
     if request.endpoint in OPEN_ENDPOINTS:
         return None
     try:
-        return _found_out()
+        return _identify()
     except sa.exc.SQLAlchemyError as error:
-        # Without the database nobody can be told from anybody. That it is away is all that is
-        # said then, as to every other call.
+        # Without the database no client can be identified. All are told that it is away, and no more.
         if request.endpoint == "health.readyz" and is_database_busy(error):
             return health.without_database()
         raise
 
 
-def _found_out() -> Response | None:
-    """Note who asks, as `require_access` says."""
-    # In this order: who needs a token is refused without one, also while the database is away.
+def _identify() -> Response | None:
+    """Set `g.identity`, as `require_access` says."""
+    # In this order: a client that needs a token is refused without one even while the database is away.
     if not _needs_token() and not users.exist():
         g.identity = OPERATOR
         return None
@@ -109,7 +107,7 @@ def log_in():
     name = form.get("user", "").strip().lower()
     user = users.with_password(name, form.get("password", ""))
     if user is None:
-        # For the audit log; what is no name may be a password in the wrong field.
+        # For the audit log. Only names that exist: anything else may be a password in the wrong field.
         g.tried_user = name if users.find(name) else ""
         _note_failure()
         raise AccessDenied("Name or password is wrong.", "Try again.")
@@ -141,7 +139,7 @@ def announce(app: Flask, addresses: list[tuple[str, int]]) -> None:
         click.echo("Everyone who can reach this server is let in: BTS_ACCESS=open.", err=True)
         return
     host, port = reachable[0][:2]
-    # Neither 0.0.0.0 nor :: is an address to go to.
+    # 0.0.0.0 and :: are no addresses that a browser can open.
     host = socket.gethostname() if ipaddress.ip_address(host).is_unspecified else host
     token = tokens.create_missing(wanted)
     hint = "Get in with the link that was printed at first; `flask token rotate` makes a new one."
@@ -170,13 +168,13 @@ def _needs_token() -> bool:
 
 
 def _is_from_here() -> bool:
-    """Say whether a request comes from this machine, and for it.
+    """Say whether a request comes from this machine and was meant for it.
 
-    The name that it was asked by counts too: another site's name that leads here is a trick (DNS
-    rebinding). Behind a proxy everything comes from this machine.
+    The host name counts too: another site's name that points here is an attack (DNS rebinding).
+    Behind a proxy everything comes from this machine, so nothing counts as such.
     """
     host = urlsplit(f"//{request.host}").hostname or ""
-    # Servers name the peer, be it as an empty text; without any the call came from this process.
+    # Servers always set the peer, if only to an empty text; None means a call from this process.
     peer = "localhost" if request.remote_addr is None else request.remote_addr
     return (
         settings().proxy_hops == 0
@@ -259,6 +257,6 @@ def _with_cookie(response: Response, keys: Keys, content: list[str]) -> Response
 
 
 def _own_path(path: str) -> str:
-    # One slash at the front: `//host` would lead to another site. So would `/` and a tab before
-    # `/host`, since browsers leave out tabs and line ends.
+    # Exactly one slash at the front: `//host` would lead to another site. So would a slash, a tab and
+    # `/host`, since browsers drop tabs and line ends.
     return "/" + re.sub(r"[\t\r\n]", "", path).lstrip("/\\")

@@ -75,7 +75,7 @@ def list_cases():
 @blueprint.get("/api/cases/<case_id>")
 @describe({200: schemas.CaseAnswer}, errors=(401, 404))
 def get_case(case_id: str):
-    """Tell state, progress and, once it is done, the measurements of a case."""
+    """Return state, progress and, once it is done, the measurements of a case."""
     case = cases.find(case_id)
     g.is_unfinished = case.state in ("queued", "running")
     return jsonify(case_details(case))

@@ -42,7 +42,7 @@ def init_app(app: Flask) -> None:
     def note(response: Response) -> Response:
         token_link = "token" in request.args and response.status_code == 303
         action = "login" if token_link else ACTIONS.get(request.endpoint)
-        # A page asks again and again how far a case is.
+        # Not each time that a page asks for the progress of a case.
         if request.endpoint == "cases.get_case" and g.get("is_unfinished"):
             action = None
         if action or response.status_code in (401, 429):

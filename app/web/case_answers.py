@@ -1,4 +1,4 @@
-"""What pages and REST tell of a case, as JSON can hold it."""
+"""What pages and REST say of a case, as values that JSON can hold."""
 
 from dataclasses import asdict
 from typing import Any

@@ -17,8 +17,8 @@ def file_stem(case: StoredCase) -> str:
 def as_download(response: Response, name: str) -> Response:
     """Let browsers save the response under `name`, which may be in any script.
 
-    A header holds ASCII alone: other names go along percent-encoded (RFC 6266), beside what ASCII
-    has of them, as Flask's `send_file` does it.
+    Headers are ASCII: other names are sent percent-encoded (RFC 6266) beside an ASCII version, as
+    Flask's `send_file` does.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     names = {"filename": plain}

@@ -1,4 +1,4 @@
-"""The one shape in which errors leave the app: JSON for programs, a page for people."""
+"""How errors are answered: JSON of one shape for programs, a page for people."""
 
 import logging
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 
-# Codes of CaseError that have a more telling status than 422.
+# Codes of CaseError that have a more specific status than 422.
 STATUS_BY_CODE = {
     "too_large": 413,
     "zip_too_large": 413,
@@ -33,13 +33,13 @@ def status_of(error: CaseError | RequestError) -> int:
 
 
 def address_without_token() -> str:
-    """Return the address that was asked for; a token in it has been used, or was no good."""
+    """Return the requested address without a token in it."""
     query = [(key, value) for key, value in request.args.items(multi=True) if key != "token"]
     return request.script_root + request.path + (f"?{urlencode(query)}" if query else "")
 
 
 def _wanted_address() -> str:
-    """Return where to go once it is known who asks."""
+    """Return where to go after the login."""
     reads = request.method in ("GET", "HEAD")
     return address_without_token() if reads else f"{request.script_root}/"
 
@@ -49,7 +49,7 @@ def error_response(error: dict[str, str], status: int) -> tuple[Response, int] |
     if request.path.startswith(JSON_PATHS):
         return jsonify(error=error), status
     if status == 401:
-        # The form of the way in is short, and has been read; any other stays unread.
+        # Only the login form is read here: it is short, while other bodies may be large.
         form = request.form if request.endpoint == "access.log_in" else {}
         wanted = form.get("next") or _wanted_address()
         user = form.get("user", "")
@@ -58,7 +58,7 @@ def error_response(error: dict[str, str], status: int) -> tuple[Response, int] |
 
 
 def init_app(app: Flask) -> None:
-    """Answer every error in one shape; what is not foreseen is logged and shown as a plain 500."""
+    """Answer every error in one shape; unforeseen ones are logged and answered with a plain 500."""
 
     @app.errorhandler(CaseError)
     @app.errorhandler(RequestError)
@@ -70,7 +70,7 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(sa.exc.DataError)
     def no_such_value(error: sa.exc.DataError):
-        # A NUL in a text that is looked for: PostgreSQL has none.
+        # A NUL in a search text, which PostgreSQL does not accept.
         return foreseen(BadRequest("The request holds a character that is not allowed."))
 
     @app.errorhandler(HTTPException)
@@ -81,7 +81,7 @@ def init_app(app: Flask) -> None:
         fields = {"code": code, "message": error.description or error.name, "hint": ""}
         body, status = error_response(fields, error.code)
         response = app.make_response((body, status))
-        # Allow, Retry-After and the like belong to the answer; its type is that of the new body.
+        # Keep headers such as Allow and Retry-After, but not those of the replaced body.
         for name, value in error.get_headers():
             if name.lower() not in ("content-type", "content-length"):
                 response.headers[name] = value
@@ -107,7 +107,7 @@ def init_app(app: Flask) -> None:
 
 
 def _case_gone() -> NotFound | None:
-    """Return what to say if the request's case was deleted while its files were being read."""
+    """Return an error if the request's case was deleted while its files were being read."""
     try:
         # Ends the transaction, which would still see the row.
         db.session.rollback()

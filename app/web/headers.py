@@ -10,7 +10,7 @@ from app.config import settings
 from app.errors import BadRequest, CrossSiteRequest
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# For what never changes under its address, such as a scan: the browser of whoever was let in keeps it.
+# For what never changes under its address, such as a scan. `private`: only the user's browser keeps it.
 CACHE_FOR_A_DAY = "private, max-age=86400, immutable"
 CACHE_AND_REVALIDATE = "private, no-cache"
 
@@ -39,7 +39,7 @@ HEADERS = {
 
 
 def init_app(app: Flask) -> None:
-    """Check every request before it is looked at, and add the headers to every answer."""
+    """Check host and origin of every request, and add the headers to every answer."""
     hops = app.config["SETTINGS"].proxy_hops
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops, hops)
@@ -49,9 +49,9 @@ def init_app(app: Flask) -> None:
 
 
 def refuse_other_names() -> None:
-    """Refuse a request for a name that is not this server's. Raises BadRequest."""
+    """Refuse requests for host names that are not in BTS_TRUSTED_HOSTS. Raises BadRequest."""
     names = settings().trusted_host_list
-    # Probes of the machine or container itself know no name.
+    # Probes inside the machine or container use no public name.
     if names and request.endpoint != "health.healthz" and not host_is_trusted(request.host, names):
         raise BadRequest(
             "This server does not go by that name.",
@@ -61,10 +61,10 @@ def refuse_other_names() -> None:
 
 
 def refuse_other_sites() -> None:
-    """Refuse what another site makes a browser send. Raises CrossSiteRequest.
+    """Refuse requests that another site makes a browser send. Raises CrossSiteRequest.
 
-    No tokens in forms: browsers say where a request comes from in Sec-Fetch-Site, older ones in
-    Origin. A client that sends neither is no browser and carries nobody's cookies.
+    Forms need no token for this: browsers name the source of a request in Sec-Fetch-Site, older ones
+    in Origin. A client that sends neither is no browser and has no cookies.
     """
     if request.method in SAFE_METHODS:
         return
@@ -80,21 +80,21 @@ def refuse_other_sites() -> None:
 
 
 def _is_own(origin: str | None) -> bool:
-    """Say whether an Origin is this server, or absent."""
+    """Say whether an Origin is this server, or missing."""
     if origin is None:
         return True
     try:
-        # The host alone: behind a proxy that ends TLS the scheme differs.
+        # Only the host: behind a proxy that ends TLS the scheme differs.
         return urlsplit(origin).netloc == request.host
     except ValueError:
-        # No address at all, such as `http://[::1`.
+        # Not an address, such as `http://[::1`.
         return False
 
 
 def clear_cache() -> None:
-    """Let the browser forget what it keeps of pictures and volumes once the current request is done.
+    """Let the browser drop its cached pictures and volumes with the current answer.
 
-    Browsers heed it over TLS and on this machine.
+    Browsers do so over TLS and on this machine.
     """
     g.clears_cache = True
 

@@ -1,4 +1,4 @@
-"""What whoever runs the server asks: is it up, can it serve, how is it doing."""
+"""Health checks and metrics: `/healthz`, `/readyz` and `/metrics`."""
 
 import os
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def get_metrics():
 
 
 def without_database() -> tuple[Response, int]:
-    """Return what `readyz` answers when it cannot even be found out who asks."""
+    """Return the answer of `readyz` when the client cannot be identified without the database."""
     return _readiness([DATABASE_AWAY])
 
 
@@ -55,7 +55,7 @@ def _readiness(reasons: list[str]) -> tuple[Response, int]:
 
 
 def _obstacles() -> Iterator[str]:
-    """Yield what keeps this server from taking and segmenting cases."""
+    """Yield what keeps this server from accepting and segmenting cases."""
     if not os.access(settings().data_dir, os.W_OK):
         yield "The data folder cannot be written."
     if quotas.free_bytes() < settings().disk_reserve_mb * 2**20:

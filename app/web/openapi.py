@@ -39,7 +39,7 @@ def describe(
     query: list[dict[str, Any]] | None = None,
     body: dict[str, Any] | None = None,
 ) -> Callable:
-    """Note what a view answers; its docstring becomes summary and description.
+    """Describe what a view answers; its docstring becomes summary and description.
 
     answers : by status, a schema for JSON, a media type for anything else, None for no body
     errors : statuses that carry an ErrorAnswer

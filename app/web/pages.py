@@ -102,7 +102,7 @@ def show_comparison():
 
 @blueprint.get("/about")
 def about():
-    """What the model is, and how well it did on patients it never saw."""
+    """The model and its accuracy on patients not trained on."""
     card = current_app.extensions["model"].card
     trained_on = card.training.get("split", {}).get("train", [])
     return render_template(
@@ -127,7 +127,7 @@ def _index_page(errors: list[dict[str, str]]) -> str | Response:
     page = max(1, int(wanted)) if wanted.isdecimal() and len(wanted) < 9 else 1
     found = cases.listing(page, PER_PAGE, query)
     if page > max(1, found.pages):
-        # Cases were deleted since that page was linked to. The script asks for that of the address.
+        # Cases have been deleted since. A redirect, since scripts read the page number from the address.
         return redirect(url_for("pages.index", page=max(1, found.pages), q=query or None))
     return render_template(
         "index.html",

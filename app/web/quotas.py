@@ -91,7 +91,7 @@ def may_stage() -> bool:
 
 
 def free_bytes() -> int:
-    """Return the room on the disk of the data folder."""
+    """Return the free bytes on the disk of the data folder."""
     return shutil.disk_usage(settings().data_dir).free
 
 
@@ -101,5 +101,5 @@ def rates() -> strategies.MovingWindowRateLimiter:
 
 
 def address() -> str:
-    """Return the address of the client that is served."""
+    """Return the address of the client of the current request."""
     return request.remote_addr or ""

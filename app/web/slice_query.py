@@ -1,4 +1,4 @@
-"""How slices are to be drawn, as the query of a request says it."""
+"""How slices are drawn, read from the query of a request."""
 
 import math
 
@@ -30,7 +30,7 @@ LOOK_QUERY = [
 
 
 def strict_look(case: StoredCase) -> rendering.Look:
-    """Return how a slice is to be drawn.
+    """Return how a slice is drawn.
 
     Raises BadRequest for what makes no sense, NotFound for a sequence that the case lacks.
     """
@@ -56,7 +56,7 @@ def strict_look(case: StoredCase) -> rendering.Look:
 
 
 def lenient_look(case: StoredCase) -> rendering.Look:
-    """Return how slices are to be drawn; values that make no sense count as the defaults."""
+    """Return how slices are drawn; values that make no sense count as the defaults."""
     default, args = rendering.Look(), request.args
     modality = args.get("modality")
     try:

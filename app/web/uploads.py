@@ -63,9 +63,9 @@ def init_app(app: Flask) -> None:
 
     @app.teardown_request
     def remove_staging(_: BaseException | None) -> None:
-        # Also those of an upload that broke off, which Werkzeug would leave open.
+        # Werkzeug leaves the files of an interrupted upload open.
         for stream in request.streams:
-            # What a full disk did not take is of no use any more.
+            # Closing writes the rest, which fails on a full disk; the file is deleted anyway.
             with contextlib.suppress(OSError):
                 stream.close()
         if "staging" in request.__dict__:
@@ -149,18 +149,18 @@ def accept_demo() -> StoredCase:
 
 
 def keep_checked(files: dict[str, ScanFile], name: str) -> StoredCase:
-    """Read the scans to their ends and, if they are a case, keep them as a queued one."""
+    """Read and check the scans completely, then keep them as a queued case."""
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}
     with _one_check_at_a_time:
-        # Again: others may have come in while this one was being sent.
+        # Again: other cases may have been queued while this one was being sent.
         quotas.check_queue_length()
         load_case(paths, names=names, limits=settings().limits)
         return cases.keep(paths, names, visible(name) or common_name(list(names.values())))
 
 
 def _require_capacity() -> None:
-    """Refuse the current request while its body is still to come. Raises RequestError."""
+    """Check limits before the body of the request is read. Raises RequestError."""
     quotas.check_rate_limit()
     quotas.check_queue_length()
 
@@ -171,7 +171,7 @@ def _received_parts() -> tuple[dict[str, ScanFile], list[ScanFile]]:
     loose: list[ScanFile] = []
     for part, file in request.files.items(multi=True):
         name = shown_name(file.filename or "")
-        # A file input left empty sends a part without a name; macOS puts files about files beside them.
+        # An empty file input sends a part without a name; macOS adds hidden files with metadata.
         if not file.filename or name.startswith("."):
             continue
         file.stream.close()
@@ -197,7 +197,7 @@ def _received_parts() -> tuple[dict[str, ScanFile], list[ScanFile]]:
 
 
 def _refuse_text() -> None:
-    """Refuse text where a file belongs: a scan would be left out without a word."""
+    """Refuse text where a file belongs: otherwise a scan would be ignored silently."""
     for part in (*MODALITIES, FILES_PART):
         if any(request.form.getlist(part)):
             raise BadRequest(
@@ -218,7 +218,7 @@ def _refuse_zips(named: dict[str, ScanFile]) -> None:
 
 
 def _with_contents(files: list[ScanFile]) -> list[ScanFile]:
-    """Replace each zip by the scans in it, which stay packed."""
+    """Replace each zip by entries for the scans in it, which stay packed."""
     left = settings().max_unpacked_mb * 2**20
     result: list[ScanFile] = []
     for file in files:
@@ -234,7 +234,7 @@ def _with_contents(files: list[ScanFile]) -> list[ScanFile]:
 
 
 def _unpack(files: dict[str, ScanFile]) -> None:
-    """Unpack what was chosen out of zips, and nothing else."""
+    """Unpack the chosen scans from their zips, and nothing else."""
     for zipped in {file.zipped for file in files.values() if file.zipped}:
         chosen = {file.place: file for file in files.values() if file.zipped == zipped}
         zip_archive.unpack(

@@ -1,4 +1,4 @@
-"""What the 3-D viewer of the case page is told."""
+"""The data that the 3-D viewer of the case page gets."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,12 @@ from app.store.models import StoredCase
 from model.io.modalities import MODALITIES
 from model.labels import REGIONS
 
-# What `make run` fetches; without it pages offer the rendered slices alone.
+# Fetched by `make run`; without it pages show rendered slices only.
 LIBRARY = "vendor/niivue.js"
 
 
 def viewer_of(case: StoredCase) -> dict[str, str] | None:
-    """Return what the 3-D viewer of a case is told, None where its library was not fetched."""
+    """Return the data of a case's 3-D viewer, None if its library was not fetched."""
     if not (Path(current_app.static_folder) / LIBRARY).is_file():
         return None
     volumes = {

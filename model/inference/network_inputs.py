@@ -15,8 +15,8 @@ from model.preprocess import Preprocessing
 class Window:
     """Where a batch lies.
 
-    indices : its slices, in the volume; `box` : rows and columns of them that are asked for;
-    batch : cuts them out of (batch, rows, columns)
+    indices : its slices, in the volume; `box` : the wanted rows and columns of these slices;
+    batch : cuts slices, rows and columns out of (batch, rows, columns)
     """
 
     indices: range
@@ -65,12 +65,14 @@ def slice_batches(
 ) -> Iterator[tuple[np.ndarray, Window]]:
     """Yield network inputs (batch, H, W, C) float32 and what they show, in the order of slices.
 
-    `volume` is (X, Y, Z, 4), quickest in float32, `wanted` (X, Y, Z) says of which voxels answers
-    are: of the brain, or of a part of it; `seen` are the slices that are taken, all unless told. Of
-    each batch only the rows and columns with such voxels are asked for, in its slices and those
-    between, in the middle of the first of `shapes` that holds them: towards the top of a head that
-    is half the work. What the scan has around them fills the shape. Slices without such voxels are
-    left out. The last batch is filled up with empty slices.
+    volume : (X, Y, Z, 4), fastest in float32
+    wanted : (X, Y, Z) bool, the voxels that need an answer: the brain, or a part of it
+    seen : the slices to take, by default all
+
+    A batch covers the rows and columns of its slices, and of those between them, that have wanted
+    voxels. They lie in the middle of the first of `shapes` that is large enough, which halves the work
+    towards the top of the head; the rest of the shape shows what is around them. Slices without wanted
+    voxels are left out. The last batch is filled up with empty slices.
     """
     wanted = np.ascontiguousarray(as_slices(wanted, plane))
     seen = range(len(wanted)) if seen is None else seen

@@ -1,4 +1,4 @@
-"""The serving path: a checked case in, a label volume on the same grid out."""
+"""Segmentation of a checked case: labels on the grid of its scans."""
 
 import time
 from collections.abc import Callable
@@ -83,7 +83,7 @@ class Segmenter:
         return Provenance(engine.name, engine.device, engine.precision, card.networks, views)
 
     def warm_up(self) -> None:
-        """Run every network once on each usual shape, of which few were run when it was loaded."""
+        """Run every network once on each usual shape; at loading few were run."""
         for network in range(self.card.networks):
             warm_up(self._engine, self.card, self._engine.warm_shapes, network)
 
@@ -151,7 +151,7 @@ def _to_source(
     """Take labels and confidence from the brain's box back to the grid of the scans."""
     whole_labels = np.zeros(prepared.shape, np.uint8)
     whole_labels[prepared.box] = labels
-    # Outside the brain the network was not asked: background, for certain.
+    # Outside the brain all is background, with certainty.
     whole_confidence = np.full(prepared.shape, 255, np.uint8)
     whole_confidence[prepared.box] = np.where(prepared.brain, confidence, 255)
     brain = np.count_nonzero(prepared.brain)

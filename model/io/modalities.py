@@ -11,17 +11,16 @@ MASK = "seg"
 # Sequences that a case may lack: training shows the network slices without one of them.
 MOST_MISSING = 1
 
-# What programs and scanners write around the words for sequences. In the order in which they are replaced;
-# a word stands between spaces, and a `+` begins one.
+# Rewrites of names, applied in this order, to words between single spaces; a `+` begins a word.
 _CONTRAST = r"ce|gd|gad|postgd|postcontrast|contrast|km|\+c|gadolinium|enhanced"
 _REWRITES = (
-    # What a scan was registered to is not what it is: `flair_to_t1`, `space-T1w_FLAIR`.
+    # The target of a registration is not the sequence: `flair_to_t1`, `space-T1w_FLAIR`.
     (r" (?:to|onto|in|on|space) (?:t1ce|t1c|t1gd|t1w?|t2w?|t2f|flair)(?= )", ""),
     (r" c \+(?= )", " +c"),
     (rf" (?:pre|non|no|without|wo) (?:{_CONTRAST})(?= )", " native"),
     # A FLAIR that is weighted to T1.
     (r" (t1w?) flair(?= )", r" \1"),
-    # Before a T1, `c` and `post` may as well speak of a patient or a session (`ses-post_T1w`).
+    # Before a T1, `c` and `post` may belong to a patient or session (`ses-post_T1w`).
     (rf" (?:{_CONTRAST}) (?:t1w?|mprage|bravo)(?= )", " t1ce"),
     (
         r" (?:t1w?|mprage|bravo)(?: (?!(?:t1|t2|flair|native|pre|seg|mask|label)[^ ]* )[^ ]+){0,3}?"
@@ -41,7 +40,7 @@ _WORDS = (
     ("t2", r"t2|t2w|t2 tse|t2tse"),
 )
 _PATTERNS = tuple((key, re.compile(rf"(?:^| )(?:{words})(?: |$)")) for key, words in _WORDS)
-# Sequences that are none of the four, whatever else their names say.
+# Other sequences, whatever else the name contains.
 _OTHERS = re.compile(
     r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction"
     r"|t[12]w? ?map|t1[a-z]* sub(?= $))(?= )"
@@ -51,7 +50,7 @@ SUFFIX = re.compile(r"(\.nii|\.gz)+$", re.IGNORECASE)
 
 
 def guess_modality(path: str) -> str | None:
-    """Return the modality that a file's name speaks of, `"seg"` for a mask, or None.
+    """Return the modality in a file's name, `"seg"` for a mask, or None.
 
     The rightmost words count most: in `T1_study_t2.nii.gz` that is T2.
     """
@@ -68,8 +67,8 @@ def guess_modality(path: str) -> str | None:
 def guess_modalities(paths: Sequence[str]) -> list[str | None]:
     """Return what `guess_modality` says of each file of one patient, or else of its folder.
 
-    The folder counts where no name of a file in it speaks of a sequence, and no name says the same
-    elsewhere: `FLAIR/scan.nii`.
+    The folder counts if no file name in it contains a sequence, and no file name elsewhere the same one:
+    `FLAIR/scan.nii`.
     """
     guesses = [guess_modality(path) for path in paths]
     folders = [path.replace("\\", "/").rpartition("/")[0] for path in paths]
@@ -86,7 +85,7 @@ def guess_modalities(paths: Sequence[str]) -> list[str | None]:
 
 
 def _words_of(path: str) -> str:
-    """Return the words of a file's name, of one kind and each between spaces."""
+    """Return the words of a file's name in lower case, rewritten, each between spaces."""
     stem = SUFFIX.sub("", path.lower().replace("\\", "/").rsplit("/", 1)[-1])
     stem = stem.replace("t2*", "t2star").replace("+", " +")
     text = " " + " ".join(re.sub(r"[^a-z0-9+]+", " ", stem).split()) + " "

@@ -1,7 +1,7 @@
 """Reading scans and writing masks as NIfTI, strictly.
 
-A file is believed only after its header has been checked and its stream read to the end, which
-checks the CRC of a gzip; memory is bounded by `Limits` before a voxel is allocated.
+The header is checked and the stream read to its end, which checks the CRC of a gzip, before a file is
+accepted. Memory is bounded by `Limits` before a voxel is allocated.
 """
 
 import io
@@ -20,7 +20,7 @@ from model.io.nifti_header import Limits, check_header, read_header
 
 GZIP_MAGIC = b"\x1f\x8b"
 DISCLAIMER = "Research use only. Not a medical device."
-# What of a header says where voxels lie: both of its forms, each with the code of what it means.
+# Fields of a header that place the voxels: qform and sform with their codes.
 PLACING = (
     *("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
     *("sform_code", "srow_x", "srow_y", "srow_z"),
@@ -32,7 +32,7 @@ _CHUNK = 2**20
 class Volume:
     """One scan: `data` (X, Y, Z) float32 as stored, `affine` (4, 4) voxel index to RAS+ mm.
 
-    placing : a header that says where the voxels lie in the words of the file, and nothing else
+    placing : a header with only the fields of the file that place the voxels
     """
 
     data: np.ndarray
@@ -101,10 +101,10 @@ def encode(
     """Return (X, Y, Z) as a NIfTI-1 file, not compressed.
 
     grid : an affine (4, 4), or `Volume.placing` of a scan on whose grid the array is: programs then
-        put it where they put the scan, whichever of a header's two forms they go by
+        put it where they put the scan, whether they use qform or sform
     scaling : slope and intercept that turn the stored numbers into intensities
 
-    The header carries nothing of a patient but the grid.
+    The header holds the grid and nothing else about a patient.
     """
     if isinstance(grid, nib.Nifti1Header):
         header = grid.copy()
@@ -118,7 +118,7 @@ def encode(
     header.set_xyzt_units("mm")
     header["descrip"] = DISCLAIMER.encode()
     image = nib.Nifti1Image(array, None, header)
-    # Not before: an image forgets the scaling of the header that it is made with.
+    # After the image is made, which resets the scaling of its header.
     image.header.set_slope_inter(*scaling)
     return image.to_bytes()
 
@@ -132,7 +132,7 @@ def _placing_of(header: nib.Nifti1Header) -> nib.Nifti1Header:
 
 
 def compress(data: bytes) -> bytes:
-    """Return `data` as gzip, fast, and the same at every time."""
+    """Return `data` as gzip, fast and without a time stamp."""
     return igzip.compress(data, compresslevel=2, mtime=0)
 
 
@@ -155,7 +155,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     header, size = read_header(stream)
     layout = check_header(header, size, limits)
     stream.read(layout.offset - size)
-    # What float32 cannot hold becomes infinite, and is refused as such.
+    # Numbers too large for float32 become infinite, and are refused as such.
     with np.errstate(over="ignore", invalid="ignore"):
         data = _read_voxels(stream, layout.dtype, int(np.prod(layout.shape)))
         _check_end(stream, limits)

@@ -1,4 +1,4 @@
-"""What the header of a NIfTI file claims, checked before a voxel is read."""
+"""Checks of a NIfTI header before any voxel is read."""
 
 import io
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ MAX_VOXELS_PER_AXIS = np.iinfo(np.int16).max
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost: voxels, its own and at 1 mm, and trailing bytes behind them."""
+    """Limits on a file: voxels, its own and at 1 mm, and bytes after the last voxel."""
 
     max_voxels: int = 512 * 512 * 400
     max_trailing_bytes: int = 2**20
@@ -71,7 +71,7 @@ def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
         )
     header = HEADERS[size](block, endianness=endianness, check=False)
     if header["pixdim"][0] == 0:
-        # The standard's reading; nibabel refuses it.
+        # As the standard says; nibabel refuses it.
         header["pixdim"][0] = 1
     return header, size
 
@@ -157,7 +157,7 @@ def _checked_affine(header: nib.Nifti1Header) -> np.ndarray:
 
 
 def _check_extent(shape: tuple[int, int, int], affine: np.ndarray, limits: Limits) -> None:
-    """Refuse a scan that is small, but would not be at 1 mm, where it is looked at."""
+    """Refuse a scan that would have too many voxels at 1 mm."""
     extent = np.ceil(shape * spacing_mm(affine))
     if extent.prod() > limits.max_voxels:
         size = " x ".join(f"{length:.0f}" for length in extent)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app import config
+from app import config, logs
 from app.errors import StartupError
-from model.version import VERSION, logs
+from model.version import VERSION
 
 
 def test_defaults_need_no_environment():

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from app.web.api_volumes import LIBRARY
+from app.web.volume_viewer import LIBRARY
 from model.io.modalities import MODALITIES
 from model.io.nifti import compress, encode
 from model.phantom import make_case

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from app.web.api_volumes import LIBRARY
+from app.web.volume_viewer import LIBRARY
 from tests.browser.axe import violations
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,4 @@
-"""What runs the networks: OpenVINO on CPUs, TensorFlow on GPUs, behind one small interface."""
+"""Engines that run the networks: OpenVINO on CPUs, TensorFlow on GPUs, with one interface."""
 
 import importlib.util
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ WARM_AT_LOAD = 3
 
 
 class Engine(Protocol):
-    """What runs the networks.
+    """Runs the networks.
 
     name : "openvino" or "tensorflow"
     device : kind and name of the processor or graphics card

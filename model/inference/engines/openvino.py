@@ -13,8 +13,8 @@ from model.card import OPENVINO, OPENVINO_BIN, ModelCard, file_of, verified
 class OpenVinoEngine:
     """Asynchronous inference.
 
-    Each network is compiled once for all shapes: as quick as a network for each of them, quicker
-    where shapes change from batch to batch, and compiled in the time that one takes.
+    Each network is compiled once, with dynamic shapes: as fast as one compiled for each shape, faster
+    where shapes change from batch to batch, and compiled in a fraction of the time.
     """
 
     name = "openvino"
@@ -25,7 +25,7 @@ class OpenVinoEngine:
         self.warm_shapes = self.shapes
         self._networks = [self._compile(folder, card, network) for network in range(card.networks)]
         first = self._networks[0]
-        # One more than are computed at once, so that the next is there when one ends.
+        # One more than run at once, so that the next is ready when one ends.
         self._at_once = first.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
         self.precision = first.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         processor = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
@@ -37,8 +37,8 @@ class OpenVinoEngine:
         receive: Callable[[int, np.ndarray], None],
         network: int = 0,
     ) -> None:
-        # No callbacks of OpenVINO's: its threads would want Python's lock to let go of them, and
-        # whoever frees a network waits for those threads with that lock in hand.
+        # Without OpenVINO's callbacks: its threads need the interpreter lock to release them, while a
+        # thread that frees a network holds that lock and waits for OpenVINO's threads.
         idle: list[ov.InferRequest] = []
         running: deque[tuple[int, ov.InferRequest]] = deque()
 
@@ -58,12 +58,12 @@ class OpenVinoEngine:
             while running:
                 finish_first()
         finally:
-            # Also before an error leaves: nothing may go on computing for nobody.
+            # Also if there was an error: no request may go on unattended.
             for _, request in running:
                 request.wait()
 
     def _compile(self, folder: Path, card: ModelCard, network: int) -> ov.CompiledModel:
-        # OpenVINO opens the .bin beside the .xml by itself, so both are verified first.
+        # OpenVINO opens the .bin beside the .xml itself, so both are verified before.
         verified(folder, card, file_of(OPENVINO_BIN, network))
         model = self._core.read_model(verified(folder, card, file_of(OPENVINO, network)))
         model.reshape([self.batch, -1, -1, card.channels])

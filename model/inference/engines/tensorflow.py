@@ -2,7 +2,7 @@
 
 import os
 
-# Before the import: the start should not be noisy on machines without a GPU.
+# Before the import: no messages about missing GPUs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -35,8 +35,7 @@ class TensorFlowEngine:
         inference = card.inference
         self.batch = inference.gpu_batch if gpus else inference.batch
         self.shapes = inference.gpu_shapes if gpus else inference.shapes
-        # A shape takes seconds, so that those of heads, larger than brains, come as they are needed,
-        # and on a CPU, where there are many, others, too.
+        # Compiling a shape takes seconds. Shapes larger than brains, for heads, are compiled when needed.
         self.warm_shapes = inference.gpu_shapes[:WARM_AT_LOAD]
         self.precision = policy = "mixed_float16" if gpus else "float32"
         previous = keras.config.dtype_policy()

@@ -98,7 +98,7 @@ def test_a_poison_case_is_given_up_and_blocks_no_other(
     assert run.stdout.split() == [code] * case_queue.MAX_ATTEMPTS + [b"0"]
     # Where it hung, and with which case.
     assert (b"crashing.py" in run.stderr) == (how == "hang")
-    assert f"case {poison}: was cut short at attempt 1".encode() in run.stderr
+    assert f"case {poison}: was interrupted at attempt 1".encode() in run.stderr
     states = {case["id"]: case for case in client.get("/api/cases").json["cases"]}
     assert [states[case_id]["state"] for case_id in others] == ["done", "done"]
     assert states[poison]["error"]["code"] == "gave_up"

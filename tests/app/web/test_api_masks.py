@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from app.jobs.queue_runner import queue_runner
+from app.reporting import wording
 from app.store import cases, mask_versions
 from app.store.models import StoredMask, db
 from model.labels import from_file_values
+from model.phantom import make_case
 from tests.app.conftest import file_parts
 from tests.app.corrections import changed, file_of, image_of
+from tests.phantoms import write_case
 
 
 def test_correction_counts_from_then_on(client, url, model_mask, save):
@@ -163,10 +166,10 @@ def test_only_other_masks_are_offered_to_go_back_to(client, url, save):
 def test_emptied_mask_says_so(client, url, model_mask, save):
     assert save(np.zeros(model_mask.shape, np.uint8)).status_code == 201
     answer = client.get(url).json
-    assert answer["message"] == mask_versions.NOTHING_MARKED
+    assert answer["message"] == wording.EMPTY_CORRECTION
     assert answer["measurements"]["volumes_ml"]["whole_tumor"] == 0
     page = client.get(url.removeprefix("/api")).text
-    assert mask_versions.NOTHING_MARKED in page
+    assert wording.EMPTY_CORRECTION in page
     assert client.get(f"{url}/report.pdf").status_code == 200
 
 
@@ -174,6 +177,16 @@ def test_float_masks_of_other_programs_are_taken(client, url, model_mask, save):
     assert save(changed(model_mask).astype(np.float32)).status_code == 201
     current = image_of(client.get(f"{url}/segmentation.nii.gz").data)
     assert current.get_data_dtype() == np.uint8
+
+
+def test_masks_of_coarse_scans_are_taken(client, run_queue, tmp_path):
+    """A mask may not have more voxels than the scans; that they are more at 1 mm does not count."""
+    case, _ = make_case(seed=3, shape=(40, 48, 36), affine=np.diag([-2.0, -2.0, 2.0, 1.0]))
+    url = client.post("/api/cases", data=file_parts(write_case(tmp_path, case))).json["url"]
+    run_queue()
+    mask = image_of(client.get(f"{url}/segmentation.nii.gz").data)
+    made = client.post(f"{url}/masks", data={"mask": file_of(changed(mask), mask.affine)})
+    assert made.status_code == 201
 
 
 def test_deleting_removes_versions_too(app, client, url, save, assert_nothing_kept):
