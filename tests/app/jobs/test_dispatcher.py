@@ -16,6 +16,7 @@ from redis import Redis
 from app import logs
 from app.jobs import case_queue, celery_app, heartbeat
 from app.jobs.attempt import CaseRunner, TooLong
+from app.jobs.dispatcher import OLD_S, ON_THE_WAY, SWEEP_S, TIDY_S, Dispatcher
 from app.jobs.queue_runner import queue_runner
 from app.store import cases, tokens
 from app.store.models import StoredMask, WorkerRow, db
@@ -140,7 +141,7 @@ def test_a_broker_that_hangs_is_given_up_soon(app, client, dispatcher, queued, u
             case_id = send(client, four()).json["id"]
             dispatcher.poll()
             assert row(case_id).sent_at is None
-            assert time.monotonic() - start < 2 * dispatcher.OLD_S
+            assert time.monotonic() - start < 2 * OLD_S
         dispatcher.poll()
         assert row(case_id).sent_at
         # What had been sent may have arrived after all; workers drop what comes twice.
@@ -148,11 +149,11 @@ def test_a_broker_that_hangs_is_given_up_soon(app, client, dispatcher, queued, u
 
 
 def test_an_old_look_at_the_broker_does_not_count(app, dispatcher, monkeypatch):
-    monkeypatch.setattr(dispatcher.Dispatcher, "alive", True)
+    monkeypatch.setattr(Dispatcher, "alive", True)
     with app.app_context():
         dispatcher.poll()
         assert list(dispatcher.obstacles()) == ["No worker is running."]
-        dispatcher._looked -= 2 * dispatcher.OLD_S
+        dispatcher._looked -= 2 * OLD_S
         assert "The broker cannot be reached." in dispatcher.obstacles()
 
 
@@ -161,10 +162,10 @@ def test_folders_are_looked_through_at_the_start_and_then_seldom(app, dispatcher
     monkeypatch.setattr("app.store.cases.remove_leftovers", times.append)
     with app.app_context():
         for _ in range(3):
-            dispatcher._tidied = -dispatcher.TIDY_S
+            dispatcher._tidied = -TIDY_S
             dispatcher.poll()
         assert len(times) == 1
-        dispatcher._swept = -dispatcher.SWEEP_S
+        dispatcher._swept = -SWEEP_S
         dispatcher.poll()
     assert len(times) == 2
 
@@ -173,9 +174,9 @@ def test_lost_messages_are_sent_again(app, dispatcher, queued):
     with app.app_context():
         with dispatcher._celery.connection_for_write() as connection:
             dispatcher._celery.amqp.queues[celery_app.QUEUE](connection.default_channel).purge()
-        long_ago = datetime.now(UTC) - 2 * dispatcher.ON_THE_WAY
+        long_ago = datetime.now(UTC) - 2 * ON_THE_WAY
         change(queued, sent_at=long_ago)
-        dispatcher._tidied = -dispatcher.TIDY_S
+        dispatcher._tidied = -TIDY_S
         dispatcher.poll()
         dispatcher.poll()
         assert row(queued).sent_at > long_ago
