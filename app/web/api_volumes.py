@@ -99,7 +99,9 @@ def viewer_of(case: StoredCase) -> dict[str, str] | None:
         "masks": url_for("corrections.create_mask", case_id=case.id),
         "regions": json.dumps(regions),
         "confidence": url_for("volumes.get_confidence", case_id=case.id),
-        "doubt": json.dumps({"colours": rendering.DOUBT_COLOURS, "from": rendering.DOUBT_FROM}),
+        "uncertainty": json.dumps(
+            {"colours": rendering.DOUBT_COLOURS, "from": rendering.DOUBT_FROM}
+        ),
     }
 
 

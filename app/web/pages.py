@@ -31,7 +31,7 @@ from app.web.api_volumes import viewer_of
 from app.web.downloads import file_stem
 from app.web.error_handlers import status_of
 from model.errors import CaseError
-from model.io.modalities import MODALITIES
+from model.io.modalities import MODALITIES, TITLES, name_rules
 from model.labels import DERIVED_TITLES, REGIONS
 
 PER_PAGE = 20
@@ -41,6 +41,7 @@ blueprint = Blueprint("pages", __name__)
 
 def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
+    app.jinja_env.globals["MODALITY_TITLES"] = TITLES
 
 
 @blueprint.get("/")
@@ -227,6 +228,7 @@ def _index_page(errors: list[dict[str, str]]) -> str | Response:
         errors=errors,
         limits={"max_upload_mb": settings().max_upload_mb},
         modalities=MODALITIES,
+        name_rules=name_rules(),
     )
 
 

@@ -41,7 +41,9 @@ const planes = Object.fromEntries([...viewer.querySelectorAll("[data-plane]")].m
 const count = Object.fromEntries(PLANES.map((plane) => [plane, planes[plane].count]));
 const regionBoxes = Object.fromEntries([...viewer.querySelectorAll('input[type="checkbox"][name="regions"]')]
   .map((box) => [box.value, box]));
-const modalities = [...controls.namedItem("modality")].map((radio) => radio.value);
+/** Titles of the sequences that the case has, by their keys. */
+export const SEQUENCE_TITLES = Object.fromEntries([...controls.namedItem("modality")]
+  .map((radio) => [radio.value, radio.nextElementSibling.textContent]));
 let current = "axial";
 let hidden = null;
 let addressTimer = 0;
@@ -81,15 +83,13 @@ function drawSlice(plane, state) {
   const position = `${index + 1} of ${count[plane]}`;
   slider.setAttribute("aria-valuetext", position);
   part(node, "slice").textContent = String(index + 1);
-  const sequence = controls.namedItem("modality");
-  const shown = [...sequence].find((radio) => radio.checked).nextElementSibling.textContent;
   view.show({
     index,
     direction,
     count: count[plane],
-    alt: `${title} slice ${position}, ${shown}`,
+    alt: `${title} slice ${position}, ${SEQUENCE_TITLES[state.modality]}`,
     urlAt: (other) => sliceUrl(viewer.dataset.overlay, state, plane, other),
-    others: modalities.map((modality) => sliceUrl(viewer.dataset.overlay, { ...state, modality }, plane, index)),
+    others: Object.keys(SEQUENCE_TITLES).map((modality) => sliceUrl(viewer.dataset.overlay, { ...state, modality }, plane, index)),
   });
 }
 

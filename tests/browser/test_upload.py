@@ -1,5 +1,6 @@
 """Uploading with the mouse: picker, folder, zip, slots, refusals, progress, several patients."""
 
+import itertools
 import re
 import shutil
 import zipfile
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from model.io.modalities import MODALITIES, MOST_MISSING, guess_modality
+from model.io.modalities import MASK, MODALITIES, MOST_MISSING, TITLES, guess_modality
 from tests.model.io.test_modalities import FOLDERS
+from tests.model.io.test_modalities import NAMES as KNOWN
 
 pytestmark = pytest.mark.browser
 
@@ -40,6 +42,12 @@ NAMES = (
     "T1w_sub-01.nii.gz",
     "p_T1w_map.nii",
 )
+# Words of real names. Every three of them, in every order, make a name.
+WORDS = (
+    "FLAIR", "T1w", "t1ce", "T2", "T2*", "tirm", "mprage", "ce", "gd", "+C", "c", "post", "pre", "no", "contrast",
+    "to", "space", "swi", "map", "sub", "seg", "sub-01",
+)  # fmt: skip
+SEPARATORS = "_- +"
 
 
 def files(scans: dict[str, Path]) -> list[str]:
@@ -324,18 +332,33 @@ def test_patients_join_what_is_there_already(page: Page, scans, tmp_path, write_
     expect(page.locator('[data-part="status"]')).to_have_text("No files yet.")
 
 
+def many_names() -> list[str]:
+    """Return names of files: real ones, and those that WORDS make."""
+    made = [
+        f"{SEPARATORS[len(first) % 4].join((first, second))}{SEPARATORS[len(third) % 4]}{third}.nii.gz"
+        for first, second, third in itertools.product(WORDS, repeat=3)
+    ]
+    return [*NAMES, *itertools.chain(*KNOWN.values()), *made]
+
+
 def test_names_are_read_as_the_server_reads_them(page: Page):
     page.goto("/")
-    found = page.evaluate(
+    names = many_names()
+    rules, found = page.evaluate(
         """async (names) => {
-            const { MOST_MISSING, guessModality } = await import("/static/js/modalities.js");
-            return [MOST_MISSING, ...names.map(guessModality)];
+            const { MASK, MODALITIES, MOST_MISSING, TITLES, guessModality } = await import("/static/js/modalities.js");
+            return [[MASK, MODALITIES, MOST_MISSING, TITLES], names.map(guessModality)];
         }""",
-        list(NAMES),
+        names,
     )
-    assert found.pop(0) == MOST_MISSING
-    assert found == [guess_modality(name) for name in NAMES]
-    assert set(MODALITIES) <= set(found)
+    assert rules == [MASK, list(MODALITIES), MOST_MISSING, TITLES]
+    different = [
+        (name, guess)
+        for name, guess in zip(names, found, strict=True)
+        if guess != guess_modality(name)
+    ]
+    assert different == []
+    assert {*MODALITIES, MASK, None} == set(found)
     found = page.evaluate(
         """async (patients) => {
             const { guessModalities } = await import("/static/js/modalities.js");

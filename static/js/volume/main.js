@@ -4,9 +4,8 @@
 
 import { part } from "../dom.js";
 import { wireKeys } from "../keys.js";
-import { TITLES } from "../modalities.js";
 import { PLANES } from "../view-state.js";
-import { draw, makeCurrent, moveTo, readState, step } from "../viewer.js";
+import { SEQUENCE_TITLES, draw, makeCurrent, moveTo, readState, step } from "../viewer.js";
 import { DEFAULTS, LAYOUTS, PRESETS, formatHash, parseHash } from "./address.js";
 import { Cine } from "./cine.js";
 import { Correction } from "./correction.js";
@@ -90,7 +89,9 @@ async function makeStage() {
   say("Loading the volumes …");
   const { Stage } = await import("./stage.js");
   const events = { onView: followHand, onWindow: windowByHand, onPlane: point, onLost: () => fail("The graphics card gave up.") };
-  return new Stage(part(volume, "volume-panes"), { urls, regions, doubt: JSON.parse(volume.dataset.doubt), events });
+  return new Stage(part(volume, "volume-panes"), {
+    urls, regions, titles: SEQUENCE_TITLES, uncertaintyScale: JSON.parse(volume.dataset.uncertainty), events,
+  });
 }
 
 /** Whatever goes wrong, the rendered slices take over. */
@@ -114,7 +115,7 @@ function tellReading() {
   const sure = confidence === undefined ? "" : ` · confidence ${confidence.toFixed(2)}`;
   const { index } = readState();
   const slices = PLANES.map((plane) => `${plane} ${index[plane] + 1}`).join(", ");
-  part(volume, "volume-reading").textContent = `Slices ${slices} · RAS ${place} mm · ${TITLES[modality]} ${value} · ${region ?? "No region"}${sure}`;
+  part(volume, "volume-reading").textContent = `Slices ${slices} · RAS ${place} mm · ${SEQUENCE_TITLES[modality]} ${value} · ${region ?? "No region"}${sure}`;
 }
 
 // What happens on the stage

@@ -137,11 +137,11 @@ export class Pane {
   }
 
   /** Draw a view; the GPU gets again only what changed, and nothing is drawn if nothing did. */
-  show({ image, limits, mask, doubt, doubtOpacity, layout, crosshair, camera, pan, indices }) {
+  show({ image, limits, mask, uncertainty, uncertaintyOpacity, layout, crosshair, camera, pan, indices }) {
     this.#nv.once(() => {
       const changed = [
-        this.#hand(image, limits, [...(doubt ? [doubt.image] : []), mask.image], mask),
-        this.#fade(doubt, doubtOpacity),
+        this.#hand(image, limits, [...(uncertainty ? [uncertainty.image] : []), mask.image], mask),
+        this.#fade(uncertainty, uncertaintyOpacity),
         this.#arrange(layout),
         this.#cross(crosshair),
         this.#look({ camera, pan, indices }),
@@ -201,10 +201,10 @@ export class Pane {
     return windowed || masked;
   }
 
-  /** How strongly the map of confidence is drawn. */
-  #fade(doubt, opacity) {
-    if (!doubt || doubt.image.opacity === opacity) return false;
-    doubt.image.opacity = opacity;
+  /** How strongly the confidence map is drawn. */
+  #fade(uncertainty, opacity) {
+    if (!uncertainty || uncertainty.image.opacity === opacity) return false;
+    uncertainty.image.opacity = opacity;
     this.#nv.updateGLVolume();
     return true;
   }
