@@ -111,7 +111,7 @@ def test_a_session_that_has_ended_is_told(page: Page, scans, paused_worker, expe
     queue(page, scans)
     page.goto("/")
     page.route("**/api/cases*", lambda route: route.fulfill(status=401, json={"error": {}}))
-    expect(page.get_by_text("You are signed in no longer.")).to_be_visible()
+    expect(page.get_by_text("You are no longer signed in.")).to_be_visible()
 
 
 def test_search_narrows_the_list(page: Page, demo_address):

@@ -37,7 +37,7 @@ export class Stage {
     this.#events = events;
   }
 
-  /** Show a view `{modalities, layout, look, windowOf, camera, pan}`; the last wish counts. */
+  /** Show a view `{modalities, layout, look, windowOf, camera, pan}`. Of several requests, the last counts. */
   show(view) {
     this.#wanted = view;
     this.#area.dataset.busy = "true";
@@ -45,7 +45,7 @@ export class Stage {
     return this.#working;
   }
 
-  /** What is known of the crosshair, `{mm, modality, intensity, region, confidence}`, in the first pane. */
+  /** What there is at the crosshair of the first pane: `{mm, modality, intensity, region, confidence}`. */
   get reading() {
     const { pane, modality } = this.#cells[0];
     const { mm, intensity } = pane.reading;
@@ -58,7 +58,7 @@ export class Stage {
     return this.#cells[0].pane.pen(this.#mask.whole, onStroke);
   }
 
-  /** The canvases with their places in the area, drawn in this moment. */
+  /** The canvases and the nodes around them, drawn just now. */
   pictures() {
     return this.#cells.map(({ pane, node }) => ({ canvas: pane.picture(), node }));
   }
@@ -133,7 +133,7 @@ export class Stage {
       if (plane) this.#events.onPlane(plane);
     });
     canvas.addEventListener("webglcontextlost", () => {
-      // A pane that was put away gave its context back itself.
+      // A pane that was removed has released its context itself.
       if (this.#cells.some((cell) => cell.pane === pane)) this.#events.onLost();
     });
   }
