@@ -207,6 +207,7 @@ def asks_before_leaving(page: Page) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_first_of_several_is_looked_at_while_others_are_sent(
     page: Page, tmp_path, write_patient
 ):
@@ -248,6 +249,7 @@ def test_zip_with_one_patient_fills_the_slots(page: Page, scans, tmp_path):
     page.wait_for_url(CASE_PAGE)
 
 
+@pytest.mark.slow
 def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
     page: Page, tmp_path, screenshot, write_patient
 ):
@@ -277,6 +279,7 @@ def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
     screenshot(page, "upload-batch", full_page=True)
 
 
+@pytest.mark.slow
 def test_a_folder_for_each_sequence(page: Page, scans, tmp_path):
     """In a zip, and in a folder; the case is named after what is around."""
     archive, folder = tmp_path / "all.zip", tmp_path / "Patient7"
@@ -297,6 +300,7 @@ def test_a_folder_for_each_sequence(page: Page, scans, tmp_path):
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_in_a_zip_is_told_and_stops_no_other(page: Page, tmp_path, write_patient):
     archive = tmp_path / "patients.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
