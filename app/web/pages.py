@@ -30,7 +30,7 @@ from app.web.error_handlers import status_of
 from app.web.mask_uploads import accept_mask
 from model.card import count_text
 from model.errors import CaseError
-from model.io.modalities import MODALITIES
+from model.io.modalities import MODALITIES, TITLES, name_rules
 
 PER_PAGE = 20
 
@@ -39,6 +39,7 @@ blueprint = Blueprint("pages", __name__)
 
 def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
+    app.jinja_env.globals["MODALITY_TITLES"] = TITLES
 
 
 @blueprint.get("/")
@@ -138,4 +139,5 @@ def _index_page(errors: list[dict[str, str]]) -> str | Response:
         errors=errors,
         limits={"max_upload_mb": settings().max_upload_mb},
         modalities=MODALITIES,
+        name_rules=name_rules(),
     )

@@ -1,7 +1,12 @@
-"""The four MRI sequences, and how they are recognised in the names of files and folders."""
+"""The four MRI sequences, and how they are recognised in the names of files and folders.
+
+The rules are data: the upload page gets them by `name_rules` and sorts files before they are sent.
+They are used as regular expressions of Python and of JavaScript, so they keep to what both know.
+"""
 
 import re
 from collections.abc import Container, Iterable, Sequence
+from typing import Any
 
 from model.errors import CaseError
 
@@ -11,6 +16,8 @@ MASK = "seg"
 # Sequences that a case may lack: training shows the network slices without one of them.
 MOST_MISSING = 1
 
+# Makes words of a name in lower case: only a `*` after T2 and a `+`, which begins a word, mean something.
+_SPELLINGS = ((r"t2\*", "t2star"), (r"\+", " +"), (r"[^a-z0-9+]+", " "))
 # Rewrites of names, applied in this order, to words between single spaces; a `+` begins a word.
 _CONTRAST = r"ce|gd|gad|postgd|postcontrast|contrast|km|\+c|gadolinium|enhanced"
 _REWRITES = (
@@ -47,6 +54,25 @@ _OTHERS = re.compile(
 )
 # Of names in any case.
 SUFFIX = re.compile(r"(\.nii|\.gz)+$", re.IGNORECASE)
+
+
+def name_rules() -> dict[str, Any]:
+    """Return the sequences and the rules for names as data that can be written as JSON.
+
+    `spellings` and `rewrites` are pairs of a pattern and its replacement, `words` pairs of a sequence
+    (or the mask) and its pattern. Replacements name groups as Python does: `\\1`.
+    """
+    return {
+        "modalities": list(MODALITIES),
+        "titles": TITLES,
+        "mask": MASK,
+        "most_missing": MOST_MISSING,
+        "suffix": SUFFIX.pattern,
+        "spellings": [list(pair) for pair in _SPELLINGS],
+        "rewrites": [list(pair) for pair in _REWRITES],
+        "words": [[key, pattern.pattern] for key, pattern in _PATTERNS],
+        "others": _OTHERS.pattern,
+    }
 
 
 def guess_modality(path: str) -> str | None:
@@ -87,8 +113,9 @@ def guess_modalities(paths: Sequence[str]) -> list[str | None]:
 def _words_of(path: str) -> str:
     """Return the words of a file's name in lower case, rewritten, each between spaces."""
     stem = SUFFIX.sub("", path.lower().replace("\\", "/").rsplit("/", 1)[-1])
-    stem = stem.replace("t2*", "t2star").replace("+", " +")
-    text = " " + " ".join(re.sub(r"[^a-z0-9+]+", " ", stem).split()) + " "
+    for pattern, replacement in _SPELLINGS:
+        stem = re.sub(pattern, replacement, stem)
+    text = f" {' '.join(stem.split())} "
     for pattern, replacement in _REWRITES:
         text = re.sub(pattern, replacement, text)
     return text

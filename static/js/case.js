@@ -33,7 +33,7 @@ function show({ state, stage, progress }) {
   return true;
 }
 
-// Counted from the opening of this page: the clocks of server and reader need not agree.
+// Counted from the opening of this page: the clocks of server and reader may differ.
 setInterval(() => setText("elapsed", duration((performance.now() - opened) / 1000)), 500);
 
 poll(job.dataset.api, {

@@ -1,4 +1,4 @@
-// Small helpers; text only ever enters the page as text.
+// Small helpers for elements. Text is only ever added as text, never as HTML.
 
 export const part = (root, name) => root.querySelector(`[data-part="${name}"]`);
 

@@ -1,4 +1,4 @@
-// Keyboard shortcuts that stay out of the way of controls which use the same keys themselves.
+// Keyboard shortcuts. A control that uses a key itself keeps it.
 
 const ARROWS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Home", "End"]);
 

@@ -25,7 +25,7 @@ function claimTwice(entries) {
 
 /**
  * Assign entries ({path, file}) of one patient to slots.
- * A second file for a sequence, or one of which names say nothing, is left over to be placed by hand.
+ * A second file for a sequence, or a file whose name tells none, is left over: the user places it by hand.
  */
 export function assign(name, entries) {
   const slots = {}, leftovers = [], masks = [];
@@ -42,13 +42,13 @@ export function assign(name, entries) {
 /** The sequences that a patient has no file for. */
 export const missing = ({ slots }) => MODALITIES.filter((modality) => !slots[modality]);
 
-/** Whether a patient is complete but for what may be left out. */
+/** Whether something is missing, but no more than may be left out. */
 export function lacksLittle(patient) {
   const count = missing(patient).length;
   return count > 0 && count <= MOST_MISSING;
 }
 
-/** Whether there is enough of a patient to be sent; a zip is the server's to judge. */
+/** Whether a patient has enough sequences to be sent; what a zip holds is checked by the server. */
 export const sendable = (patient) => Boolean(patient.zip) || missing(patient).length <= MOST_MISSING;
 
 /** The patients in what was dropped or picked: entries are {path, file}; zips are looked into. */
@@ -58,7 +58,10 @@ export async function findPatients(entries) {
   return patients.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 }
 
-/** A zip with one patient is sent as it is, an odd one too: the server judges. One with several is taken apart. */
+/**
+ * A zip with one patient is sent as it is. So is one that cannot be read here: the server checks it.
+ * A zip with several patients is taken apart.
+ */
 async function patientsOfZip(zip) {
   const inside = await readZip(zip.file).catch(() => null);
   const found = sortPatients(inside ?? []);
@@ -84,7 +87,10 @@ function sortPatients(entries) {
   return mergeFragments(patients);
 }
 
-/** One folder per sequence is common too: fragments that complete one another are one patient, named after the folder around. */
+/**
+ * Some patients have a folder for each sequence. Groups that together make up one patient become one; its
+ * name is that of the folder around them.
+ */
 function mergeFragments(patients) {
   const claimed = patients.flatMap((patient) => Object.keys(patient.slots));
   if (patients.length < 2 || patients.some((patient) => missing(patient).length === 0)) return patients;

@@ -1,17 +1,17 @@
-// Asking the server again and again, patiently.
+// Asks the server again and again until there is nothing more to ask.
 
 const SLOWEST_MS = 10000;
 const UNREACHABLE = "The server does not answer. Trying again …";
-// After these, asking again would be in vain.
+// After these answers it makes no sense to ask again.
 const ENDS = {
-  401: "You are signed in no longer. Load this page again.",
+  401: "You are no longer signed in. Load this page again.",
   404: "This case has been deleted.",
 };
 
 /**
  * Fetch JSON every `interval` ms and hand it to `onData`, until that returns false.
- * After an error the pause doubles, up to ten seconds, and `onTrouble` gets a sentence that says what is
- * wrong; where there is no case any more, or no right to see it, that is the end.
+ * After an error the pause doubles, up to ten seconds, and `onTrouble` gets a sentence that says what is wrong.
+ * It ends where the case was deleted or the user may no longer see it.
  */
 export async function poll(url, { interval, onData, onTrouble }) {
   let pause = interval;

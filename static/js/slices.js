@@ -1,4 +1,4 @@
-// Loading rendered slices: the newest wish first, neighbours while there is time.
+// Loads rendered slices: first the one asked for last, then its neighbours while nothing else is asked for.
 
 const KEPT = 240;
 const AHEAD = 4;
@@ -22,7 +22,7 @@ class Pictures {
     image.src = url;
     const loading = image.decode().then(() => image);
     this.#kept.set(url, loading);
-    // A failure is not kept, so that the next wish tries again.
+    // A failure is not kept, so that the next request tries again.
     loading.catch(() => this.#kept.delete(url));
     if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value);
     return loading;
@@ -38,7 +38,7 @@ function neighbours({ urlAt, index, count, direction }) {
     .filter((other) => other >= 0 && other < count).map(urlAt);
 }
 
-/** Shows one plane's slices in its picture; while one is loading only the last wish is remembered. */
+/** Shows one plane's slices in its picture. While one is loading, only the last request is remembered. */
 export class SliceView {
   #node;
   #wanted = null;
@@ -50,24 +50,24 @@ export class SliceView {
   }
 
   /**
-   * Wish for a slice: `urlAt(index)` gives addresses, `alt` describes it, `direction` is where
+   * Ask for a slice: `urlAt(index)` gives addresses, `alt` describes it, `direction` is where
    * scrolling goes, `others` are addresses that may be wanted next.
    */
-  show(wish) {
-    this.#wanted = wish;
+  show(request) {
+    this.#wanted = request;
     if (!this.#busy) this.#work();
   }
 
   async #work() {
     this.#busy = true;
     while (this.#wanted) {
-      const wish = this.#wanted;
+      const request = this.#wanted;
       this.#wanted = null;
       const slow = setTimeout(() => this.#node.classList.add("slow"), 400);
       try {
-        this.#put(await pictures.get(wish.urlAt(wish.index)), wish.alt);
+        this.#put(await pictures.get(request.urlAt(request.index)), request.alt);
         this.#node.classList.remove("broken");
-        this.#shown = wish;
+        this.#shown = request;
       } catch {
         this.#node.classList.add("broken");
       }
@@ -88,15 +88,15 @@ export class SliceView {
     old.replaceWith(image);
   }
 
-  /** Fetch what may be wanted next, one by one so that a new wish finds the server free. */
-  async #prefetch(wish) {
-    const current = () => !this.#busy && this.#shown === wish;
-    for (const url of neighbours(wish)) {
+  /** Fetch what may be wanted next, one by one so that a new request finds the server free. */
+  async #prefetch(request) {
+    const current = () => !this.#busy && this.#shown === request;
+    for (const url of neighbours(request)) {
       if (!current()) return;
       await pictures.get(url).catch(() => {});
     }
     await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
-    for (const url of wish.others) {
+    for (const url of request.others) {
       if (!current()) return;
       await pictures.get(url).catch(() => {});
     }

@@ -32,10 +32,10 @@ async function take(entries) {
   noteIgnored(ignored(entries));
   const patients = await findPatients(entries);
   if (sending || batch?.sending) {
-    parts.errors.append(element("p", { class: "notice" }, "Not taken: wait until what is being sent is there."));
+    parts.errors.append(element("p", { class: "notice" }, "These files were not added. Wait until the current upload has ended."));
     return;
   }
-  // What is there already and not yet sent stays.
+  // Patients who are listed and not yet sent stay.
   const earlier = batch && !batch.sent ? batch.patients : [];
   const begun = !batch && (patient.zip || Object.keys(patient.slots).length) ? [patient] : [];
   if (earlier.length || patients.length > 1) {
@@ -53,12 +53,12 @@ function noteIgnored(entries) {
   if (!entries.length) return;
   const names = entries.slice(0, 3).map(({ path }) => path.split("/").at(-1)).join(", ");
   const more = entries.length > 3 ? ` and ${entries.length - 3} more` : "";
-  parts.errors.append(element("p", { class: "notice break" }, `Left out, as neither NIfTI nor zip: ${names}${more}.`));
+  parts.errors.append(element("p", { class: "notice break" }, `Left out, because neither NIfTI nor zip: ${names}${more}.`));
 }
 
 /**
- * Files picked one after another complete the same patient. A zip or a full set starts afresh, and
- * so does a set that is enough and in part there already: two patients must not be mixed.
+ * Files picked one after another are added to the same patient. A zip or a full set begins a new one. So does a
+ * set that could be sent alone and repeats a sequence: two patients must not be mixed.
  */
 function takePatient(found) {
   if (found.zip) {
@@ -153,7 +153,7 @@ function statusText() {
   const absent = missing(patient);
   const masks = patient.masks.length ? ` ${plural(patient.masks.length, "mask")} left out.` : "";
   const rest = absent.length ? ` Still missing: ${titles(absent)}.` : ` ${megabytes(totalBytes())}.`;
-  return `${count} of 4 sequences.${rest}${masks}`;
+  return `${count} of ${MODALITIES.length} sequences.${rest}${masks}`;
 }
 
 function clearErrors() {
@@ -161,7 +161,7 @@ function clearErrors() {
   for (const node of Object.values(slotNodes)) part(node, "error").replaceChildren();
 }
 
-/** Beside the file that the error names, else beside the form. Of files called alike it names the sequence, too. */
+/** Show an error beside the file that it names, or else beside the form. If files have the same name, it also names the sequence. */
 function showError(error) {
   const [name, sequence] = (error.file ?? "").split("/").reverse();
   const slot = MODALITIES.find((modality) => patient.slots[modality]?.file.name === name && modality === (sequence ?? modality));
@@ -188,7 +188,7 @@ async function submit() {
   try {
     const name = nameInput.value.trim() || patient.name;
     const made = await send(form.dataset.api, await formFor(patient, name), { onProgress: showProgress, signal: sending.signal });
-    // What leaves the page now loses nothing.
+    // The upload is complete: leaving the page now loses nothing.
     sending = null;
     window.location.assign(form.dataset.pages + encodeURIComponent(made.id));
   } catch (error) {
@@ -276,7 +276,7 @@ function wireDrop() {
 wireSlots();
 wirePickers();
 wireDrop();
-// What is under way ends with the page: the browser asks.
+// Leaving the page would end an upload: the browser asks first.
 window.addEventListener("beforeunload", (event) => { if (sending || batch?.sending) event.preventDefault(); });
 parts.cancel.addEventListener("click", () => sending?.abort());
 form.addEventListener("submit", (event) => {

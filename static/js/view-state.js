@@ -1,13 +1,13 @@
-// What the viewer shows, as plain data: reading it from the form, writing it as a query, and the
-// geometry that links the planes. No page is touched here.
+// The state of the viewer as plain data: how it is written as a query, and the geometry that links the planes.
+// This module does not touch the page.
 
 export const PLANES = ["axial", "coronal", "sagittal"];
 // In the order of the label table, which the server keeps to in its addresses.
 export const REGIONS = ["core", "edema", "enhancing"];
 
-// The planes that a picture's columns and rows cut through. Pictures are radiological: indices
-// count towards right, anterior and superior (RAS+), which lie left, left or up, and up; so in all
-// three pictures both axes run against the index.
+// The planes that a picture's columns and rows cut through. Indices count towards right, anterior and superior
+// (RAS+). Pictures are radiological: right is on the left, anterior on the left or at the top, superior at the
+// top. So in all three pictures both axes run against the index.
 const CROSSING = {
   axial: ["sagittal", "coronal"],
   coronal: ["sagittal", "axial"],
@@ -27,13 +27,13 @@ const lookOf = (state) => [
 // Commas stay as they are, as the server writes them: one slice has one address, and is cached once.
 const text = (pairs) => new URLSearchParams(pairs).toString().replaceAll("%2C", ",");
 
-/** The query that a state stands for; all but the crosshair is taken without a script, too. */
+/** The query of a state. The server reads all of it but the crosshair. */
 export function viewQuery(state) {
   const crosshair = state.crosshair ? [] : [["crosshair", 0]];
   return text([...PLANES.map((plane) => [plane, state.index[plane]]), ...lookOf(state), ...crosshair]);
 }
 
-/** Where one rendered slice of a version of the mask is to be had. */
+/** The address of a rendered slice with the version of the mask that the state names. */
 export function sliceUrl(base, state, plane, index) {
   return `${base}${plane}/${index}.png?${text([...lookOf(state), ["mask", state.mask]])}`;
 }

@@ -1,6 +1,6 @@
 // The viewer over server-rendered slices. The form's controls hold the state; a change draws the
 // pictures anew, moves the crosshairs and is written into the address, so that a view can be shared.
-// Another viewer may stand in place of the pictures and follow the event "view"; see volume/main.js.
+// The 3-D viewer can cover the pictures; it follows the event "view" (volume/main.js).
 
 import { part } from "./dom.js";
 import { wireKeys } from "./keys.js";
@@ -41,7 +41,9 @@ const planes = Object.fromEntries([...viewer.querySelectorAll("[data-plane]")].m
 const count = Object.fromEntries(PLANES.map((plane) => [plane, planes[plane].count]));
 const regionBoxes = Object.fromEntries([...viewer.querySelectorAll('input[type="checkbox"][name="regions"]')]
   .map((box) => [box.value, box]));
-const modalities = [...controls.namedItem("modality")].map((radio) => radio.value);
+/** Titles of the sequences that the case has, by their keys. */
+export const SEQUENCE_TITLES = Object.fromEntries([...controls.namedItem("modality")]
+  .map((radio) => [radio.value, radio.nextElementSibling.textContent]));
 let current = "axial";
 let hidden = null;
 let addressTimer = 0;
@@ -61,7 +63,7 @@ export function readState() {
 
 export function draw(which = PLANES) {
   const state = readState();
-  // Pictures that another viewer covers would be rendered for nobody.
+  // Nobody sees pictures that the 3-D viewer covers.
   if (!pictures.inert) for (const plane of which) drawSlice(plane, state);
   for (const plane of PLANES) drawCrosshair(plane, state);
   drawMarks(state);
@@ -81,15 +83,13 @@ function drawSlice(plane, state) {
   const position = `${index + 1} of ${count[plane]}`;
   slider.setAttribute("aria-valuetext", position);
   part(node, "slice").textContent = String(index + 1);
-  const sequence = controls.namedItem("modality");
-  const shown = [...sequence].find((radio) => radio.checked).nextElementSibling.textContent;
   view.show({
     index,
     direction,
     count: count[plane],
-    alt: `${title} slice ${position}, ${shown}`,
+    alt: `${title} slice ${position}, ${SEQUENCE_TITLES[state.modality]}`,
     urlAt: (other) => sliceUrl(viewer.dataset.overlay, state, plane, other),
-    others: modalities.map((modality) => sliceUrl(viewer.dataset.overlay, { ...state, modality }, plane, index)),
+    others: Object.keys(SEQUENCE_TITLES).map((modality) => sliceUrl(viewer.dataset.overlay, { ...state, modality }, plane, index)),
   });
 }
 
@@ -102,7 +102,7 @@ function drawCrosshair(plane, state) {
   for (const name of ["x1", "x2"]) down.setAttribute(name, x * width);
 }
 
-/** The shown slice in each chart, and the diameters on the enhancing tumour that they belong to. */
+/** Mark the shown slice in each chart, and show the diameters in the slice in which they were measured. */
 function drawMarks(state) {
   for (const chart of viewer.querySelectorAll("[data-chart]")) {
     for (const name of ["x1", "x2"]) part(chart, "now").setAttribute(name, state.index[chart.dataset.chart] + 0.5);
@@ -113,7 +113,7 @@ function drawMarks(state) {
 
 const targetOf = (jump) => JSON.parse(jump.dataset.indices);
 
-/** The plain links keep working too, opened in a new tab for instance. */
+/** Keep the plain links current, too: they can be opened in a new tab. */
 function updateLinks(state) {
   for (const plane of PLANES) {
     for (const link of planes[plane].node.querySelectorAll("[data-step]")) {
@@ -176,7 +176,7 @@ function wirePicture(plane) {
   wireWheel(plane);
 }
 
-/** Down goes down through the body; trackpads send many small turns, which add up to slices. */
+/** Turning the wheel down goes down through the body. Trackpads send many small turns, which are added up to slices. */
 function wireWheel(plane) {
   let turned = 0;
   planes[plane].picture.addEventListener("wheel", (event) => {
@@ -197,7 +197,7 @@ function toggleRegion(key) {
   draw();
 }
 
-/** All regions away for a look at the scan, and the same ones back. */
+/** Hide all regions, or show those again that were hidden. */
 function toggleAll() {
   const shown = REGIONS.filter((key) => regionBoxes[key].checked);
   const wanted = shown.length ? [] : (hidden ?? REGIONS);
@@ -292,7 +292,7 @@ for (const jump of jumps) {
 }
 for (const time of viewer.querySelectorAll("time")) time.textContent = localTime(time.dateTime);
 
-// A browser that restores form values on reload may differ from what the server drew.
+// On reload a browser may restore values of the form that differ from what the server drew.
 crosshair.checked = new URLSearchParams(window.location.search).get("crosshair") !== "0";
 viewer.classList.toggle("no-crosshair", !crosshair.checked);
 makeCurrent("axial");

@@ -1,4 +1,4 @@
-// The worklist kept current: asks for the cases while any waits or runs, and after an upload.
+// Keeps the worklist current: asks for the cases while any waits or runs, and after an upload.
 
 import { element, part } from "./dom.js";
 import { poll } from "./poll.js";

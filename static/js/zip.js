@@ -1,5 +1,5 @@
 // Looking into a zip in the browser, so that its scans fill the slots and several patients in one
-// zip can be sent one by one. The server checks everything again; what is odd here is left to it.
+// zip can be sent one by one. The server checks everything again, and what cannot be read here is left to it.
 
 const END = 0x06054b50;
 const ENTRY = 0x02014b50;

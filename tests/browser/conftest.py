@@ -3,13 +3,17 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from flask import Flask
 from playwright.sync_api import (
+    APIRequestContext,
     Browser,
     BrowserContext,
     BrowserType,
@@ -23,7 +27,7 @@ from app import create_app
 from app.jobs.polling_thread import PollingThread
 from app.jobs.queue_runner import queue_runner
 from model.io.modalities import MODALITIES
-from model.io.nifti import write_scan
+from model.io.nifti import compress, encode
 from model.phantom import make_case
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -48,8 +52,9 @@ TINY = (40, 48, 36)
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """The app with the shipped model and an empty worklist."""
-    app = create_app({"data_dir": tmp_path_factory.mktemp("data")}, serve=True)
+    """The app with the shipped model in its quick mode and an empty worklist."""
+    settings = {"data_dir": tmp_path_factory.mktemp("data"), "quality": "fast"}
+    app = create_app(settings, serve=True)
     yield app
     queue_runner(app).stop()
 
@@ -89,8 +94,9 @@ def browser(chromium: BrowserType) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def webgl_browser(chromium: BrowserType) -> Iterator[Browser]:
+    """A browser that draws volumes by the processor alone, which takes it seconds for a page."""
     browser = launch(chromium, WEBGL_ARGUMENTS)
     yield browser
     browser.close()
@@ -102,12 +108,15 @@ def expected_errors() -> list[str]:
     return []
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(TIMEOUT_MS)
-    yield context
-    context.close()
+    """What pages share: slices of the demo case are rendered and fetched once for all tests."""
+    yield from _context(browser, server)
+
+
+@pytest.fixture(scope="session")
+def plain_context(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    yield from _context(browser, server, java_script_enabled=False)
 
 
 @pytest.fixture
@@ -120,32 +129,31 @@ def page(context: BrowserContext, server: str, expected_errors: list[str]) -> It
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: addresses.append(request.url))
     yield page
+    # That of the test, and what it opened.
+    for opened in context.pages:
+        opened.close()
     unexpected = [e for e in errors if not any(part in e for part in expected_errors)]
     assert not unexpected
     assert not [address for address in addresses if not address.startswith(server)]
 
 
 @pytest.fixture
-def plain_page(browser: Browser, server: str) -> Iterator[Page]:
+def plain_page(plain_context: BrowserContext) -> Iterator[Page]:
     """A page in a browser without JavaScript."""
-    context = browser.new_context(
-        base_url=server, java_script_enabled=False, viewport={"width": 1440, "height": 900}
-    )
-    context.set_default_timeout(TIMEOUT_MS)
-    yield context.new_page()
-    context.close()
+    page = plain_context.new_page()
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="session")
-def demo_address(browser: Browser, server: str) -> str:
+def demo_address(context: BrowserContext) -> str:
     """Address of the finished demo case, which tests look at and leave as it is."""
-    context = browser.new_context(base_url=server)
     page = context.new_page()
     page.goto("/")
     page.get_by_role("button", name="Open the synthetic demo case").click()
     page.locator("#viewer").wait_for(timeout=2 * TIMEOUT_MS)
     address = page.url.split("?")[0]
-    context.close()
+    page.close()
     return address
 
 
@@ -180,16 +188,54 @@ def launch(chromium: BrowserType, arguments: list[str]) -> Browser:
     return chromium.launch(executable_path=executable, args=BROWSER_ARGUMENTS + arguments)
 
 
+def _context(browser: Browser, server: str, **options: Any) -> Iterator[BrowserContext]:
+    context = browser.new_context(
+        base_url=server, viewport={"width": 1440, "height": 900}, **options
+    )
+    context.set_default_timeout(TIMEOUT_MS)
+    yield context
+    context.close()
+
+
+def queue(request: APIRequestContext, scans: Mapping[str, bytes]) -> str:
+    """Upload scans by modality beside the pages; return the id of the case."""
+    parts = {
+        modality: {"name": f"p_{modality}.nii.gz", "mimeType": "application/gzip", "buffer": scan}
+        for modality, scan in scans.items()
+    }
+    answer = request.post("/api/cases", multipart=parts)
+    assert answer.status == 202
+    return answer.json()["id"]
+
+
+def finish(request: APIRequestContext, scans: Mapping[str, bytes]) -> str:
+    """Upload scans by modality and wait for the result; return the id of the case."""
+    case = queue(request, scans)
+    end = time.monotonic() + 2 * TIMEOUT_MS / 1000
+    while time.monotonic() < end:
+        if request.get(f"/api/cases/{case}").json()["state"] == "done":
+            return case
+        time.sleep(0.1)
+    raise TimeoutError(case)
+
+
 def _write_patient(
     folder: Path, name: str, *, seed: int = 0, shape: tuple[int, int, int] = SMALL
 ) -> dict[str, Path]:
     """Write four scans with names as in BraTS 2021; return them by modality."""
     folder.mkdir(parents=True, exist_ok=True)
-    case, _ = make_case(seed, shape=shape)
     paths = {modality: folder / f"{name}_{modality}.nii.gz" for modality in MODALITIES}
-    for channel, path in enumerate(paths.values()):
-        write_scan(path, np.rint(case.data[..., channel]).astype(np.int16), case.affine)
+    for path, content in zip(paths.values(), _scans(seed, shape), strict=True):
+        path.write_bytes(content)
     return paths
+
+
+@cache
+def _scans(seed: int, shape: tuple[int, int, int]) -> list[bytes]:
+    """Return the four files of a synthetic patient, who is made once for all tests."""
+    case, _ = make_case(seed, shape=shape)
+    volumes = np.rint(np.moveaxis(case.data, -1, 0)).astype(np.int16)
+    return [compress(encode(volume, case.affine)) for volume in volumes]
 
 
 def _screenshot(page: Page, name: str, full_page: bool = False) -> None:

@@ -8,6 +8,7 @@ from tests.browser.axe import violations
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/about", "case", "case/report", "/cases/none"])
 def test_page_has_no_serious_violation(page: Page, demo_address, path, expected_errors):
     expected_errors.append("404")
@@ -29,6 +30,7 @@ def test_progress_has_no_serious_violation(page: Page, scans, paused_worker):
     assert violations(page) == []
 
 
+@pytest.mark.slow
 def test_open_dialogs_have_no_serious_violation(page: Page, demo_address):
     page.goto(demo_address)
     page.keyboard.press("?")

@@ -3,21 +3,21 @@
 import gzip
 import io
 import re
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.web.volume_viewer import LIBRARY
 from model.io.modalities import MODALITIES
 from model.io.nifti import compress, encode
 from model.phantom import make_case
 from tests.browser.axe import violations
-from tests.browser.conftest import SMALL
+from tests.browser.conftest import SMALL, finish
 
 pytestmark = pytest.mark.browser
 
@@ -45,28 +45,43 @@ def turned_scans() -> dict[str, bytes]:
     return scans
 
 
+@pytest.fixture(scope="module")
+def context(webgl_browser: Browser, server: str) -> Iterator[BrowserContext]:
+    """Keeps the viewer's library from test to test."""
+    context = webgl_browser.new_context(base_url=server, viewport={"width": 1200, "height": 800})
+    context.set_default_timeout(TIMEOUT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def made() -> list[str]:
+    """Ids of the cases made by these tests; the last one is in use."""
+    return []
+
+
 @pytest.fixture
-def address(webgl_browser: Browser, app, server: str) -> str:
-    """Address of a small finished case for one test."""
+def address(context: BrowserContext, app, server: str, made: list[str]) -> str:
+    """Address of a small finished case. What the model marked is its current mask."""
     if not (Path(app.static_folder) / LIBRARY).is_file():
         pytest.skip("the 3-D viewer was not fetched")
-    request = webgl_browser.new_context(base_url=server).request
-    files = {
-        modality: {"name": f"p_{modality}.nii.gz", "mimeType": "application/gzip", "buffer": scan}
-        for modality, scan in turned_scans().items()
-    }
-    case = request.post("/api/cases", multipart=files).json()
-    for _ in range(300):
-        if request.get(case["url"]).json()["state"] == "done":
-            return f"{server}/cases/{case['id']}"
-        time.sleep(0.2)
-    raise TimeoutError(case["id"])
+    # One test deletes it.
+    if not made or not context.request.get(f"/api/cases/{made[-1]}").ok:
+        made.append(finish(context.request, turned_scans()))
+    answer = context.request.post(f"/api/cases/{made[-1]}/masks/0/restore")
+    assert answer.ok or answer.json()["error"]["code"] == "mask_unchanged"
+    return f"{server}/cases/{made[-1]}"
 
 
 @pytest.fixture
-def page(webgl_browser: Browser, address: str, expected_errors: list[str]):
-    page = webgl_browser.new_page(viewport={"width": 1200, "height": 800})
-    page.set_default_timeout(TIMEOUT_MS)
+def version(context: BrowserContext, address: str) -> int:
+    """Number of the version of the mask with which a test begins."""
+    return context.request.get(f"{api(address)}/masks").json()["current"]
+
+
+@pytest.fixture
+def page(context: BrowserContext, address: str, expected_errors: list[str]) -> Iterator[Page]:
+    page = context.new_page()
     errors = []
     page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -86,6 +101,12 @@ def settle(page: Page) -> None:
 def mask_of(page: Page, address: str, number: int) -> np.ndarray:
     found = page.request.get(f"{api(address)}/masks/{number}.nii.gz")
     return np.asarray(nib.Nifti1Image.from_bytes(gzip.decompress(found.body())).dataobj)
+
+
+def expect_version(page: Page, number: int) -> None:
+    expect(
+        page.get_by_text(re.compile(rf"^Mask corrected by hand, version {number}\b"))
+    ).to_be_visible()
 
 
 def api(address: str) -> str:
@@ -140,7 +161,7 @@ def start(page: Page, pen: str = "Enhancing tumour") -> None:
     page.get_by_role("radio", name=pen).check(force=True)
 
 
-def test_strokes_become_a_version_and_everything_follows(page: Page, address, screenshot):
+def test_strokes_become_a_version_and_everything_follows(page: Page, address, version, screenshot):
     save = page.get_by_role("button", name="Save as new version")
     start(page)
     expect(save).to_be_disabled()
@@ -151,9 +172,9 @@ def test_strokes_become_a_version_and_everything_follows(page: Page, address, sc
     volume = page.locator(".regions tr", has_text="Enhancing tumour").locator("[data-part=volume]")
     before = float(volume.inner_text())
     save.click()
-    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    expect_version(page, version + 1)
     settle(page)
-    model, corrected = mask_of(page, address, 0), mask_of(page, address, 1)
+    model, corrected = mask_of(page, address, version), mask_of(page, address, version + 1)
     added = corrected != model
     # Nothing but the stroke has changed, and it lies in one axial slice: the first stored axis.
     assert set(np.unique(corrected[added])) == {ENHANCING}
@@ -164,20 +185,23 @@ def test_strokes_become_a_version_and_everything_follows(page: Page, address, sc
     assert float(volume.inner_text()) == pytest.approx(measured, abs=0.051)
     assert float(volume.inner_text()) != before
     page.keyboard.press("v")
-    expect(page.locator(".plane-axial img")).to_have_attribute("src", re.compile("mask=1"))
-    page.get_by_role("button", name="Go back to version 0").click()
+    expect(page.locator(".plane-axial img")).to_have_attribute(
+        "src", re.compile(f"mask={version + 1}$")
+    )
+    page.get_by_role("button", name=f"Go back to version {version}", exact=True).click()
     expect(page.get_by_text("Mask corrected by hand")).to_be_hidden()
-    assert page.request.get(api(address)).json()["mask"]["made_from"] == 0
+    assert page.request.get(api(address)).json()["mask"]["made_from"] == version
 
 
-def test_a_finger_draws_as_the_mouse_does(tablet: Page, address, screenshot):
+@pytest.mark.slow
+def test_a_finger_draws_as_the_mouse_does(tablet: Page, address, version, screenshot):
     start(tablet)
     swipe(tablet)
     expect(tablet.get_by_text("1 stroke, not saved")).to_be_visible()
     screenshot(tablet, "case-correcting-tablet")
     tablet.get_by_role("button", name="Save as new version").click()
-    expect(tablet.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
-    model, corrected = mask_of(tablet, address, 0), mask_of(tablet, address, 1)
+    expect_version(tablet, version + 1)
+    model, corrected = mask_of(tablet, address, version), mask_of(tablet, address, version + 1)
     added = corrected != model
     assert set(np.unique(corrected[added])) == {ENHANCING}
     assert np.count_nonzero(added) > 30
@@ -186,7 +210,8 @@ def test_a_finger_draws_as_the_mouse_does(tablet: Page, address, screenshot):
     assert len(np.unique(np.nonzero(added)[1])) <= 4
 
 
-def test_undo_takes_strokes_back_one_by_one(page: Page, address):
+@pytest.mark.slow
+def test_undo_takes_strokes_back_one_by_one(page: Page, address, version):
     undo = page.get_by_role("button", name="Undo")
     start(page, "Peritumoral edema")
     expect(undo).to_be_disabled()
@@ -199,27 +224,29 @@ def test_undo_takes_strokes_back_one_by_one(page: Page, address):
     expect(undo).to_be_disabled()
     stroke(page, height=0.3)
     page.get_by_role("button", name="Save as new version").click()
-    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
-    added = mask_of(page, address, 1) != mask_of(page, address, 0)
+    expect_version(page, version + 1)
+    added = mask_of(page, address, version + 1) != mask_of(page, address, version)
     # The strokes that were taken back lay in other rows; the second stored axis counts rows.
     assert len(np.unique(np.nonzero(added)[1])) <= 4
 
 
-def test_eraser_wipes_what_the_model_marked(page: Page, address):
+@pytest.mark.slow
+def test_eraser_wipes_what_the_model_marked(page: Page, address, version):
     page.keyboard.press("l")
     start(page, "Erase")
     page.get_by_role("combobox", name="Width").select_option("15")
     for height in (0.2, 0.35, 0.5, 0.65, 0.8):
         stroke(page, left=0.3, right=0.7, height=height)
     page.get_by_role("button", name="Save as new version").click()
-    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
-    model, corrected = mask_of(page, address, 0), mask_of(page, address, 1)
+    expect_version(page, version + 1)
+    model, corrected = mask_of(page, address, version), mask_of(page, address, version + 1)
     gone = model != corrected
     assert np.count_nonzero(gone) > 20
     assert not corrected[gone].any()
 
 
-def test_circled_part_is_filled(page: Page, address):
+@pytest.mark.slow
+def test_circled_part_is_filled(page: Page, address, version):
     start(page, "Necrotic")
     page.get_by_role("checkbox", name="Fill what is circled").check()
     box = page.locator(".pane canvas").bounding_box()
@@ -232,12 +259,13 @@ def test_circled_part_is_filled(page: Page, address):
     page.mouse.up()
     expect(page.get_by_text("1 stroke, not saved")).to_be_visible()
     page.get_by_role("button", name="Save as new version").click()
-    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
-    added = mask_of(page, address, 1) != mask_of(page, address, 0)
+    expect_version(page, version + 1)
+    added = mask_of(page, address, version + 1) != mask_of(page, address, version)
     assert np.count_nonzero(added) > 250
 
 
-def test_another_sequence_and_hidden_regions_keep_the_drawing(page: Page, address):
+@pytest.mark.slow
+def test_another_sequence_and_hidden_regions_keep_the_drawing(page: Page, address, version):
     start(page)
     stroke(page)
     page.keyboard.press("4")
@@ -247,14 +275,14 @@ def test_another_sequence_and_hidden_regions_keep_the_drawing(page: Page, addres
     stroke(page, height=0.6)
     expect(page.get_by_text("2 strokes, not saved")).to_be_visible()
     page.get_by_role("button", name="Save as new version").click()
-    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
-    model, corrected = mask_of(page, address, 0), mask_of(page, address, 1)
+    expect_version(page, version + 1)
+    model, corrected = mask_of(page, address, version), mask_of(page, address, version + 1)
     added = corrected != model
     assert len(np.unique(np.nonzero(added)[1])) > 4
     assert set(np.unique(corrected[added])) == {ENHANCING}
 
 
-def test_nothing_drawn_is_lost_without_a_question(page: Page, address):
+def test_nothing_drawn_is_lost_without_a_question(page: Page, address, version):
     start(page)
     stroke(page)
     asked = []
@@ -265,7 +293,7 @@ def test_nothing_drawn_is_lost_without_a_question(page: Page, address):
     page.once("dialog", lambda dialog: dialog.accept())
     page.keyboard.press("v")
     expect(page.locator("[data-part=volume-viewer]")).to_be_hidden()
-    assert page.request.get(f"{api(address)}/masks").json()["current"] == 0
+    assert page.request.get(f"{api(address)}/masks").json()["current"] == version
 
 
 def test_the_reading_tells_of_the_drawing(page: Page):
@@ -277,6 +305,7 @@ def test_the_reading_tells_of_the_drawing(page: Page):
     expect(reading).not_to_contain_text("Enhancing tumour")
 
 
+@pytest.mark.slow
 def test_the_rendering_shows_the_brain_while_drawing(page: Page):
     """And not the drawing's table of colours on everything that is bright."""
     page.goto(page.url.split("#")[0] + "#3d&layout=render")
@@ -298,7 +327,8 @@ def colours(page: Page) -> float:
     return float((np.ptp(picture, 2) > 40)[drawn].mean())
 
 
-def test_nothing_is_drawn_while_it_is_saved(page: Page, address, expected_errors):
+@pytest.mark.slow
+def test_nothing_is_drawn_while_it_is_saved(page: Page, address, version, expected_errors):
     """And the page is not left by a key; what could not be sent is still there."""
     expected_errors.append("net::ERR_FAILED")
     start(page)
@@ -319,10 +349,11 @@ def test_nothing_is_drawn_while_it_is_saved(page: Page, address, expected_errors
     stroke(page, height=0.6)
     expect(page.get_by_text("2 strokes, not saved")).to_be_visible()
     page.get_by_role("button", name="Save as new version").click()
-    expect(page.get_by_text("Mask corrected by hand, version 1")).to_be_visible()
+    expect_version(page, version + 1)
 
 
-def test_a_version_of_somebody_else_is_told_of(page: Page, address):
+@pytest.mark.slow
+def test_a_version_of_somebody_else_is_told_of(page: Page, address, version):
     start(page)
     stroke(page)
     other = page.request.get(f"{api(address)}/masks/0.nii.gz").body()
@@ -335,12 +366,13 @@ def test_a_version_of_somebody_else_is_told_of(page: Page, address):
     save = page.get_by_role("button", name="Save as new version")
     save.click()
     expect(page.get_by_text("1 stroke, not saved")).to_be_visible()
-    assert ["Version 1 has been saved" in text for text in asked] == [True]
+    assert [f"Version {version + 1} has been saved" in text for text in asked] == [True]
     page.once("dialog", lambda dialog: dialog.accept())
     save.click()
-    expect(page.get_by_text("Mask corrected by hand, version 2")).to_be_visible()
+    expect_version(page, version + 2)
 
 
+@pytest.mark.slow
 def test_a_refused_save_keeps_the_drawing(page: Page, address):
     start(page)
     stroke(page)

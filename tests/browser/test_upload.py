@@ -1,5 +1,6 @@
 """Uploading with the mouse: picker, folder, zip, slots, refusals, progress, several patients."""
 
+import itertools
 import re
 import shutil
 import zipfile
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from model.io.modalities import MODALITIES, MOST_MISSING, guess_modality
+from model.io.modalities import MASK, MODALITIES, MOST_MISSING, TITLES, guess_modality
 from tests.model.io.test_modalities import FOLDERS
+from tests.model.io.test_modalities import NAMES as KNOWN
 
 pytestmark = pytest.mark.browser
 
@@ -40,6 +42,12 @@ NAMES = (
     "T1w_sub-01.nii.gz",
     "p_T1w_map.nii",
 )
+# Words of real names. Every three of them, in every order, make a name.
+WORDS = (
+    "FLAIR", "T1w", "t1ce", "T2", "T2*", "tirm", "mprage", "ce", "gd", "+C", "c", "post", "pre", "no", "contrast",
+    "to", "space", "swi", "map", "sub", "seg", "sub-01",
+)  # fmt: skip
+SEPARATORS = "_- +"
 
 
 def files(scans: dict[str, Path]) -> list[str]:
@@ -199,6 +207,7 @@ def asks_before_leaving(page: Page) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_first_of_several_is_looked_at_while_others_are_sent(
     page: Page, tmp_path, write_patient
 ):
@@ -240,6 +249,7 @@ def test_zip_with_one_patient_fills_the_slots(page: Page, scans, tmp_path):
     page.wait_for_url(CASE_PAGE)
 
 
+@pytest.mark.slow
 def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
     page: Page, tmp_path, screenshot, write_patient
 ):
@@ -269,6 +279,7 @@ def test_folder_and_zip_with_several_patients_are_sent_one_by_one(
     screenshot(page, "upload-batch", full_page=True)
 
 
+@pytest.mark.slow
 def test_a_folder_for_each_sequence(page: Page, scans, tmp_path):
     """In a zip, and in a folder; the case is named after what is around."""
     archive, folder = tmp_path / "all.zip", tmp_path / "Patient7"
@@ -289,6 +300,7 @@ def test_a_folder_for_each_sequence(page: Page, scans, tmp_path):
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_in_a_zip_is_told_and_stops_no_other(page: Page, tmp_path, write_patient):
     archive = tmp_path / "patients.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
@@ -324,18 +336,33 @@ def test_patients_join_what_is_there_already(page: Page, scans, tmp_path, write_
     expect(page.locator('[data-part="status"]')).to_have_text("No files yet.")
 
 
+def many_names() -> list[str]:
+    """Return names of files: real ones, and those that WORDS make."""
+    made = [
+        f"{SEPARATORS[len(first) % 4].join((first, second))}{SEPARATORS[len(third) % 4]}{third}.nii.gz"
+        for first, second, third in itertools.product(WORDS, repeat=3)
+    ]
+    return [*NAMES, *itertools.chain(*KNOWN.values()), *made]
+
+
 def test_names_are_read_as_the_server_reads_them(page: Page):
     page.goto("/")
-    found = page.evaluate(
+    names = many_names()
+    rules, found = page.evaluate(
         """async (names) => {
-            const { MOST_MISSING, guessModality } = await import("/static/js/modalities.js");
-            return [MOST_MISSING, ...names.map(guessModality)];
+            const { MASK, MODALITIES, MOST_MISSING, TITLES, guessModality } = await import("/static/js/modalities.js");
+            return [[MASK, MODALITIES, MOST_MISSING, TITLES], names.map(guessModality)];
         }""",
-        list(NAMES),
+        names,
     )
-    assert found.pop(0) == MOST_MISSING
-    assert found == [guess_modality(name) for name in NAMES]
-    assert set(MODALITIES) <= set(found)
+    assert rules == [MASK, list(MODALITIES), MOST_MISSING, TITLES]
+    different = [
+        (name, guess)
+        for name, guess in zip(names, found, strict=True)
+        if guess != guess_modality(name)
+    ]
+    assert different == []
+    assert {*MODALITIES, MASK, None} == set(found)
     found = page.evaluate(
         """async (patients) => {
             const { guessModalities } = await import("/static/js/modalities.js");

@@ -170,6 +170,8 @@ CHANGE_MS = """async () => {
 }"""
 
 
+# Scrolls slowly, and measures times that other tests on the same processor would lengthen.
+@pytest.mark.slow
 def test_the_next_slice_is_there_at_once(page: Page, demo_address):
     page.goto(demo_address)
     page.wait_for_load_state("networkidle")

@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,15 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.web.volume_viewer import LIBRARY
 from tests.browser.axe import violations
+from tests.browser.conftest import finish
 
 pytestmark = pytest.mark.browser
 
 # Without a graphics card shaders are compiled and run by the processor.
 TIMEOUT_MS = 120_000
 MANY_COLOURED = 300
+# The least that the layout of a desktop needs: the processor draws each pixel.
+SMALL_WINDOW = {"width": 1080, "height": 620}
 
 
 @pytest.fixture(scope="module")
@@ -26,23 +28,16 @@ def address(webgl_browser: Browser, app, server: str, scans) -> str:
     if not (Path(app.static_folder) / LIBRARY).is_file():
         pytest.skip("the 3-D viewer was not fetched")
     context = webgl_browser.new_context(base_url=server)
-    files = {
-        modality: {"name": path.name, "mimeType": "application/gzip", "buffer": path.read_bytes()}
-        for modality, path in scans.items()
-    }
-    case = context.request.post("/api/cases", multipart=files).json()
-    for _ in range(300):
-        if context.request.get(case["url"]).json()["state"] == "done":
-            context.close()
-            return f"{server}/cases/{case['id']}"
-        time.sleep(0.2)
-    raise TimeoutError(case["id"])
+    files = {modality: path.read_bytes() for modality, path in scans.items()}
+    case = finish(context.request, files)
+    context.close()
+    return f"{server}/cases/{case}"
 
 
 @pytest.fixture(scope="module")
 def shared(webgl_browser, address):
     """A page with the case; its console stays free of errors, and it asks no other server."""
-    page = webgl_browser.new_page(viewport={"width": 1000, "height": 700})
+    page = webgl_browser.new_page(viewport=SMALL_WINDOW)
     page.set_default_timeout(TIMEOUT_MS)
     errors, addresses = [], []
     page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
@@ -60,11 +55,16 @@ def shared(webgl_browser, address):
 
 @pytest.fixture
 def page(shared: Page) -> Page:
-    """The page with the viewer open on the axial plane, and everything else as at first."""
+    """The page with the viewer open on the axial plane, and everything else as at first.
+
+    Not by the reset, which would also draw the rendering, and that takes the longest.
+    """
     if shared.locator("[data-part=volume-viewer]").is_hidden():
         shared.get_by_role("button", name="3-D viewer").click()
         settle(shared)
-    shared.keyboard.press("r")
+    compare = shared.get_by_role("checkbox", name="Compare sequences")
+    compare.set_checked(False)
+    shared.locator("select[name=preset]").select_option("brain")
     for box in shared.locator(".regions input").all():
         box.check()
     for name, value in (("modality", "flair"), ("outline", "0"), ("layout", "axial")):
@@ -115,8 +115,9 @@ def test_opens_over_the_slices_without_moving_anything(shared: Page):
     assert violations(shared) == []
 
 
+@pytest.mark.slow
 def test_slices_stay_in_sight_until_the_volumes_are_there(webgl_browser, address, screenshot):
-    page = webgl_browser.new_page(viewport={"width": 1000, "height": 700})
+    page = webgl_browser.new_page(viewport=SMALL_WINDOW)
     page.set_default_timeout(TIMEOUT_MS)
     held = []
     page.route("**/volumes/*.nii.gz", lambda route: held.append(route))
@@ -133,6 +134,7 @@ def test_slices_stay_in_sight_until_the_volumes_are_there(webgl_browser, address
     page.close()
 
 
+@pytest.mark.slow
 def test_confidence_is_a_further_layer(page: Page):
     def purple() -> int:
         red, green, blue = np.moveaxis(pixels(page.locator(".pane canvas").first), 2, 0)
@@ -206,6 +208,7 @@ def test_window_follows_presets_and_the_right_button(page: Page):
     expect(preset).to_have_value("brain")
 
 
+@pytest.mark.slow
 def test_sequences_stand_side_by_side_at_one_point(page: Page):
     page.get_by_role("checkbox", name="Compare sequences").check()
     settle(page)
@@ -233,6 +236,7 @@ def test_screenshot_is_downloaded(page: Page):
     assert np.asarray(picture.convert("RGB")).std() > 5
 
 
+@pytest.mark.slow
 def test_address_holds_the_view(page: Page):
     page.keyboard.press("t")
     page.keyboard.press("w")
@@ -259,6 +263,7 @@ def test_closing_shows_the_slices_where_the_viewer_stood(page: Page):
     page.wait_for_url(re.compile("^[^#]*$"))
 
 
+@pytest.mark.slow
 def test_crosshair_is_a_part_of_the_address(page: Page):
     page.keyboard.press("x")
     page.wait_for_url(re.compile(r"crosshair=0.*#3d"))
@@ -269,6 +274,7 @@ def test_crosshair_is_a_part_of_the_address(page: Page):
     page.wait_for_url(lambda url: "crosshair" not in url)
 
 
+@pytest.mark.slow
 def test_full_screen_keeps_sequences_and_regions_at_hand(page: Page, screenshot):
     before = page.viewport_size
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -285,6 +291,7 @@ def test_full_screen_keeps_sequences_and_regions_at_hand(page: Page, screenshot)
     page.set_viewport_size(before)
 
 
+@pytest.mark.slow
 def test_the_next_case_opens_as_the_reader_left_this_one(webgl_browser, address):
     """Without a choice made before, the processor alone is too slow to open it unasked."""
     context = webgl_browser.new_context()

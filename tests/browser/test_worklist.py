@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import conftest
 from tests.browser.axe import violations
 
 pytestmark = pytest.mark.browser
@@ -49,15 +50,7 @@ def test_upload_refusal_and_delete_without_javascript(
 
 def queue(page: Page, scans: dict[str, Path]) -> None:
     """Upload a case beside the page."""
-    parts = {
-        modality: {
-            "name": path.name,
-            "mimeType": "application/gzip",
-            "buffer": path.read_bytes(),
-        }
-        for modality, path in scans.items()
-    }
-    assert page.request.post("/api/cases", multipart=parts).status == 202
+    conftest.queue(page.request, {key: path.read_bytes() for key, path in scans.items()})
 
 
 def test_worklist_follows_a_case_and_deletes_after_asking(page: Page, scans, screenshot):
@@ -90,6 +83,7 @@ def short_list(page: Page, demo_address: str) -> None:
             assert page.request.delete(f"/api/cases/{case}").status == 204
 
 
+@pytest.mark.slow
 def test_rows_leave_with_the_page_that_they_were_on(page: Page, scans, paused_worker, short_list):
     queue(page, scans)
     page.goto("/")
@@ -111,7 +105,7 @@ def test_a_session_that_has_ended_is_told(page: Page, scans, paused_worker, expe
     queue(page, scans)
     page.goto("/")
     page.route("**/api/cases*", lambda route: route.fulfill(status=401, json={"error": {}}))
-    expect(page.get_by_text("You are signed in no longer.")).to_be_visible()
+    expect(page.get_by_text("You are no longer signed in.")).to_be_visible()
 
 
 def test_search_narrows_the_list(page: Page, demo_address):

@@ -1,11 +1,11 @@
-// What the 3-D viewer adds to the view, as the part of the address behind #; the rest of the view
-// is in the query, as without this viewer. No page is touched here.
+// The settings of the 3-D viewer, kept in the part of the address behind #. The rest of the view is in the query,
+// as without this viewer. This module does not touch the page.
 
 export const LAYOUTS = ["all", "axial", "coronal", "sagittal", "render"];
 export const PRESETS = ["brain", "full", "narrow"];
 const MARK = "3d";
 
-/** Nothing but the four tiles, seen from the patient's right front. */
+/** All four tiles; the rendering is seen from the patient's right front. */
 export const DEFAULTS = Object.freeze({
   open: false, layout: "all", compare: false, preset: "brain", windows: {}, camera: [230, 15, 1.3], pan: [0, 0, 0, 1],
 });
@@ -16,7 +16,7 @@ const numbers = (text, count) => {
 };
 const rounded = (values) => values.map((value) => Number(value.toFixed(2))).join(",");
 
-/** The state that `hash` stands for; what makes no sense falls back to the default. */
+/** The state that `hash` holds. Values that make no sense become the defaults. */
 export function parseHash(hash, modalities) {
   const query = new URLSearchParams(hash.replace(/^#/, ""));
   const one = (name, allowed) => (allowed.includes(query.get(name)) ? query.get(name) : DEFAULTS[name]);

@@ -1,5 +1,5 @@
-// Correcting the mask by hand: the bar of pens, undo, and saving as a new version. The mask is drawn
-// as NiiVue's drawing meanwhile; what is saved is added to the versions and replaces none.
+// Correcting the mask by hand: the bar of pens, undo, and saving as a new version. Meanwhile NiiVue shows the mask
+// as its drawing. Saving adds a version and replaces none.
 
 import { errorNotice, part } from "../dom.js";
 import { fetchJson } from "../transfer.js";
@@ -69,7 +69,7 @@ export class Correction {
     this.#tell();
   }
 
-  /** Put the pens away; what was drawn is lost unless it was saved. */
+  /** Stop drawing. What was drawn is lost unless it was saved. */
   stop() {
     this.#pen?.close();
     this.#pen = null;
@@ -78,7 +78,7 @@ export class Correction {
     this.#button.setAttribute("aria-pressed", "false");
   }
 
-  /** Show the drawing as the mask would be shown; hidden regions are there, but cannot be seen. */
+  /** Show the drawing as the mask would be shown. Hidden regions stay in it, but cannot be seen. */
   look({ regions, opacity }) {
     const wanted = JSON.stringify([regions, opacity]);
     if (!this.#pen || wanted === this.#looked) return;
@@ -127,11 +127,11 @@ export class Correction {
     }
   }
 
-  /** Whether to save: asked where somebody has saved another version since this page was loaded. */
+  /** Whether to save. Asks if somebody has saved another version since this page was loaded. */
   async #isWanted() {
     const { current } = await fetchJson(this.#urls.masks, {}, KEPT);
     return current === Number(this.#urls.base)
-      || window.confirm(`Version ${current} has been saved meanwhile. Save yours, which was drawn on version ${this.#urls.base}, after it?`);
+      || window.confirm(`Version ${current} has been saved in the meantime. Save yours, drawn on version ${this.#urls.base}, as the next one?`);
   }
 
   /** A stroke that is drawn while the mask is sent would be lost. */

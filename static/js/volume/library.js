@@ -1,4 +1,4 @@
-// The case's volumes as NiiVue holds them: each is fetched once, when it is first wanted.
+// The case's volumes as images of NiiVue. Each is fetched once, when it is first needed.
 
 import { NVImage } from "../../vendor/niivue.js";
 import { presetsOf } from "./window.js";
@@ -10,8 +10,9 @@ async function fetchImage(url, name) {
 }
 
 /**
- * A mask where NiiVue puts the scan: of the two forms in the header of an uploaded file, which a mask
- * has, too, it might go by another than the server, which writes scans for it by the one it goes by.
+ * Place a mask where NiiVue places the scan. A NIfTI header can hold two placings, the sform and the qform. A mask
+ * has both from the uploaded file, and NiiVue might use another one than the server. Scans are sent with the one
+ * that the server uses, so the mask takes it from the scan.
  */
 export function placedAs(scan, mask) {
   mask.hdr.affine = structuredClone(scan.hdr.affine);
@@ -35,12 +36,12 @@ export class Library {
     });
   }
 
-  /** The mask's image, with the values of the file. */
+  /** The image of the mask, with the values in the file. */
   mask() {
     return this.#once("mask", () => fetchImage(this.#urls.mask, "mask.nii.gz"));
   }
 
-  /** Probabilities of the model's choice. */
+  /** The probability that the model gave its choice, by voxel. */
   confidence() {
     return this.#once("confidence", () => fetchImage(this.#urls.confidence, "confidence.nii.gz"));
   }
@@ -49,7 +50,7 @@ export class Library {
     if (!this.#loading.has(key)) {
       const loading = load();
       this.#loading.set(key, loading);
-      // A failure is not kept, so that the next wish tries again.
+      // A failure is not kept, so that the next request tries again.
       loading.catch(() => this.#loading.delete(key));
     }
     return this.#loading.get(key);

@@ -4,9 +4,8 @@
 
 import { part } from "../dom.js";
 import { wireKeys } from "../keys.js";
-import { TITLES } from "../modalities.js";
 import { PLANES } from "../view-state.js";
-import { draw, makeCurrent, moveTo, readState, step } from "../viewer.js";
+import { SEQUENCE_TITLES, draw, makeCurrent, moveTo, readState, step } from "../viewer.js";
 import { DEFAULTS, LAYOUTS, PRESETS, formatHash, parseHash } from "./address.js";
 import { Cine } from "./cine.js";
 import { Correction } from "./correction.js";
@@ -16,7 +15,7 @@ import { hasFastWebGL2, hasWebGL2 } from "./webgl.js";
 // Browsers refuse a page that rewrites its address too often.
 const ADDRESS_DELAY_MS = 250;
 const HAND = "hand";
-// Whether the reader has last opened or closed this viewer: so the next case begins.
+// Where the browser remembers whether the reader last opened or closed this viewer; the next case begins so.
 const CHOICE = "volume-viewer";
 
 const viewer = document.getElementById("viewer");
@@ -60,7 +59,7 @@ function change(changes) {
   return own.open ? show() : undefined;
 }
 
-// Black and white by hand are those of one sequence, presets those of all.
+// A window set by hand belongs to one sequence, a preset to all.
 const windowOf = (modality, presets) => own.windows[modality] ?? presets[own.preset];
 
 async function show() {
@@ -72,7 +71,7 @@ async function show() {
     stage ??= await makeStage();
     await stage.show({
       ...own,
-      // The drawing stands in for the mask.
+      // While it is corrected, the drawing is shown and not the mask.
       look: correction.active ? { ...look, regions: [] } : look,
       windowOf,
       modalities: own.compare ? modalities : [look.modality],
@@ -89,11 +88,13 @@ async function show() {
 async function makeStage() {
   say("Loading the volumes …");
   const { Stage } = await import("./stage.js");
-  const events = { onView: followHand, onWindow: windowByHand, onPlane: point, onLost: () => fail("The graphics card gave up.") };
-  return new Stage(part(volume, "volume-panes"), { urls, regions, doubt: JSON.parse(volume.dataset.doubt), events });
+  const events = { onView: followHand, onWindow: windowByHand, onPlane: point, onLost: () => fail("The graphics card stopped drawing.") };
+  return new Stage(part(volume, "volume-panes"), {
+    urls, regions, titles: SEQUENCE_TITLES, uncertaintyScale: JSON.parse(volume.dataset.uncertainty), events,
+  });
 }
 
-/** Whatever goes wrong, the rendered slices take over. */
+/** Whatever goes wrong, the rendered slices are shown instead. */
 function fail(reason) {
   if (correction.dirty) {
     say(`${reason} What you have drawn can still be saved.`, true);
@@ -114,7 +115,7 @@ function tellReading() {
   const sure = confidence === undefined ? "" : ` · confidence ${confidence.toFixed(2)}`;
   const { index } = readState();
   const slices = PLANES.map((plane) => `${plane} ${index[plane] + 1}`).join(", ");
-  part(volume, "volume-reading").textContent = `Slices ${slices} · RAS ${place} mm · ${TITLES[modality]} ${value} · ${region ?? "No region"}${sure}`;
+  part(volume, "volume-reading").textContent = `Slices ${slices} · RAS ${place} mm · ${SEQUENCE_TITLES[modality]} ${value} · ${region ?? "No region"}${sure}`;
 }
 
 // What happens on the stage
@@ -160,14 +161,14 @@ function close() {
 // Correcting
 
 async function correct() {
-  // A case of somebody else is there to be read.
+  // A case of another user can only be read.
   if (correctButton.disabled) return;
   if (correction.active) {
     leaveCorrection();
     return;
   }
   cine.stop();
-  // One pane, and in it planes to draw on.
+  // Drawing needs a single pane, and a plane in it.
   await change({ compare: false, layout: own.layout === "render" ? "axial" : own.layout });
   if (!own.open) return;
   correction.start(stage);
@@ -176,7 +177,7 @@ async function correct() {
   await show();
 }
 
-/** Put the pens away; what is not saved is asked for first. Returns whether that was done. */
+/** Stop correcting, and ask first if strokes are not saved. Returns whether it was stopped. */
 function leaveCorrection() {
   if (!correction.active) return true;
   if (correction.saving) return false;
@@ -195,7 +196,7 @@ const cine = new Cine(playOn, (playing) => {
   playButton.textContent = playing ? "Stop" : "Play";
 });
 
-/** One slice on in the plane that is looked at, from the last one back to the first. */
+/** Show the next slice of the plane that is looked at; the first follows the last. */
 function playOn() {
   const plane = own.layout in readState().index ? own.layout : pointed;
   const before = readState().index[plane];
@@ -207,7 +208,7 @@ const next = (list, value) => list[(list.indexOf(value) + 1) % list.length];
 const choosePreset = (preset) => change({ preset, windows: {} });
 const chooseLayout = (layout) => change({ layout });
 
-/** Four small pictures of one plane say more than four times four tiny ones. */
+/** Sequences are compared in one plane: four views of each would be tiny. */
 const chooseCompare = (compare) => change({ compare, layout: compare && own.layout === LAYOUTS[0] ? "axial" : own.layout });
 
 function reset() {
@@ -227,7 +228,7 @@ function toggleScreen() {
   else viewer.requestFullscreen();
 }
 
-/** Open or close by the reader's hand, which is remembered. */
+/** Open or close as the reader asks, and remember it. */
 function toggle() {
   if (own.open) close();
   else open();
@@ -235,7 +236,7 @@ function toggle() {
   try { window.localStorage.setItem(CHOICE, own.open ? "open" : "closed"); } catch { /* Not remembered. */ }
 }
 
-/** Whether to open at once: as the reader last chose, else where a graphics card draws. */
+/** Whether to open at once: as the reader last chose, or else if there is a graphics card. */
 function chosen() {
   let choice = null;
   try { choice = window.localStorage.getItem(CHOICE); } catch { /* Not remembered. */ }

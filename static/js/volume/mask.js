@@ -28,7 +28,7 @@ export class Mask {
   #truth;
   #regions;
   #drawn = "";
-  /** Rises whenever the picture of the mask changes. */
+  /** Grows by one whenever the picture of the mask changes. */
   version = 0;
 
   constructor(image, regions) {
@@ -39,7 +39,7 @@ export class Mask {
     this.image.hdr.intent_code = INTENT_LABEL;
   }
 
-  /** Take over which regions are drawn, and how. NiiVue outlines whatever is labelled, so hidden regions leave the picture. */
+  /** Take over which regions are drawn, and how. NiiVue outlines every label, so hidden regions are removed from the picture. */
   look({ regions, opacity, outline }) {
     const wanted = JSON.stringify([regions, opacity, outline]);
     if (wanted === this.#drawn) return;
@@ -53,7 +53,7 @@ export class Mask {
     this.outline = outline ? opacity : 0;
   }
 
-  /** The voxels as they came, whatever is shown of them. */
+  /** The whole mask, hidden regions too. */
   get whole() { return this.#truth; }
 
   /** The title of the region at a point in mm, hidden or not; null outside. */

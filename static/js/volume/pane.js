@@ -8,7 +8,7 @@ const TYPES = {
   axial: SLICE_TYPE.AXIAL, coronal: SLICE_TYPE.CORONAL, sagittal: SLICE_TYPE.SAGITTAL, render: SLICE_TYPE.RENDER,
 };
 const PLANE_OF = Object.fromEntries(Object.entries(TYPES).map(([plane, type]) => [type, plane]));
-// The letters at the edges need some air, as a fraction of the picture.
+// Space for the letters at the edges, as a fraction of the picture.
 const AIR = 0.02;
 const part = (left, top, size) => [left + AIR * size, top + AIR * size, size - 2 * AIR * size, size - 2 * AIR * size];
 const tile = (plane, position) => ({ sliceType: TYPES[plane], position });
@@ -50,8 +50,8 @@ const OPTIONS = {
 };
 
 /**
- * NiiVue without its own keys, which would act beside those of the page. It tells of every drawing,
- * and draws once for several changes: each of its setters would draw anew.
+ * NiiVue without its own keys, since the page has keys of its own. It calls `onDrawn` after every drawing, and
+ * draws once for several changes; by itself NiiVue draws again for each.
  */
 class Drawing extends Niivue {
   onDrawn = () => {};
@@ -62,8 +62,8 @@ class Drawing extends Niivue {
   sync() { this.onDrawn(); }
 
   /**
-   * NiiVue finds one name in the shader's "uniform sampler3D drawing, gradient;", so that the rendering would
-   * read the scan for the drawing.
+   * NiiVue finds only one of the two names in the shader's "uniform sampler3D drawing, gradient;". Without
+   * this, the rendering would read the scan instead of the drawing.
    */
   initRenderShader(shader, gradientAmount) {
     super.initRenderShader(shader, gradientAmount);
@@ -116,12 +116,13 @@ export class Pane {
   /** [black, white] as they are drawn. */
   get limits() { return [this.image.cal_min, this.image.cal_max]; }
 
-  /** Where it is looked at from: azimuth, elevation, size; and the planes' shift in mm and zoom. */
+  /** Where the rendering is seen from: azimuth, elevation and size. */
   get camera() {
     const { renderAzimuth, renderElevation, volScaleMultiplier } = this.#nv.scene;
     return [renderAzimuth, renderElevation, volScaleMultiplier];
   }
 
+  /** How far the planes are shifted, in mm, and their zoom. */
   get pan() { return [...this.#nv.scene.pan2Dxyzmm]; }
 
   /** 0-based slices through the crosshair by plane, in canonical order. */
@@ -136,12 +137,12 @@ export class Pane {
     return { mm, intensity: this.image.getValue(...this.image.mm2vox(mm)) };
   }
 
-  /** Draw a view; the GPU gets again only what changed, and nothing is drawn if nothing did. */
-  show({ image, limits, mask, doubt, doubtOpacity, layout, crosshair, camera, pan, indices }) {
+  /** Draw a view. The GPU gets only what changed, and nothing is drawn if nothing did. */
+  show({ image, limits, mask, uncertainty, uncertaintyOpacity, layout, crosshair, camera, pan, indices }) {
     this.#nv.once(() => {
       const changed = [
-        this.#hand(image, limits, [...(doubt ? [doubt.image] : []), mask.image], mask),
-        this.#fade(doubt, doubtOpacity),
+        this.#hand(image, limits, [...(uncertainty ? [uncertainty.image] : []), mask.image], mask),
+        this.#fade(uncertainty, uncertaintyOpacity),
         this.#arrange(layout),
         this.#cross(crosshair),
         this.#look({ camera, pan, indices }),
@@ -150,7 +151,7 @@ export class Pane {
     });
   }
 
-  /** Look from where another pane looks from; a pane that is still empty does so when it is shown. */
+  /** Take over the view of another pane. An empty pane does so when it is first shown. */
   follow(view) {
     if (this.image) this.#nv.once(() => this.#look(view));
   }
@@ -170,7 +171,7 @@ export class Pane {
     return PLANE_OF[this.#nv.screenSlices[tile]?.axCorSag] ?? null;
   }
 
-  /** The canvas, drawn in this very moment: WebGL forgets a picture after it was shown. */
+  /** The canvas, drawn again just now: WebGL does not keep a picture once it was shown. */
   picture() {
     this.#nv.drawScene();
     return this.canvas;
@@ -183,7 +184,7 @@ export class Pane {
     this.canvas.remove();
   }
 
-  /** Hand volumes to the GPU as far as they are new there. */
+  /** Send to the GPU the volumes that it does not have yet. */
   #hand(image, limits, layers, mask) {
     const nv = this.#nv;
     const windowed = limits[0] !== image.cal_min || limits[1] !== image.cal_max;
@@ -201,10 +202,10 @@ export class Pane {
     return windowed || masked;
   }
 
-  /** How strongly the map of confidence is drawn. */
-  #fade(doubt, opacity) {
-    if (!doubt || doubt.image.opacity === opacity) return false;
-    doubt.image.opacity = opacity;
+  /** How strongly the confidence map is drawn. */
+  #fade(uncertainty, opacity) {
+    if (!uncertainty || uncertainty.image.opacity === opacity) return false;
+    uncertainty.image.opacity = opacity;
     this.#nv.updateGLVolume();
     return true;
   }

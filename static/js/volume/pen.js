@@ -2,7 +2,7 @@
 
 import { cmapper } from "../../vendor/niivue.js";
 
-// Strokes that can be taken back. NiiVue keeps them in a ring, packed; one place holds the start.
+// Strokes that can be taken back. NiiVue keeps them in a ring, where one place holds the state before the first.
 const UNDO = 60;
 
 export class Pen {

@@ -15,7 +15,7 @@ export function compose(area, pictures, caption) {
   context.fillRect(0, 0, paper.width, paper.height);
   context.scale(scale, scale);
   context.font = FONT;
-  context.fillStyle = "#e8ecf1";
+  context.fillStyle = getComputedStyle(area).color;
   context.textBaseline = "top";
   for (const { canvas, node } of pictures) {
     const place = canvas.getBoundingClientRect();

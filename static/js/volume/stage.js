@@ -1,12 +1,11 @@
 // The picture area of the 3-D viewer: one pane, or one for each sequence, all looking at one point.
 
 import { element } from "../dom.js";
-import { TITLES } from "../modalities.js";
 import { LAYOUTS } from "./address.js";
-import { Doubt } from "./doubt.js";
 import { Library, placedAs } from "./library.js";
 import { Mask } from "./mask.js";
 import { Pane } from "./pane.js";
+import { Uncertainty } from "./uncertainty.js";
 
 const LAYOUT_TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", render: "3-D" };
 
@@ -14,10 +13,11 @@ export class Stage {
   #area;
   #library;
   #regions;
-  #doubtScale;
+  #titles;
+  #uncertaintyScale;
   #mask = null;
-  #doubt = null;
-  #showsDoubt = false;
+  #uncertainty = null;
+  #showsUncertainty = false;
   #cells = [];
   #wanted = null;
   #working = null;
@@ -28,15 +28,16 @@ export class Stage {
    * A stage in `area`. `events.onView({camera, pan, indices})` when somebody turned, zoomed or
    * pointed; `onWindow(modality, limits)` after a drag; `onPlane(plane)` under the pointer.
    */
-  constructor(area, { urls, regions, doubt, events }) {
+  constructor(area, { urls, regions, titles, uncertaintyScale, events }) {
     this.#area = area;
     this.#library = new Library(urls);
     this.#regions = regions;
-    this.#doubtScale = doubt;
+    this.#titles = titles;
+    this.#uncertaintyScale = uncertaintyScale;
     this.#events = events;
   }
 
-  /** Show a view `{modalities, layout, look, windowOf, camera, pan}`; the last wish counts. */
+  /** Show a view `{modalities, layout, look, windowOf, camera, pan}`. Of several requests, the last counts. */
   show(view) {
     this.#wanted = view;
     this.#area.dataset.busy = "true";
@@ -44,11 +45,11 @@ export class Stage {
     return this.#working;
   }
 
-  /** What is known of the crosshair, `{mm, modality, intensity, region, confidence}`, in the first pane. */
+  /** What there is at the crosshair of the first pane: `{mm, modality, intensity, region, confidence}`. */
   get reading() {
     const { pane, modality } = this.#cells[0];
     const { mm, intensity } = pane.reading;
-    const confidence = this.#showsDoubt ? this.#doubt.at(mm) : undefined;
+    const confidence = this.#showsUncertainty ? this.#uncertainty.at(mm) : undefined;
     return { mm, modality, intensity, region: this.#mask.regionAt(mm), confidence };
   }
 
@@ -57,7 +58,7 @@ export class Stage {
     return this.#cells[0].pane.pen(this.#mask.whole, onStroke);
   }
 
-  /** The canvases with their places in the area, drawn in this moment. */
+  /** The canvases and the nodes around them, drawn just now. */
   pictures() {
     return this.#cells.map(({ pane, node }) => ({ canvas: pane.picture(), node }));
   }
@@ -86,8 +87,8 @@ export class Stage {
     ]);
     this.#mask ??= new Mask(placedAs(scans[0].image, mask), this.#regions);
     this.#mask.look({ ...look, outline: look.outline || look.confidence });
-    if (confidence) this.#doubt ??= new Doubt(confidence, this.#doubtScale);
-    this.#showsDoubt = look.confidence;
+    if (confidence) this.#uncertainty ??= new Uncertainty(confidence, this.#uncertaintyScale);
+    this.#showsUncertainty = look.confidence;
     this.#following = true;
     view.modalities.forEach((modality, at) => this.#draw(this.#cells[at], modality, scans[at], view));
     this.#following = false;
@@ -99,13 +100,13 @@ export class Stage {
     const many = view.modalities.length > 1;
     cell.pane.show({
       image, limits: cell.limits, mask: this.#mask,
-      doubt: view.look.confidence ? this.#doubt : null, doubtOpacity: view.look.opacity, layout: view.layout, crosshair: view.look.crosshair,
-      camera: view.camera, pan: view.pan, indices: view.look.index,
+      uncertainty: view.look.confidence ? this.#uncertainty : null, uncertaintyOpacity: view.look.opacity,
+      layout: view.layout, crosshair: view.look.crosshair, camera: view.camera, pan: view.pan, indices: view.look.index,
     });
     const shown = view.layout === LAYOUTS[0] ? Object.values(LAYOUT_TITLES) : [LAYOUT_TITLES[view.layout]];
     cell.node.classList.toggle("four", view.layout === LAYOUTS[0]);
-    cell.titles.replaceChildren(...(many ? [TITLES[modality]] : shown).map((title) => element("span", {}, title)));
-    cell.pane.canvas.setAttribute("aria-label", `${TITLES[modality]}, ${shown.join(", ")}`);
+    cell.titles.replaceChildren(...(many ? [this.#titles[modality]] : shown).map((title) => element("span", {}, title)));
+    cell.pane.canvas.setAttribute("aria-label", `${this.#titles[modality]}, ${shown.join(", ")}`);
   }
 
   /** Have exactly `count` panes. */
@@ -132,7 +133,7 @@ export class Stage {
       if (plane) this.#events.onPlane(plane);
     });
     canvas.addEventListener("webglcontextlost", () => {
-      // A pane that was put away gave its context back itself.
+      // A pane that was removed has released its context itself.
       if (this.#cells.some((cell) => cell.pane === pane)) this.#events.onLost();
     });
   }

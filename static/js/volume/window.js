@@ -2,7 +2,7 @@
 
 // As many voxels as this are enough for a percentile.
 const SAMPLES = 200_000;
-// The first as the rendered slices have it, so that nothing changes when this viewer opens.
+// `brain` is the window of the rendered slices, so that nothing changes when this viewer opens.
 const PERCENTILES = { brain: [0.5, 99.3], narrow: [25, 75] };
 
 /** Intensities of the head (what is above the background), ordered; every nth voxel. */

@@ -1,5 +1,8 @@
 """Names that real files have."""
 
+import json
+import re
+
 import pytest
 
 from model.errors import CaseError
@@ -9,6 +12,7 @@ from model.io.modalities import (
     guess_modalities,
     guess_modality,
     missing_modalities,
+    name_rules,
 )
 
 NAMES = {
@@ -62,6 +66,19 @@ FOLDERS = [
 @pytest.mark.parametrize("wanted", FOLDERS)
 def test_folders_tell_where_names_do_not(wanted):
     assert dict(zip(wanted, guess_modalities(list(wanted)), strict=True)) == wanted
+
+
+def test_the_rules_are_data_that_a_browser_can_use_too():
+    """What a browser makes of them is compared in tests/browser."""
+    rules = name_rules()
+    assert json.loads(json.dumps(rules)) == rules
+    pairs = [*rules["spellings"], *rules["rewrites"]]
+    patterns = [pattern for pattern, _ in pairs] + [pattern for _, pattern in rules["words"]]
+    for pattern in (*patterns, rules["others"], rules["suffix"]):
+        # Besides plain groups only those that look ahead; no anchors or flags of Python alone.
+        assert not re.search(r"\(\?(?![:=!])|\\[AZzGK]|[*+?}]\+", pattern)
+    # JavaScript gives a dollar in a replacement a meaning of its own.
+    assert not any("$" in replacement for _, replacement in pairs)
 
 
 @pytest.mark.parametrize("missing", MODALITIES)

@@ -1,23 +1,26 @@
-// The map of confidence: where the model was in doubt, in the colours of the rendered slices.
+// The confidence map of the 3-D viewer: it colours where the model was uncertain, as the rendered slices do.
 
 import { cmapper } from "../../vendor/niivue.js";
 
-const NAME = "doubt";
-// NiiVue draws a voxel of an overlay in full or not at all: slight doubt, the first fifth of the
-// scale, stays clear instead of fading in.
+const NAME = "uncertainty";
+// NiiVue draws a voxel of an overlay in full or not at all. So the first fifth of the scale, where the
+// model was almost certain, is left clear; in the rendered slices it fades in.
 const CLEAR = 51;
 const STEPS = [0, CLEAR, CLEAR + 1, 255];
 const channel = (colour, at) => parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16);
 
-export class Doubt {
+export class Uncertainty {
   #truth;
 
-  /** `image` holds probabilities; `colours` are those of slight and of full doubt, `from` is where that begins. */
+  /**
+   * `image` holds probabilities. `colours` are those of the lowest and the highest uncertainty; the highest
+   * begins at the probability `from`.
+   */
   constructor(image, { colours, from }) {
     this.#truth = image;
     this.image = image.clone();
     this.image.name = NAME;
-    // Turned round, since NiiVue leaves the low end of a scale clear.
+    // Inverted, because NiiVue leaves the low end of a scale clear.
     for (let at = 0; at < image.img.length; at += 1) this.image.img[at] = 255 - image.img[at];
     const between = (at) => STEPS.map((step) => {
       const [low, high] = colours.map((colour) => channel(colour, at));
