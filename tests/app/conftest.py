@@ -21,6 +21,7 @@ from app.jobs.model_holder import ModelHolder
 from app.jobs.queue_runner import queue_runner
 from app.store import tokens
 from app.store.models import db
+from model.card import sha256
 from model.io.modalities import MODALITIES
 from model.io.nifti import write_scan
 from model.io.nifti_header import Limits
@@ -180,6 +181,32 @@ def analysis(model_holder, scans):
         limits=Limits(),
         progress=lambda stage, fraction: None,
     )
+
+
+@pytest.fixture(scope="session")
+def segmented() -> dict[tuple, pipeline.Analysis]:
+    """What the pipeline found in scans that a test of this session has segmented, by their content."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def segment_once(monkeypatch, segmented):
+    """Segment the same scans only once in a session: most tests need a result, not its making."""
+    analyse = pipeline.analyse
+
+    def remembered(segmenter, scans, *, names, limits, progress):
+        card = segmenter.card
+        hashes = [(key, sha256(path)) for key, path in sorted(scans.items())]
+        key = (card.checksum, card.networks, card.inference.views, *hashes)
+        progress("load", 0.0)
+        if key not in segmented:
+            segmented[key] = analyse(
+                segmenter, scans, names=names, limits=limits, progress=progress
+            )
+        progress("postprocess", 1.0)
+        return segmented[key]
+
+    monkeypatch.setattr(pipeline, "analyse", remembered)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from app.store.models import StoredCase, db
 from tests import services
 from tests.app.rows import change, row
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def app(scaled_out):

@@ -202,6 +202,7 @@ def test_commands_leave_no_data_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_gunicorn_gives_up_without_a_model(tmp_path):
     command = ("-m", "gunicorn", "--bind", "127.0.0.1:0")
     result = started(tmp_path, *command, BTS_MODEL_DIR=str(tmp_path))

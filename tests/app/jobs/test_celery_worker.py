@@ -9,6 +9,8 @@ import pytest
 
 from tests.app.serving import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("settings", "pool", "message"),

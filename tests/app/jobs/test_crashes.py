@@ -20,6 +20,8 @@ from tests.app.jobs.crashing import PLACES, stub, stub_model
 from tests.app.serving import ROOT, Server, serving
 from tests.app.web.hazards import four
 
+pytestmark = pytest.mark.slow
+
 SEEN_BY_NOBODY = ("upload: staged", "upload: half moved", "upload: moved")
 
 

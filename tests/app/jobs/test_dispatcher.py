@@ -25,6 +25,8 @@ from tests.app.rows import change, row
 from tests.app.serving import serving
 from tests.app.web.hazards import four, send
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def app(scaled_out):

@@ -218,6 +218,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["load", "inference"])
 def test_killed_and_started_again(app, upload, client, run_queue, stage):
     case_id = upload().json["id"]

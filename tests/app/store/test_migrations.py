@@ -82,6 +82,7 @@ def test_a_database_of_a_newer_version_is_refused(make_app, app):
         make_app()
 
 
+@pytest.mark.slow
 def test_a_database_without_the_right_to_make_tables_is_refused(make_app):
     services.require("postgresql")
     with services.postgresql() as url:
@@ -108,6 +109,7 @@ with sa.create_engine(sys.argv[1]).begin() as connection:
 """
 
 
+@pytest.mark.slow
 def test_postgresql_by_several_processes_at_once():
     services.require("postgresql")
     with services.postgresql() as url:

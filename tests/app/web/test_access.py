@@ -151,6 +151,7 @@ def test_comparison_takes_constant_time(monkeypatch, client, token):
     assert compared == [(tokens.digest("wrong"), tokens.digest(token))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_first_start_prints_the_link_once(tmp_path, host):
     server = Server(tmp_path / "data", host=host)
@@ -197,6 +198,7 @@ def test_an_open_server_says_who_is_let_in(tmp_path, capsys):
     assert "Everyone" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_commands_work_beside_a_running_server(tmp_path):
     """They make what is missing, and need no model."""
     environment = os.environ | {"BTS_DATA_DIR": str(tmp_path / "data"), "BTS_MODEL_DIR": "/nowhere"}

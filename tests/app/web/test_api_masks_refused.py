@@ -77,7 +77,7 @@ def test_a_failed_save_leaves_nothing(app, done, save, monkeypatch):
     assert save().status_code == 500
     with app.app_context():
         folder = cases.find(done).folder
-    assert list((folder / "masks").iterdir()) == []
+    assert folder.corrected() == []
     assert list((app.config["SETTINGS"].data_dir / "staging").iterdir()) == []
 
 

@@ -2,14 +2,15 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.analysis.comparison import change, notes
+from app.analysis.comparison import Change, change, notes
+from app.analysis.record import MaskInfo, record_of
 from app.jobs.queue_runner import queue_runner
-from app.reporting.schemas import Change
 from model.io.nifti import compress, encode
 from tests.app.conftest import app_on, close, file_parts
 from tests.app.web.test_api_masks import image_of
@@ -51,8 +52,7 @@ def pair(tmp_path_factory, model_holder, scans):
 )
 def test_change(first, second, difference, percent):
     found = change(first, second)
-    assert (found["change"], found["percent"]) == (difference, percent)
-    Change(**found)
+    assert found == Change(first, second, difference, percent)
 
 
 def test_comparison_is_the_difference_of_both_reports(pair):
@@ -75,21 +75,17 @@ def test_comparison_is_the_difference_of_both_reports(pair):
     assert change_back == -found["volumes_ml"]["whole_tumor"]["change"]
 
 
-def test_notes_tell_what_limits_the_comparison():
-    report = {
-        "model": {"checksum": "a"},
-        "mask": {"by_hand": False},
-        "missing_modalities": [],
-        "geometry": {"spacing_mm": [1, 1, 1]},
-    }
-    assert len(notes(report, report)) == 1
-    other = {
-        "model": {"checksum": "b"},
-        "mask": {"by_hand": True},
-        "missing_modalities": ["t2"],
-        "geometry": {"spacing_mm": [1, 1, 5]},
-    }
-    assert len(notes(report, other)) == 5
+def test_notes_tell_what_limits_the_comparison(analysis, model_holder):
+    record = record_of(analysis, model_holder.card, "brats2021", {})
+    one = record, MaskInfo(0, "model", None, by_hand=False)
+    assert len(notes(one, one)) == 1
+    other = replace(
+        record,
+        model=replace(record.model, checksum="another"),
+        missing_modalities=("t2",),
+        geometry=replace(record.geometry, spacing_mm=(1.0, 1.0, 5.0)),
+    )
+    assert len(notes(one, (other, MaskInfo(1, "corrected", 0, by_hand=True)))) == 5
 
 
 def test_odd_choices_are_refused(pair, assert_error):

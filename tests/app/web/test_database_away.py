@@ -21,6 +21,8 @@ from tests.app.people import bearer
 from tests.app.web.hazards import four, send
 from tests.app.web.test_access import ELSEWHERE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def app(make_app):

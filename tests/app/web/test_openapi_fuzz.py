@@ -15,6 +15,8 @@ from app.jobs.queue_runner import queue_runner
 from tests.app.jobs.crashing import stub
 from tests.app.jobs.test_crashes import wait_until
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 15
 
 
