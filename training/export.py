@@ -16,18 +16,18 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from model.card import DEFAULT_DIR, Inference, ModelCard, write_card
+from model.card import DEFAULT_DIR, Inference, ModelCard, read_card, write_card
 from model.errors import ModelError
 from model.labels import CLASSES, REGIONS
 from model.planes import PLANES
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
+from model.version import VERSION
 from training.data.dataset import load_preprocessing
 from training.networks.network_files import write_network
-from training.networks.trained import differing, further_networks, trained
+from training.networks.trained import differing, further_networks, is_model, trained
 from training.scoring.engine_difference import ENGINE_TOLERANCE, engines_differ_by
-
-VERSION = "0.6.0"
+from training.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     scores = held_out(options.scores, options.without) if options.scores else {}
     try:
-        preprocessing = load_preprocessing(options.data)
+        preprocessing = preprocessing_of(options.run, options.data)
         card = make_card(options.run, preprocessing, inference, postprocessing, scores)
         export(card, options.run, options.out)
     except ModelError as error:
@@ -158,6 +158,22 @@ def make_card(
         },
         scores=scores or {},
     )
+
+
+def preprocessing_of(runs: list[Path], data: Path) -> Preprocessing:
+    """Return how the data of `runs` were prepared.
+
+    A trained model says it in its card; for a run it is that of the prepared folder `data`. Raises
+    ModelError if they differ.
+    """
+    first, *others = [
+        read_card(run).preprocessing if is_model(run) else load_preprocessing(data) for run in runs
+    ]
+    for run, other in zip(runs[1:], others, strict=True):
+        # How inputs are made of prepared data is in the settings of each training.
+        if Settings().preprocessing(other) != Settings().preprocessing(first):
+            raise ModelError(f"{run} cannot be averaged with {runs[0]}: it has other preprocessing.")
+    return first
 
 
 def held_out(path: Path, without: list[Path]) -> dict:

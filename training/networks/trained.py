@@ -29,9 +29,14 @@ def trained(runs: list[Path]) -> list[Trained]:
     return [network for run in runs for network in networks_of(run)]
 
 
+def is_model(run: Path) -> bool:
+    """Say whether a folder holds a trained model, with its card, and not a run."""
+    return (run / CARD).exists()
+
+
 def networks_of(run: Path) -> list[Trained]:
     """Return the network of a finished run, or those of a trained model. Raises ModelError."""
-    if not (run / CARD).exists():
+    if not is_model(run):
         try:
             training = {name: json.loads((run / f"{name}.json").read_text()) for name in PROVENANCE}
         except OSError as error:

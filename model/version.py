@@ -1,0 +1,3 @@
+"""The version of app and model."""
+
+VERSION = "0.7.0"
