@@ -11,21 +11,18 @@ FUZZ_S ?= 60
 # Processes that share the tests of `make test`.
 WORKERS ?= 2
 SOAK_S ?= 900
-# Inference and post-processing of the shipped model: training/EXPERIMENTS.md and training/notes.md tell why.
+# Inference and post-processing of the shipped model; docs/experiments.md says why.
 EXPORT ?= --planes axial coronal sagittal --interval 2 --refinement-threshold 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5 --growth-temperature 1.5
 SEQUENCES := flair t1 t1ce t2
 RECIPE := training/recipe
 DEVELOPMENT := train validation partial
-# Two networks are averaged, the second trained with deep supervision. After its first part each training is
-# done twice: with the test patients, which is shipped, and without them, so that they can be scored; that
-# twin is kept, too.
+# Two networks are averaged; the second is trained with deep supervision. Stages 2 and 3 of each are trained
+# twice: with the test patients for the shipped model, and without them for its twin, which is scored on them.
 ONE := runs/mobile_unet
 TWO := runs/deeply_supervised
-HELD_OUT := $(ONE)/3_held_out $(TWO)/3_held_out
+SHIPPED := model/artefact
 TWIN := training/held_out
 CARD := runs/card
-# What the model card shows each network to have reached alone, part by part.
-ALONE := $(foreach network,$(ONE) $(TWO),$(network)/1_patches $(network)/2_held_out $(network)/3_held_out)
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -109,24 +106,24 @@ sbom: $(filter .uv/%,$(UV))  ## write what is shipped, as CycloneDX, to sbom/
 	$(UV) export --frozen --quiet --no-dev --extra scale --extra gpu --no-emit-project --format cyclonedx1.5 -o sbom/python-gpu.json
 	$(NPM) sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom/npm.json
 
-# A part of a training: its run and the parts of the split, its settings and what it starts from. It is
-# exported, since the next part goes on from that.
-define part
+# A stage of a training: its run, the parts of the split, its settings and what it starts from. It is exported,
+# since the next stage starts from that.
+define stage
 	$(RUN) python -m training.train --out $(1) --parts $(2) --settings $(RECIPE)/$(3)
 	$(RUN) python -m training.export --run $(1) --out $(1)/artefact $(EXPORT)
 endef
 
-# The parts after the first: folder of the network, their name, the parts of the split, flags.
-define go_on
-	$(call part,$(1)/2_$(2),$(3),2_slices.toml $(4) --start-from $(1)/1_patches/artefact)
-	$(call part,$(1)/3_$(2),$(3),3_average.toml $(4) --start-from $(1)/2_$(2)/artefact)
+# The stages after the first: folder of the network, their name, the parts of the split, flags.
+define later_stages
+	$(call stage,$(1)/2_$(2),$(3),2_slices.toml $(4) --start-from $(1)/1_patches/artefact)
+	$(call stage,$(1)/3_$(2),$(3),3_average.toml $(4) --start-from $(1)/2_$(2)/artefact)
 endef
 
 # The training of one network: its folder, flags.
 define network
-	$(call part,$(1)/1_patches,train validation,1_patches.toml $(2) $(if $(IMAGENET),--imagenet $(IMAGENET),))
-	$(call go_on,$(1),held_out,$(DEVELOPMENT),$(2))
-	$(call go_on,$(1),all,$(DEVELOPMENT) test,$(2))
+	$(call stage,$(1)/1_patches,train validation,1_patches.toml $(2) $(if $(IMAGENET),--imagenet $(IMAGENET),))
+	$(call later_stages,$(1),held_out,$(DEVELOPMENT),$(2))
+	$(call later_stages,$(1),all,$(DEVELOPMENT) test,$(2))
 endef
 
 train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks by training/recipe, export and score them
@@ -134,33 +131,31 @@ train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks by training/r
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(call network,$(ONE))
 	$(call network,$(TWO),--deep-supervision 0.5)
+	$(RUN) python -m training.export --run $(ONE)/3_held_out $(TWO)/3_held_out --out $(TWIN) $(EXPORT)
+	$(RUN) python -m training.export --run $(ONE)/3_all $(TWO)/3_all --out $(SHIPPED) $(EXPORT)
 	$(MAKE) card DATA=$(DATA)
 
-experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite training/EXPERIMENTS.md and LIMITS.md
+experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite docs/experiments.md and docs/error-analysis.md
 	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m training.prepare $(DATA) --out runs/data
 	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 	$(RUN) python -m training.reports.error_analysis $(DATA)
 
-# The score of a model on the test patients: its folder, the file's name, flags.
+# Scores a model on the test patients: its folder, the file's name, flags.
 score = $(RUN) python -m training.evaluate $(DATA) --model-dir $(1) --only test --json $(CARD)/$(2).json $(3)
 
-# The name of the score of one network alone, whose run is given.
-alone = alone_$(subst /,_,$(1:runs/%=%))
-
-card: $(filter .uv/%,$(UV))  ## score the networks that have not seen the test patients, export the others, rewrite MODEL_CARD.md
+card: $(filter .uv/%,$(UV))  ## score the twin of the shipped model on the test patients of DATA, rewrite MODEL_CARD.md
+	$(UV) sync --frozen --quiet --extra train
 	@mkdir -p $(CARD)
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(TWIN) $(EXPORT)
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(CARD)/every $(EXPORT) --interval 1 --refinement-threshold 0
-	$(RUN) python -m training.export --run $(HELD_OUT) --out $(CARD)/flip $(EXPORT) --flip
 	$(call score,$(TWIN),test)
 	for s in $(SEQUENCES); do $(call score,$(TWIN),without_$$s,--without $$s) || exit 1; done
+	$(RUN) python -m training.export --run $(TWIN) --out $(CARD)/every $(EXPORT) --interval 1 --refinement-threshold 0
+	$(RUN) python -m training.export --run $(TWIN) --out $(CARD)/flip $(EXPORT) --flip
 	$(call score,$(TWIN),mode_fast,--quality fast)
 	$(call score,$(CARD)/every,mode_every)
 	$(call score,$(CARD)/flip,mode_flip)
-	$(foreach run,$(ALONE),$(call score,$(run)/artefact,$(call alone,$(run))) &&) true
-	$(RUN) python -m training.export --run $(ONE)/3_all $(TWO)/3_all $(EXPORT) --scores $(CARD)/test.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
-	$(RUN) python -m training.reports.model_card --test $(CARD)/test.json --alone $(CARD)/alone_*.json --modes $(CARD)/mode_*.json $(CARD)/$(call alone,$(ONE)/3_held_out).json --without $(SEQUENCES:%=$(CARD)/without_%.json)
+	$(RUN) python -m training.export --run $(SHIPPED) --out $(SHIPPED) $(EXPORT) --scores $(CARD)/test.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
+	$(RUN) python -m training.reports.model_card --test $(CARD)/test.json --modes $(CARD)/mode_*.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

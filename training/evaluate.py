@@ -2,37 +2,66 @@
 
     python -m training.evaluate DATA_DIR --json scores.json
 
-Every folder below DATA_DIR with a `*seg.nii*` is read, segmented and scored as a user's upload
-would be: on its 3-D volume and its own grid. `--only test` keeps to the patients that
-the model's card names as test patients. `--without MODALITY` leaves that file out of every upload,
-and `--voxels X Y Z` resamples scans and masks first.
+Every folder below DATA_DIR with a `*seg.nii*` is read and segmented as a user's upload is, and
+scored as a 3-D volume on its own grid. `--only test` keeps to the patients that the model's card
+names as test patients. `--without MODALITY` leaves that file out of every case, and `--voxels X Y Z`
+resamples scans and masks first.
 """
 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
 from model.errors import CaseError, ModelError
 from model.inference.segmenter import Segmenter
-from model.io.case import find_case_files, find_mask_file, load_case
 from model.io.modalities import MODALITIES, TITLES
-from model.labels import from_file_values
-from training.data.resampling import with_voxels
-from training.prepare import find_labelled_cases, read_labels
-from training.scoring import calibration
-from training.scoring.lesion_wise import LESION_REGIONS, score_lesions_by_region
-from training.scoring.scores import SHORT, mean_scores, score_case
+from training.data.labelled import find_labelled_cases
+from training.scoring.labelled_case import mean_lesion_wise, score_folder
+from training.scoring.scores import SHORT, mean_scores
 
 
 def main(arguments: list[str] | None = None) -> int:
+    options = read_arguments(arguments)
+    try:
+        segmenter = Segmenter.load(
+            options.model_dir, engine=options.engine, quality=options.quality
+        )
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
+    folders = find_labelled_cases(options.data_dirs)
+    if options.only:
+        wanted = set(segmenter.card.training["split"][options.only])
+        folders = [folder for folder in folders if folder.name in wanted]
+    cases, failures = {}, {}
+    for folder in track(folders, "Scoring", console=Console(stderr=True)):
+        try:
+            cases[folder.name] = score_folder(segmenter, folder, options.without, options.voxels)
+        except (CaseError, ValueError) as error:
+            failures[folder.name] = str(error)
+    if not cases:
+        print("No labelled case that can be segmented was found.", file=sys.stderr)
+        return 1
+    result = {
+        "model": describe(segmenter),
+        "without": options.without,
+        "voxels_mm": options.voxels,
+        "cases": cases,
+        "mean": mean_scores(list(cases.values())) | {"lesion_wise": mean_lesion_wise(cases)},
+        "left_out": failures,
+    }
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1))
+    show(result)
+    return 0
+
+
+def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="training.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
     parser.add_argument("--json", type=Path, help="where to write all scores")
@@ -55,91 +84,25 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"argument --json: there is no folder {options.json.parent}")
     if options.voxels and min(options.voxels) <= 0:
         parser.error("argument --voxels: edges must be more than 0 mm")
-    try:
-        segmenter = Segmenter.load(
-            options.model_dir, engine=options.engine, quality=options.quality
-        )
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 1
-    folders = find_labelled_cases(options.data_dirs)
-    if options.only:
-        wanted = set(segmenter.card.training["split"][options.only])
-        folders = [folder for folder in folders if folder.name in wanted]
-    cases, failures = {}, {}
-    for folder in track(folders, "Scoring", console=Console(stderr=True)):
-        try:
-            cases[folder.name] = evaluate_folder(segmenter, folder, options.without, options.voxels)
-        except (CaseError, ValueError) as error:
-            failures[folder.name] = str(error)
-    if not cases:
-        print("No labelled case that can be segmented was found.", file=sys.stderr)
-        return 1
-    result = {
-        "model": {"name": segmenter.card.name, "version": segmenter.card.version}
-        | {"checksum": segmenter.card.checksum, "weights": segmenter.card.weights}
-        | {"device": segmenter.provenance.text, "averaged": segmenter.provenance.averaged}
-        | {"training": segmenter.card.training},
-        "without": options.without,
-        "voxels_mm": options.voxels,
-        "cases": cases,
-        "mean": mean_scores(list(cases.values())) | {"lesion_wise": mean_lesion_wise(cases)},
-        "left_out": failures,
+    return options
+
+
+def describe(segmenter: Segmenter) -> dict:
+    """Return which model was scored, what computed it, and how it was trained."""
+    card, provenance = segmenter.card, segmenter.provenance
+    return {
+        "name": card.name,
+        "version": card.version,
+        "checksum": card.checksum,
+        "weights": card.weights,
+        "device": provenance.text,
+        "averaged": provenance.averaged,
+        "training": card.training,
     }
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1))
-    show(result)
-    return 0
-
-
-def evaluate_folder(
-    segmenter: Segmenter,
-    folder: Path,
-    without: str | None = None,
-    voxels_mm: Sequence[float] | None = None,
-) -> dict:
-    """Return the scores of one case folder, with the seconds that reading and segmenting took.
-
-    The file of the modality `without` is not read; with `voxels_mm` the case is resampled to voxels
-    of these edges. Raises CaseError.
-    """
-    started = time.perf_counter()
-    files = find_case_files(folder)
-    case = load_case({modality: path for modality, path in files.items() if modality != without})
-    loaded = time.perf_counter() - started
-    truth = from_file_values(read_labels(find_mask_file(folder), case))
-    if voxels_mm:
-        case, truth = with_voxels(case, truth, voxels_mm)
-    started = time.perf_counter()
-    result = segmenter.segment(case)
-    segmented = time.perf_counter() - started
-    scores = score_case(truth, result.labels, case.spacing_mm)
-    marked = (truth > 0) | (result.labels > 0)
-    return scores | {
-        "lesion_wise": score_lesions_by_region(truth, result.labels, case.spacing_mm),
-        "calibration": calibration.count(truth, result.labels, result.confidence, marked),
-        "missing": list(case.missing),
-        "seconds": {
-            "read": round(loaded, 3),
-            "segment": round(segmented, 3),
-            **result.timings_s,
-        },
-    }
-
-
-def mean_lesion_wise(cases: dict[str, dict]) -> dict[str, dict[str, float]]:
-    """Return mean lesion-wise Dice and HD95 over cases, and the lesions of all, by region."""
-    result = {}
-    for short in LESION_REGIONS:
-        scores = [case["lesion_wise"][short] for case in cases.values()]
-        means = {key: float(np.mean([s[key] for s in scores])) for key in ("dice", "hd95_mm")}
-        sums = {key: sum(s[key] for s in scores) for key in ("lesions", "missed", "false")}
-        result[short] = means | sums
-    return result
 
 
 def title_of(result: dict) -> str:
-    """Return what was done to the cases before they were scored, as text for people."""
+    """Return a title that says what was done to the cases before they were scored."""
     without, edges = result["without"], result["voxels_mm"]
     lacking = f" without {TITLES[without]}" if without else ""
     resampled = f" at {' x '.join(f'{edge:g}' for edge in edges)} mm" if edges else ""

@@ -2,9 +2,9 @@
 
     python -m training.export --run runs/mobile_unet --out model/artefact
 
-Writes the Keras weights, the OpenVINO export (float16 weights) and `card.json`, and checks that
-both engines agree before anything replaces what is there. Of several runs, of one kind of network and
-the same cases, the class probabilities are averaged.
+Writes the Keras weights, the OpenVINO export (float16 weights) and `card.json`. Files in the folder
+are replaced only after both engines were found to agree. With several runs, of one kind of network
+and the same cases, the model averages their class probabilities.
 """
 
 import argparse
@@ -16,21 +16,49 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from model.card import DEFAULT_DIR, Inference, ModelCard, write_card
+from model.card import DEFAULT_DIR, Inference, ModelCard, read_card, write_card
 from model.errors import ModelError
 from model.labels import CLASSES, REGIONS
 from model.planes import PLANES
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
+from model.version import VERSION
 from training.data.dataset import load_preprocessing
 from training.networks.network_files import write_network
-from training.networks.trained import differing, further_networks, trained
+from training.networks.trained import differing, further_networks, is_model, trained
 from training.scoring.engine_difference import ENGINE_TOLERANCE, engines_differ_by
-
-VERSION = "0.6.0"
+from training.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
+    options = read_arguments(arguments)
+    inference = Inference(
+        planes=tuple(options.planes),
+        interval=options.interval,
+        refinement_threshold=options.refinement_threshold,
+        flip=options.flip,
+    )
+    postprocessing = Postprocessing(
+        class_weights=tuple(options.class_weights),
+        min_component_ml=options.min_component_ml,
+        min_core_ml=options.min_core_ml,
+        min_enhancing_ml=options.min_enhancing_ml,
+        growth_temperature=options.growth_temperature,
+    )
+    scores = held_out(options.scores, options.without) if options.scores else {}
+    try:
+        preprocessing = preprocessing_of(options.run, options.data)
+        card = make_card(options.run, preprocessing, inference, postprocessing, scores)
+        export(card, options.run, options.out)
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
+    size = sum(file.stat().st_size for file in options.out.iterdir()) / 1e6
+    print(f"{card.name} {card.version} in {options.out}, {size:.1f} MB")
+    return 0
+
+
+def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="training.export", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--run",
@@ -39,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
         required=True,
         help="folders of runs or of trained models; all their networks are averaged",
     )
-    parser.add_argument("--data", type=Path, default=Path("runs/data"))
+    parser.add_argument(
+        "--data", type=Path, default=Path("runs/data"), help="prepared folder; only needed for runs"
+    )
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"])
     parser.add_argument("--interval", type=int, default=1, help="take every such slice")
@@ -73,31 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--without", type=Path, nargs="+", default=[], help="the same with a sequence missing"
     )
-    options = parser.parse_args(arguments)
-    inference = Inference(
-        planes=tuple(options.planes),
-        interval=options.interval,
-        refinement_threshold=options.refinement_threshold,
-        flip=options.flip,
-    )
-    postprocessing = Postprocessing(
-        class_weights=tuple(options.class_weights),
-        min_component_ml=options.min_component_ml,
-        min_core_ml=options.min_core_ml,
-        min_enhancing_ml=options.min_enhancing_ml,
-        growth_temperature=options.growth_temperature,
-    )
-    scores = held_out(options.scores, options.without) if options.scores else {}
-    try:
-        preprocessing = load_preprocessing(options.data)
-        card = make_card(options.run, preprocessing, inference, postprocessing, scores)
-        export(card, options.run, options.out)
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 1
-    size = sum(file.stat().st_size for file in options.out.iterdir()) / 1e6
-    print(f"{card.name} {card.version} in {options.out}, {size:.1f} MB")
-    return 0
+    return parser.parse_args(arguments)
 
 
 def export(card: ModelCard, runs: list[Path], out: Path) -> None:
@@ -126,9 +132,9 @@ def make_card(
     postprocessing: Postprocessing = Postprocessing(),
     scores: dict | None = None,
 ) -> ModelCard:
-    """Return the card of finished runs: their settings and cases, and how they are to be used.
+    """Return the card of finished runs: their settings and cases, and how the model is to be used.
 
-    Raises ModelError unless their networks are of one kind, trained on the same cases.
+    Raises ModelError unless their networks are of one kind and were trained on the same cases.
     """
     first, *others = trained(runs)
     for other in others:
@@ -160,8 +166,30 @@ def make_card(
     )
 
 
+def preprocessing_of(runs: list[Path], data: Path) -> Preprocessing:
+    """Return how the data of `runs` were prepared.
+
+    A trained model says it in its card; for a run it is that of the prepared folder `data`. Raises
+    ModelError if they differ.
+    """
+    first, *others = [
+        read_card(run).preprocessing if is_model(run) else load_preprocessing(data) for run in runs
+    ]
+    for run, other in zip(runs[1:], others, strict=True):
+        # How inputs are made of prepared data is in the settings of each training.
+        if Settings().preprocessing(other) != Settings().preprocessing(first):
+            raise ModelError(
+                f"{run} cannot be averaged with {runs[0]}: it has other preprocessing."
+            )
+    return first
+
+
 def held_out(path: Path, without: list[Path]) -> dict:
-    """Return the means of an evaluation, over how many patients, and Dice without a sequence."""
+    """Return what a card says of scores: number of patients, means, and Dice without a sequence.
+
+    path : evaluation of the test patients
+    without : the same with a sequence missing
+    """
     result = json.loads(path.read_text())
     scores = {"patients": len(result["cases"]), **result["mean"], "without": {}}
     for other in map(json.loads, (path.read_text() for path in without)):

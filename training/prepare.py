@@ -3,19 +3,17 @@
     python -m training.prepare DATA_DIR [DATA_DIR ...] --out runs/data
 
 Each case becomes a folder with `slices.npy` (Z, X, Y, 4) float16 and `labels.npy` (Z, X, Y) uint8,
-exactly what serving would give the network. `index.json` lists the cases; `split.json` assigns
-whole patients to train, validation and test. Cases that lack sequences are a part of their own, to
-be trained on only.
+the same values that serving gives the network. `index.json` lists the cases; `split.json` assigns
+whole patients to train, validation and test. Cases that lack sequences are in a part of their own,
+which is only trained on.
 """
 
 import argparse
-import fnmatch
 import json
-import os
+import multiprocessing
 import random
-import re
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,20 +23,19 @@ from rich.progress import track
 from model import phantom
 from model.errors import CaseError
 from model.geometry import to_canonical
-from model.io.case import Case, find_case_files, find_mask_file, grid_distance_mm, load_case
+from model.io.case import Case, find_case_files, find_mask_file, load_case
 from model.io.modalities import MODALITIES
-from model.io.nifti import Volume, read_volume
 from model.labels import REGIONS, from_file_values
 from model.planes import as_slices
 from model.preprocess import Preprocessing, prepare
+from training.data.labelled import find_labelled_cases, patient_of, read_labels
 
-# Cases of one patient at several times (BraTS 2023 on) end in a three-digit visit number.
-VISIT = re.compile(r"(BraTS-[A-Z]+-\d+)-\d{3}$")
-# Of the four sequences a case must have two to be trained on.
+# A case must have at least two of the four sequences.
 MOST_MISSING = 2
-# Edge, in voxels, of the blocks whose means form a case's fingerprint, and the correlation from
-# which two cases are taken for one patient (different BraTS patients: 0.66 at most among 35).
+# Edge, in voxels, of the blocks whose means are a case's fingerprint.
 FINGERPRINT_BLOCK = 8
+# Cases with a higher correlation of fingerprints are one patient; among 35 BraTS patients it is 0.66 at
+# most.
 SAME_PATIENT_CORRELATION = 0.9
 
 
@@ -52,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--denoise", action="store_true")
     parser.add_argument("--bias-correction", action="store_true")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes that prepare; 0: this process does"
+    )
     options = parser.parse_args(arguments)
     parameters = Preprocessing(denoise=options.denoise, bias_correction=options.bias_correction)
     folders = find_labelled_cases(options.data_dirs)
@@ -78,32 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def find_labelled_cases(roots: list[Path]) -> list[Path]:
-    """Return every folder below `roots`, or a root itself, that holds a segmentation.
-
-    Links to folders are followed, as where cases are chosen without copies; none is gone into twice.
-    """
-    found, seen = [], set()
-    for root in roots:
-        for folder, below, files in os.walk(root, followlinks=True):
-            real = os.path.realpath(folder)
-            if real in seen:
-                below.clear()
-                continue
-            seen.add(real)
-            # A case has the name of its folder, not that of a link to it.
-            below.sort(key=lambda name: (Path(folder, name).is_symlink(), name))
-            if fnmatch.filter(files, "*seg.nii*"):
-                found.append(Path(folder))
-    return sorted(found, key=lambda folder: folder.name)
-
-
 def prepare_cases(
     folders: list[Path], out: Path, parameters: Preprocessing, workers: int
 ) -> tuple[list[dict], dict[str, str]]:
-    """Prepare `folders` on several processes; return index entries and what was left out, why."""
+    """Prepare `folders` in several processes; return index entries, and why others were left out."""
     entries, left_out = [], {}
-    with ProcessPoolExecutor(workers) as pool:
+    # New processes: forks of a process that has built a network may hang.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn) if workers else ThreadPoolExecutor(1) as pool:
         jobs = {folder: pool.submit(prepare_folder, folder, out, parameters) for folder in folders}
         for folder, job in track(jobs.items(), "Preparing"):
             try:
@@ -122,25 +103,13 @@ def prepare_folder(folder: Path, out: Path, parameters: Preprocessing) -> dict:
     return write_case(folder.name, case, labels, out, parameters)
 
 
-def read_labels(path: Path, case: Case) -> np.ndarray:
-    """Return the label values (X, Y, Z) of an expert mask in the voxel order of its scans.
-
-    Published cases exist whose mask says another affine than their scans; where orientation agrees
-    but origin does not, the voxel order is what is right. Raises CaseError `grid_mismatch`.
-    """
-    mask: Volume = read_volume(path)
-    if mask.data.shape != case.shape:
-        raise CaseError("grid_mismatch", "The mask has other dimensions than the scans.")
-    apart = grid_distance_mm(case.shape, mask.affine, case.affine)
-    if apart > 1.0:
-        print(f"{path.name}: affine {apart:.0f} mm off its scans, voxel order trusted")
-    return mask.data
-
-
 def write_case(
     name: str, case: Case, labels: np.ndarray, out: Path, parameters: Preprocessing
 ) -> dict:
-    """Write the arrays of one case and return its index entry; `labels` on the source grid."""
+    """Write the arrays of one case and return its index entry.
+
+    labels : (X, Y, Z) on the grid of the files
+    """
     prepared = prepare(case, parameters)
     canonical, _ = to_canonical(labels, case.affine)
     if canonical.shape != prepared.shape:
@@ -151,10 +120,9 @@ def write_case(
     # Slice-major, so that one slice is one contiguous read.
     np.save(folder / "slices.npy", np.ascontiguousarray(as_slices(prepared.volume, "axial")))
     np.save(folder / "labels.npy", np.ascontiguousarray(np.moveaxis(target, 2, 0)))
-    visit = VISIT.match(name)
     return {
         "case": name,
-        "patient": visit[1] if visit else name,
+        "patient": patient_of(name),
         "missing": list(case.missing),
         "shape": list(target.shape),
         "voxels": {region.key: int((target == region.index).sum()) for region in REGIONS},
@@ -163,7 +131,7 @@ def write_case(
 
 
 def fingerprint(volume: np.ndarray) -> list[float]:
-    """Return block means of (X, Y, Z), cut or filled to 160 x 192 x 152 from one corner."""
+    """Return block means of a volume (X, Y, Z), cut or filled with 0 to 160 x 192 x 152."""
     fixed = np.zeros((160, 192, 152), np.float32)
     cut = tuple(slice(0, min(a, b)) for a, b in zip(volume.shape, fixed.shape, strict=True))
     fixed[cut] = volume[cut]
@@ -173,7 +141,7 @@ def fingerprint(volume: np.ndarray) -> list[float]:
 
 
 def group_same_patients(entries: list[dict]) -> None:
-    """Give cases with nearly the same images one patient: BraTS has published some twice."""
+    """Make cases with nearly the same images one patient, since BraTS has published some twice."""
     prints = np.array([entry.pop("fingerprint") for entry in entries])
     if len(entries) < 2:
         return
@@ -189,9 +157,9 @@ def group_same_patients(entries: list[dict]) -> None:
 def split_patients(
     entries: list[dict], validation: float, test: float, seed: int
 ) -> dict[str, list[str]]:
-    """Assign whole patients at random to train, validation and test; return case names.
+    """Assign whole patients at random to train, validation and test; return case names by part.
 
-    Cases that lack a sequence are `partial`, unless their patient is in one of the latter two.
+    Cases that lack a sequence are `partial`, unless their patient is held out for validation or test.
     """
     complete = [entry for entry in entries if not entry["missing"]]
     patients = sorted({entry["patient"] for entry in complete})
@@ -212,7 +180,7 @@ def split_patients(
 
 
 def prepare_phantoms(count: int, out: Path, parameters: Preprocessing) -> list[dict]:
-    """Add synthetic cases, with seeds that the demo case never uses."""
+    """Write synthetic cases, with other seeds than the demo case; return their index entries."""
     entries = []
     for seed in range(1000, 1000 + count):
         case, labels = phantom.make_case(seed)

@@ -1,4 +1,4 @@
-"""All that decides what a training run does, in one place: a run is its settings and its cases."""
+"""The settings of a training: all that decides what it does, besides its cases."""
 
 import tomllib
 from dataclasses import dataclass, replace
@@ -9,7 +9,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from model.planes import Plane
 from model.preprocess import Preprocessing
-from training.data.augment import Augmentation
 
 
 @dataclass(frozen=True)
@@ -37,18 +36,53 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """How slices are changed at random. Pairs are ranges, drawn from evenly.
+
+    Probabilities are per sample or, for intensity, per sequence.
+
+    flip : probability by axis: left-right, front-back, up-down
+    spatial_share : share of samples that are rotated, scaled and bent; the others are not interpolated,
+        so that their borders are as sharp as in the scan
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    rotation_degrees: float = 25.0
+    scale: tuple[float, float] = (0.8, 1.25)
+    spatial_share: float = 1.0
+    flip: tuple[float, float, float] = (0.5, 0.25, 0.0)
+    elastic: float = 0.3
+    elastic_amplitude_px: float = 8.0
+    elastic_grid: int = 6
+    gain: tuple[float, float] = (0.75, 1.3)
+    shift: float = 0.3
+    gamma: tuple[float, float] = (0.7, 1.5)
+    gamma_share: float = 0.3
+    bias_field: float = 0.3
+    bias_amplitude: float = 0.25
+    noise_share: float = 0.3
+    noise: float = 0.2
+    blur: float = 0.15
+    blur_sigma_px: tuple[float, float] = (0.5, 1.2)
+    low_resolution: float = 0.1
+    low_resolution_factor: tuple[float, float] = (1.5, 2.5)
+    sequence_dropout: float = 0.12
+
+
+@dataclass(frozen=True)
 class Settings:
-    """Hyper-parameters of a run.
+    """Hyper-parameters of one stage of a training.
 
     neighbours : slices seen on each side of a slice (2.5-D)
     mirror : whether the mirrored slice is seen as well
     imagenet : start MobileUNet's encoder from ImageNet weights
     loss : cross-entropy alone, or with soft Dice of the classes or of all scored regions
-    deep_supervision : weight of the same loss on MobileUNet's coarser levels; 0 leaves them out
-    ema : momentum of the averaged weights, which are the ones kept
-    start_share : share in them of the weights that training started from
+    deep_supervision : weight of the same loss on MobileUNet's coarser levels; 0: none
+    ema : momentum of the moving average of weights; the averaged weights are kept
+    start_share : share of the starting weights in the weights that are kept
     batch_norm_batches : training batches that re-estimate batch normalisation at the end
-    precision : what is computed in while training; weights and class probabilities stay float32
+    precision : of the computation in training; weights and class probabilities stay float32
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -79,23 +113,23 @@ class Settings:
             raise ValueError("deep_supervision is for mobile_unet alone")
 
     def preprocessing(self, prepared: Preprocessing = Preprocessing()) -> Preprocessing:
-        """Return the parameters of prepared data with this run's way to make inputs of it."""
+        """Return the parameters of prepared data, with this run's neighbours and mirrored slice."""
         return replace(prepared, neighbours=self.neighbours, mirror=self.mirror)
 
 
 def parse(kind: type, fields: dict[str, Any]) -> Any:
-    """Return the dataclass `kind` from nested tables. Raises ValueError that names what is wrong."""
+    """Return the dataclass `kind` from nested tables. Raises ValueError that names the field."""
     try:
         return TypeAdapter(kind).validate_python(fields)
     except ValidationError as error:
         found = [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
-        # What is wrong with several fields at once has no place.
+        # An error of several fields together has no place.
         problems = [f"{place}: {problem}" if place else problem for place, problem in found]
         raise ValueError("; ".join(problems)) from None
 
 
 def merged(*tables: dict[str, Any]) -> dict[str, Any]:
-    """Return nested tables put over each other, later ones winning."""
+    """Return nested tables merged into one; where two have the same key, the later one wins."""
     result: dict[str, Any] = {}
     for table in tables:
         for key, value in table.items():

@@ -3,10 +3,11 @@
     python -m training.train --network mobile_unet --data runs/data --out runs/mobile_unet
 
 A run folder holds `settings.json`, `checkpoint.npz` (weights, optimiser and its averages),
-`log.csv`, TensorBoard events and, when done, `final.weights.h5`. The same command goes on where an
-interrupted run stopped.
+`log.csv`, TensorBoard events and, when done, `final.weights.h5`. After an interruption the same
+command goes on with the run. A training of several stages is several runs: `--start-from` names the
+exported model of the stage before.
 
-All GPUs that the process sees share each batch; results are those of one. With KERAS_BACKEND=jax it
+All GPUs that the process sees share each batch, with the results of one. With KERAS_BACKEND=jax it
 trains on Keras' JAX backend, on one device and without TensorBoard events.
 """
 
@@ -27,7 +28,7 @@ from model.errors import ModelError
 from model.networks import NETWORKS
 from training.data.dataset import Patches, load_cases, load_preprocessing, load_split
 from training.networks import replicas
-from training.networks.callbacks import Checkpoint, ValidationDice
+from training.networks.checkpoint import Checkpoint
 from training.networks.deep_supervision import at_all_levels, at_full_resolution, with_heads
 from training.networks.fused_batch_norm import for_training
 from training.networks.losses import LOSSES, region_dice
@@ -38,10 +39,11 @@ from training.networks.pretrained import (
     load_model_weights,
     match_batch_norm,
 )
-from training.reports.provenance import by_network
+from training.networks.provenance import by_network
+from training.scoring.validation import ValidationDice
 from training.settings import Settings, merged, parse, read_toml
 
-# The settings that are a flag of their own; the others are reached through a file.
+# Settings with a flag of their own. All others, which are nested, are set in a file.
 FLAGS = {
     name: field.type
     for name, field in Settings.__dataclass_fields__.items()
@@ -91,8 +93,12 @@ def run(
 ) -> None:
     """Train on `split["train"]` of a prepared folder, or go on with the run in `out`.
 
-    `start_from` is the folder of a trained model whose weights are gone on from; `workers`
-    processes draw patches. Raises ModelError if that model cannot be read.
+    imagenet : weights file of MobileNetV2; without it Keras downloads one
+    validate_every : epochs between validations; 0: none
+    start_from : folder of a trained model, whose weights the training starts from
+    workers : processes that draw patches ahead
+
+    Raises ModelError if the model cannot be read.
     """
     devices = replicas.scope(settings.batch)
     keras.utils.set_random_seed(settings.seed)
@@ -102,7 +108,7 @@ def run(
     remember(out / "start.json", provenance(start_from) if start_from else {})
     preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings, workers)
-    network = start(settings, patches, imagenet, start_from)
+    network = starting_network(settings, patches, imagenet, start_from)
     begun = network.get_weights()
     with devices:
         model = compiled(network, settings)
@@ -115,10 +121,10 @@ def run(
         patches,
         epochs=settings.epochs,
         initial_epoch=done,
-        # Patches are drawn at random as it is.
+        # Patches are already drawn at random.
         shuffle=False,
         callbacks=[
-            # First, so that its Dice is in the logs that the others write.
+            # First, so that its Dice is in the logs which the others write.
             ValidationDice(network, validation, preprocessing, validate_every),
             checkpoint,
             keras.callbacks.CSVLogger(log, append=log.exists()),
@@ -126,14 +132,14 @@ def run(
         ],
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    # `fit` has already put the averaged weights into the model.
+    # At its end, `fit` has put the averaged weights into the model.
     copy_weights(model, network)
     network.set_weights(interpolated(network.get_weights(), begun, settings.start_share))
     finish(network, settings, patches, out)
 
 
 def tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
-    """Return what writes TensorBoard events, for which Keras needs TensorFlow."""
+    """Return the callback that writes TensorBoard events; Keras needs TensorFlow for it."""
     if keras.backend.backend() != "tensorflow":
         return []
     return [keras.callbacks.TensorBoard(folder, profile_batch=0)]
@@ -145,7 +151,7 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--imagenet", type=Path, help="weights file; without it Keras downloads")
     parser.add_argument(
-        "--start-from", type=Path, metavar="MODEL_DIR", help="go on from the weights of a model"
+        "--start-from", type=Path, metavar="MODEL_DIR", help="start from the weights of a model"
     )
     parser.add_argument(
         "--parts",
@@ -159,7 +165,7 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--workers",
         type=int,
         default=0,
-        help="processes that draw patches ahead; with 0 the training one draws",
+        help="processes that draw patches ahead; 0: the training process draws them",
     )
     parser.add_argument("--settings", type=Path, help="TOML file; flags below win over it")
     for name, kind in FLAGS.items():
@@ -171,14 +177,14 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def read_settings(options: argparse.Namespace) -> Settings:
-    """Return defaults, over them the settings file, over it the flags. Raises ValueError."""
+    """Return the settings: defaults, then the file, then flags; the last wins. Raises ValueError."""
     given = {name: getattr(options, name) for name in FLAGS}
     flags = {name: value for name, value in given.items() if value is not None}
     return parse(Settings, merged(read_toml(options.settings) if options.settings else {}, flags))
 
 
 def remember(path: Path, content: dict) -> None:
-    """Write what a run is made of, or refuse to go on with a run that was started otherwise."""
+    """Write what a run is made of. Refuse to go on with a run that was made of something else."""
     text = json.dumps(content, indent=1)
     if path.exists() and path.read_text() != text:
         raise SystemExit(f"{path} holds other {path.stem}: choose another --out or remove that run")
@@ -186,16 +192,16 @@ def remember(path: Path, content: dict) -> None:
 
 
 def provenance(model_dir: Path) -> dict:
-    """Return which weights a model's first network has, and how they were trained. Raises ModelError."""
+    """Return the weights of a model's first network and its training. Raises ModelError."""
     card = read_card(model_dir)
     first, *_ = by_network(card.training)
     return {"weights": card.weights[0], "training": first}
 
 
-def start(
+def starting_network(
     settings: Settings, patches: Patches, imagenet: Path | None, start_from: Path | None
 ) -> keras.Model:
-    """Return the network with the weights that it starts from, on one device."""
+    """Return the network with its starting weights, on one device."""
     model = NETWORKS[settings.network](patches.preprocessing.channels)
     if start_from:
         load_model_weights(model, start_from)
@@ -203,7 +209,7 @@ def start(
         load_imagenet(model, imagenet, patches.preprocessing)
     else:
         return for_training(model)
-    # Either kind of weights may have its normalisation folded away.
+    # In either kind of weights, normalisation may have been folded into the convolutions.
     match_batch_norm(model, patches[0][0])
     return for_training(model)
 
@@ -231,7 +237,7 @@ def compiled(network: keras.Model, settings: Settings) -> keras.Model:
         ema_momentum=settings.ema,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # XLA on CPUs makes these networks several times slower, and does not span devices.
+    # XLA makes these networks several times slower on CPUs, and does not work across devices.
     on_gpu = keras.backend.backend() != "tensorflow" or _has_gpu()
     model.compile(
         optimizer,
@@ -245,16 +251,18 @@ def compiled(network: keras.Model, settings: Settings) -> keras.Model:
 def interpolated(
     trained: list[np.ndarray], begun: list[np.ndarray], start_share: float
 ) -> list[np.ndarray]:
-    """Return weights on the line from those trained to those that training started from.
+    """Return weights between those at the end of training and those at its start.
 
-    Where one is a fine-tuned other, the weights between are as good on what was trained on and often
-    better on what was not (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models").
+    start_share : share of the weights at the start
+
+    Such weights fit the training cases as well, and new cases often better (Wortsman et al., 2022,
+    "Robust fine-tuning of zero-shot models").
     """
     return [a + start_share * (b - a) for a, b in zip(trained, begun, strict=True)]
 
 
 def finish(model: keras.Model, settings: Settings, patches: Patches, out: Path) -> None:
-    """Re-estimate batch normalisation of the trained network, save plain Keras weights."""
+    """Re-estimate batch normalisation of the trained network and save plain Keras weights."""
     patches.first_step = settings.epochs * settings.steps_per_epoch
     estimate_batch_norm(model, settings.batch_norm_batches, patches)
     plain = NETWORKS[settings.network](model.input_shape[-1])

@@ -1,5 +1,7 @@
-"""Small labelled cases, prepared as real ones are."""
+"""Small labelled cases, prepared as real ones are, and one short training of a tiny network."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,90 @@ def labelled(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(labelled, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("prepared")
-    arguments = [str(labelled), "--out", str(out), "--phantoms", "0"]
+    arguments = [str(labelled), "--out", str(out), "--phantoms", "0", "--workers", "0"]
     assert prepare([*arguments, "--test", "0.25", "--validation", "0.25"]) == 0
     return out
+
+
+@contextmanager
+def tiny_networks() -> Iterator[None]:
+    """Put `tiny_unet` in the place of both networks, for what is not a test of them."""
+    from model.networks import NETWORKS
+    from tests.training.small_networks import tiny_unet
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in NETWORKS:
+            patch.setitem(NETWORKS, name, tiny_unet)
+        yield
+
+
+@pytest.fixture
+def tiny(monkeypatch) -> Iterator[None]:
+    """For a test: both networks are tiny, and trained step by step, since tracing takes longest."""
+    import keras
+
+    compiled = keras.Model.compile
+
+    def compile_eagerly(self, *args, **options) -> None:
+        compiled(self, *args, **options | {"run_eagerly": True})
+
+    monkeypatch.setattr(keras.Model, "compile", compile_eagerly)
+    with tiny_networks():
+        yield
+
+
+@pytest.fixture(scope="session")
+def small_settings(tmp_path_factory) -> Path:
+    """A settings file of two epochs of two steps on small patches."""
+    path = tmp_path_factory.mktemp("settings") / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+SMALL = """
+network = "simple_unet"
+epochs = 2
+steps_per_epoch = 2
+batch = 2
+batch_norm_batches = 2
+warmup_steps = 1
+sampling = {patch = [64, 64]}
+"""
+
+
+@pytest.fixture(scope="session")
+def run(prepared, small_settings, tmp_path_factory) -> Path:
+    """A finished run of a tiny network, traced as real ones are."""
+    from training import train
+
+    out = tmp_path_factory.mktemp("run")
+    options = ["--data", str(prepared), "--settings", str(small_settings), "--out", str(out)]
+    with tiny_networks():
+        assert train.main([*options, "--validate-every", "1"]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def artefact(run, prepared, tmp_path_factory) -> Path:
+    """The model that the run is exported to.
+
+    It marks little: what a network marks after four steps is noise, which takes long to score.
+    """
+    from training import export
+
+    out = tmp_path_factory.mktemp("artefact")
+    options = ["--run", str(run), "--data", str(prepared), "--out", str(out)]
+    with tiny_networks():
+        assert export.main([*options, "--class-weights", "9", "1", "1", "1"]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def scores(labelled, artefact, tmp_path_factory) -> Path:
+    """What training.evaluate writes of that model on its own test patients."""
+    from training import evaluate
+
+    path = tmp_path_factory.mktemp("scores") / "scores.json"
+    options = ["--model-dir", str(artefact), "--engine", "openvino", "--only", "test"]
+    assert evaluate.main([str(labelled), *options, "--json", str(path)]) == 0
+    return path

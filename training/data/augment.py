@@ -1,50 +1,16 @@
 """Random changes to training slices: geometry once per sample, intensity once per sequence.
 
-Every hyper-parameter stands in `Augmentation`. Functions take a NumPy generator, so that a sample
-can be replayed from its seed.
+All parameters are in `training.settings.Augmentation`. Functions take a NumPy generator, so that a
+sample can be drawn again from its seed.
 """
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from pydantic import ConfigDict
+
+from training.settings import Augmentation
 
 # One process has many samples in flight; OpenCV's own threads would only fight for the cores.
 cv2.setNumThreads(1)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Ranges are uniform; probabilities are per sample or, for intensity, per sequence.
-
-    flip : by axis, left-right, front-back and up-down
-    spatial_share : share of samples that are rotated, scaled and bent; the others keep the scan's own
-        voxels, so that borders are learned as sharp as they are seen in use
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    rotation_degrees: float = 25.0
-    scale: tuple[float, float] = (0.8, 1.25)
-    spatial_share: float = 1.0
-    flip: tuple[float, float, float] = (0.5, 0.25, 0.0)
-    elastic: float = 0.3
-    elastic_amplitude_px: float = 8.0
-    elastic_grid: int = 6
-    gain: tuple[float, float] = (0.75, 1.3)
-    shift: float = 0.3
-    gamma: tuple[float, float] = (0.7, 1.5)
-    gamma_share: float = 0.3
-    bias_field: float = 0.3
-    bias_amplitude: float = 0.25
-    noise_share: float = 0.3
-    noise: float = 0.2
-    blur: float = 0.15
-    blur_sigma_px: tuple[float, float] = (0.5, 1.2)
-    low_resolution: float = 0.1
-    low_resolution_factor: tuple[float, float] = (1.5, 2.5)
-    sequence_dropout: float = 0.12
 
 
 def random_sampling(
@@ -59,7 +25,7 @@ def random_sampling(
     `flip` gives the probabilities of reversing rows and columns.
     """
     if parameters.spatial_share < 1 and rng.random() >= parameters.spatial_share:
-        # Whole numbers: nothing is interpolated.
+        # Whole numbers, so that nothing is interpolated.
         grid = np.meshgrid(*[np.arange(n) - n // 2 for n in size], indexing="ij")
         return tuple(
             (middle + offset * (-1 if rng.random() < share else 1)).astype(np.float32)
@@ -97,7 +63,7 @@ def change_intensity(
 ) -> np.ndarray:
     """Change (H, W, C) z-scores, each sequence alike in all its slices; 0 stays 0."""
     by_sequence = image.reshape(*image.shape[:2], -1, sequences)
-    # One array a sequence: on strides, all that follows takes twice as long.
+    # A contiguous array for each sequence: on strides, the rest takes twice as long.
     alone = [np.ascontiguousarray(by_sequence[..., index]) for index in range(sequences)]
     brain = np.logical_or.reduce([values != 0 for values in alone])
     dropped = rng.integers(sequences) if rng.random() < parameters.sequence_dropout else None
@@ -120,7 +86,7 @@ def _changed(rng: np.random.Generator, parameters: Augmentation, image: np.ndarr
         image = low + (high - low) * cv2.pow((image - low) / (high - low + 1e-6), power)
     if rng.random() < parameters.bias_field:
         field = parameters.bias_amplitude * _smooth(rng, 3, image.shape[:2])
-        # z-scores are relative to the mean: the field acts on intensity, so on z plus an offset.
+        # A field scales intensities. These are z-scores plus an offset, since z is relative to the mean.
         image = image + cv2.merge([field] * image.shape[2]).reshape(image.shape) * (image + 2.0)
     if rng.random() < parameters.noise_share:
         amplitude = rng.uniform(0, parameters.noise)
@@ -132,7 +98,7 @@ def _changed(rng: np.random.Generator, parameters: Augmentation, image: np.ndarr
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Return standard normal noise, float32, from OpenCV's generator: nine times as fast."""
     cv2.setRNGSeed(int(rng.integers(2**31)))
-    # OpenCV gives the deviation to the first channel alone, hence one channel.
+    # With several channels, OpenCV applies the deviation only to the first; hence one channel.
     return cv2.randn(np.empty((shape[0], int(np.prod(shape[1:]))), np.float32), 0, 1).reshape(shape)
 
 
@@ -146,7 +112,7 @@ def _low_resolution(rng, parameters: Augmentation, image: np.ndarray) -> np.ndar
             (width, height),
             interpolation=cv2.INTER_LINEAR,
         ).reshape(height, width, -1)
-        # OpenCV takes means of areas of four channels at most.
+        # INTER_AREA works with at most four channels.
         for start in range(0, image.shape[2], 4)
     ]
     return np.concatenate(changed, -1)

@@ -1,4 +1,4 @@
-"""Batches of training patches, mapped from disk; batch `i` depends on the seed and `i` alone."""
+"""Batches of training patches from cases on disk; batch `i` depends only on the seed and `i`."""
 
 import json
 import multiprocessing
@@ -27,7 +27,7 @@ from training.settings import Settings
 class PreparedCase:
     """One case as `training.prepare` wrote it, sliced in any plane.
 
-    complete : whether it has all sequences; those that it lacks are 0 in `stack`
+    complete : whether it has all sequences; missing ones are 0 in `stack`
     stack : (Z, X, Y, 4) float16
     labels : (Z, X, Y) uint8
     """
@@ -50,7 +50,7 @@ class PreparedCase:
         return np.moveaxis(self.labels, 0, 2).transpose(PLANES[plane])
 
     def tumour_slices(self, plane: Plane) -> dict[int, np.ndarray]:
-        """Return, by region present, the slices that show it; found once for each plane."""
+        """Return the slices that show each region, by region; they are found once for each plane."""
         if plane not in self._tumour_slices:
             labels = self.labels_in(plane)
             found = {
@@ -62,31 +62,34 @@ class PreparedCase:
 
     def slice(self, index: int, parameters: Preprocessing, plane: Plane = "axial") -> np.ndarray:
         """Return the network's input (rows, columns, C) float32; empty beyond the ends."""
-        # A voxel's four half-precision values as one word, which is copied at once.
+        # The four half-precision values of a voxel are one word, so that they are copied together.
         words = np.moveaxis(self.stack.view(np.uint64), 0, 2)
         shape = as_slices(words, plane).shape[1:3]
         image = np.zeros((*shape, parameters.slices, 1), np.uint64)
         fill_slice(image, words, index, parameters, plane)
         halves = image.view(np.float16).reshape(shape[0], -1)
-        # NumPy takes four times as long to widen them.
+        # NumPy takes four times as long for this conversion.
         return cv2.add(halves, 0.0, dtype=cv2.CV_32F).reshape(*shape, parameters.channels)
 
 
-# A map holds its file open, and a process may have about a thousand open: patients can be more.
+# A mapped file stays open. A process may have about a thousand open files, fewer than patients.
 @lru_cache(maxsize=256)
 def _mapped(path: Path) -> np.ndarray:
-    """Return an array of which nothing is read but what is used, and nothing kept in memory."""
+    """Return an array whose elements are read from disk when they are used."""
     return np.load(path, mmap_mode="r")
 
 
 def _start_worker(cases: list[PreparedCase], settings: Settings, folder: Path) -> None:
-    """Give a process its own `Patches`, and the folder to leave batches in."""
+    """Give a worker process its own `Patches`, and the folder to write batches to."""
     global _patches, _folder
     _patches, _folder = Patches(cases, settings), folder
 
 
 def _leave_batch(step: int) -> list[Path]:
-    """Draw a batch into files, which stay in the page cache: a pipe takes four times as long."""
+    """Draw a batch and write it to files, which stay in the page cache.
+
+    A pipe takes four times as long.
+    """
     paths = []
     for array in _patches.batch(step):
         with tempfile.NamedTemporaryFile(dir=_folder, suffix=".npy", delete=False) as file:
@@ -96,7 +99,7 @@ def _leave_batch(step: int) -> list[Path]:
 
 
 def _take(path: Path) -> np.ndarray:
-    """Map an array of which the file goes when the array does."""
+    """Map an array and remove the file's name; its space is freed with the array."""
     array = np.load(path, mmap_mode="r")
     path.unlink()
     return array
@@ -114,17 +117,17 @@ class Drawn:
 class Patches(keras.utils.PyDataset):
     """Random augmented patches: images (B, H, W, C) float32 and labels (B, H, W) uint8.
 
-    workers : processes that draw ahead; with 0 this one draws
-    folder : where those leave batches, until each is taken
+    workers : processes that draw ahead; 0: this process draws
+    folder : where those write batches, until each is taken
     """
 
     def __init__(self, cases: list[PreparedCase], settings: Settings, workers: int = 0):
-        # Two threads at least: with one, Keras leaves drawing ahead to tf.data, whose tuning then
-        # holds up the end of an epoch, by up to a minute (TensorFlow 2.21).
+        # At least two threads: with one, Keras draws ahead by tf.data, whose tuning delays the end of an
+        # epoch by up to a minute (TensorFlow 2.21).
         super().__init__(workers=max(2, workers), use_multiprocessing=False, max_queue_size=8)
         self._executor = None
         if workers:
-            # Started afresh: copies of a process that computes on many threads may hang.
+            # New processes: forks of a process with many threads may hang.
             context = multiprocessing.get_context("spawn")
             self.folder = Path(tempfile.mkdtemp(prefix="patches-"))
             weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
@@ -135,7 +138,7 @@ class Patches(keras.utils.PyDataset):
         self.hosts = [case for case in self.real if case.complete]
         self.settings, self.first_step = settings, 0
         self.preprocessing = settings.preprocessing()
-        # Channels of the slice itself and its neighbours; those of the mirrored slice follow.
+        # Number of channels of the slice and its neighbours. Those of the mirrored slice follow.
         self._own = len(MODALITIES) * (2 * settings.neighbours + 1)
 
     def __len__(self) -> int:
@@ -167,7 +170,7 @@ class Patches(keras.utils.PyDataset):
             pool = self.synthetic
         case = pool[rng.integers(len(pool))]
         plane = sampling.planes[rng.integers(len(sampling.planes))]
-        # A tumour of two sequences would leave holes in a brain of four.
+        # The tumour of an incomplete case would leave holes in the sequences that it lacks.
         if case.complete and rng.random() < sampling.carve_share:
             drawn = self._draw_carved(rng, case, plane)
         else:
@@ -176,7 +179,7 @@ class Patches(keras.utils.PyDataset):
         where = random_sampling(rng, augmentation, drawn.centre, sampling.patch, (rows, columns))
         image, target = sample(drawn.image, drawn.labels, where)
         if rng.random() < by_slice:
-            # The order of the neighbours turns around; the mirrored slice stays the opposite one.
+            # The order of the neighbours is reversed; the mirrored slice stays.
             own = image[..., : self._own].reshape(*image.shape[:2], -1, len(MODALITIES))
             image[..., : self._own] = own[:, :, ::-1].reshape(*image.shape[:2], -1)
         return change_intensity(rng, augmentation, image, len(MODALITIES)), target
@@ -190,10 +193,10 @@ class Patches(keras.utils.PyDataset):
         return Drawn(case.slice(index, self.preprocessing, plane), labels, centre)
 
     def _draw_carved(self, rng: np.random.Generator, donor: PreparedCase, plane: Plane) -> Drawn:
-        """Paste the tumour of a slice of `donor` into the like slice of another patient.
+        """Paste the tumour of a slice of `donor` into the corresponding slice of another patient.
 
-        As in CarveMix (Zhang et al., 2021), with a rim of tissue of random width around the
-        tumour; there on volumes, here on slices with their neighbours.
+        After CarveMix (Zhang et al., 2021), with a rim of tissue of random width around the tumour;
+        on slices with their neighbours, not on volumes.
         """
         host = self.hosts[rng.integers(len(self.hosts))]
         index, centre = self._place(rng, donor, plane, 1.0)
@@ -217,7 +220,7 @@ class Patches(keras.utils.PyDataset):
         own[tuple(into.T)] = donated
         target[tuple(into.T)] = labels[index][tuple(carved.T)]
         if self.settings.mirror and plane != "sagittal":
-            # Rows run from left to right: the mirrored slice shows what was pasted, too.
+            # Rows run from left to right. The mirrored slice must show the pasted tumour, too.
             middle = len(MODALITIES) * self.settings.neighbours
             image[..., self._own :] = image[::-1, :, middle : middle + len(MODALITIES)]
         return Drawn(image, target, centre + offset)

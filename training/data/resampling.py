@@ -1,4 +1,4 @@
-"""Labelled cases as a scanner with other voxels would give them."""
+"""Labelled cases resampled to other voxels, as another scanner would give them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,12 +20,12 @@ def with_voxels(
 
     edges_mm : voxel edges along X, Y and Z of the file, in mm
 
-    A thicker slice is the mean of a Gaussian profile as wide, at half of its height, as it is thick.
-    Voxels are background, 0 in every sequence as in stripped scans, where most of what they cover is.
+    A thicker slice is a mean with a Gaussian profile, whose width at half of its height is the slice's
+    thickness. A voxel is background, 0 in every sequence, if most of its volume is.
     """
     ratio = np.asarray(edges_mm) / case.spacing_mm
     shape = tuple(int(length) for length in np.maximum(1, np.rint(case.shape / ratio)))
-    # The corner of the volume stays where it was, so that the centre of its first voxel moves.
+    # The corner of the volume stays in place, so the centre of its first voxel moves.
     affine = case.affine @ np.diag([*ratio, 1.0])
     affine[:3, 3] = (case.affine @ [*((ratio - 1) / 2), 1.0])[:3]
     sigma = np.sqrt(np.maximum(ratio**2 - 1, 0)) / SIGMAS_OF_WIDTH

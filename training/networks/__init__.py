@@ -1,1 +1,1 @@
-"""What is trained and how: losses, starting weights, normalisation, export of weights."""
+"""Training of networks: losses, starting weights, normalisation, and their files."""

@@ -1,18 +1,18 @@
-"""Keras weights made small: rounded ones have two zero bytes of four, which compression takes out."""
+"""Compression of Keras weights files: rounded weights have two zero bytes of four."""
 
 from pathlib import Path
 
 import h5py
 
-# What HDF5 notes of a compressed array is larger than what compression saves of a small one.
+# Below this, HDF5's own record of a compressed array is larger than what compression saves.
 LEAST_BYTES = 2048
 
 
 def pack(path: Path) -> None:
-    """Rewrite a Keras weights file compressed; Keras reads it as before.
+    """Rewrite a Keras weights file compressed. Keras reads it as before.
 
-    The same weights give the same bytes: no times are kept, and no names of layers, which Keras
-    counts up within a process and does not read.
+    The same weights give the same bytes: times are left out, and so are names of layers, which Keras
+    numbers anew in each process and does not read.
     """
     packed = path.with_suffix(".packed")
     with h5py.File(path) as source, h5py.File(packed, "w") as target:

@@ -1,4 +1,4 @@
-"""Deep supervision: coarser levels of the decoder answer, too, while a network is trained.
+"""Deep supervision: in training, coarser levels of the decoder predict classes, too.
 
 Lee et al. (2015), "Deeply-supervised nets"; in U-Nets as in nnU-Net (Isensee et al., 2021).
 """
@@ -12,7 +12,8 @@ from keras import layers, ops
 
 from model.labels import CLASSES
 
-# The decoder's levels at 1/16, 1/8 and 1/4, as they enter the feature pyramid; pixels of each.
+# The decoder's levels at 1/16, 1/8 and 1/4, by the layers that enter the feature pyramid, and the edge of
+# their pixels.
 LEVELS = {"pyramid_0_relu": 16, "pyramid_1_relu": 8, "pyramid_2_relu": 4}
 
 
@@ -20,7 +21,7 @@ def with_heads(network: keras.Model) -> keras.Model:
     """Return MobileUNet with a head on each coarser level, sharing the layers of `network`.
 
     Its output (N, pixels, classes) holds the class probabilities of the network itself, row by row,
-    then those of each level, finer ones last.
+    then those of each level, the finest last.
     """
     outputs = [layers.Reshape((-1, CLASSES), name="pixels")(network.output)]
     for name in LEVELS:
@@ -44,7 +45,7 @@ def at_all_levels(loss: Callable, weight: float) -> Callable:
 
 
 def at_full_resolution(metric: Callable) -> Callable:
-    """Return `metric` of what the network with heads itself answers."""
+    """Return `metric` of the network's own output, without the coarser levels."""
 
     @functools.wraps(metric)
     def of_network(labels, outputs):

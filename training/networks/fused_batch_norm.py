@@ -1,9 +1,9 @@
 """Batch normalisation in one TensorFlow kernel, for training on CPUs.
 
 Keras computes it from a dozen elementary operations, which take 40 % of a training step of
-MobileUNet on two cores; the fused kernel makes the step 1.5 times faster. It differs by rounding, and
-by n / (n - 1) in the variance that it reports for the moving average. It knows one device only: where
-several share a batch, Keras' own operations take the statistics of the whole.
+MobileUNet on two cores; the fused kernel makes the step 1.5 times faster. Results differ by rounding,
+and the variance for the moving average by n / (n - 1). The kernel works on one device only: where
+several share a batch, Keras' own operations compute the statistics of the whole batch.
 """
 
 import keras
@@ -13,7 +13,7 @@ from training.networks import replicas
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
-    """Same weights and results as its parent; in training on TensorFlow, the fused kernel."""
+    """Keras' layer with the same weights and results, but the fused kernel in training."""
 
     def call(self, inputs, training=None, mask=None):
         on_tensorflow = keras.backend.backend() == "tensorflow"
@@ -36,8 +36,8 @@ class FusedBatchNormalization(layers.BatchNormalization):
 def for_training(model: keras.Model, precision: str = "float32") -> keras.Model:
     """Return a copy of `model` with fused batch normalisation and the same weights.
 
-    The copy lies on the devices of the current scope and computes in `precision`, a Keras policy;
-    class probabilities stay float32.
+    The copy is on the devices of the current scope and computes in `precision`, a Keras policy. Class
+    probabilities stay float32.
     """
 
     def clone(layer: layers.Layer) -> layers.Layer:

@@ -15,14 +15,17 @@ SCORED = CLASS_REGIONS + tuple(DERIVED.values())
 def region_dice(labels, probabilities, regions=SCORED, smooth: float = 1.0):
     """Return the mean soft Dice over `regions`, each over the whole batch (Milletari et al., 2016).
 
-    `labels` (N, H, W) integers, `probabilities` (N, H / s, W / s, classes) for any s: the same as if
-    every pixel of a coarser level were repeated s times along both axes. The batch is one volume, so
-    that slices without a region do not dominate, however many devices share it.
+    labels : (N, H, W) integers
+    probabilities : (N, H / s, W / s, classes) for any s; the result is that of each pixel repeated s
+        times along both axes
+
+    The whole batch is scored as one volume, also where several devices share it, so that slices
+    without a region do not dominate.
     """
     truth, voxels = _truth(labels, probabilities)
     truth, probabilities = [ops.reshape(x, (-1, CLASSES)) for x in (truth, probabilities)]
-    # Voxels of each class (rows) by what they are taken for; regions are sums of it. Slicing
-    # channels out instead took a sixth of a training step on a CPU, with deep supervision.
+    # Voxels by true class (rows) and predicted class. Regions are sums of it: slicing channels out
+    # instead took a sixth of a training step on a CPU, with deep supervision.
     confusion = voxels * ops.matmul(ops.transpose(truth), probabilities)
     sizes = voxels * (ops.sum(truth, axis=0) + ops.sum(probabilities, axis=0))
     confusion, sizes = summed([confusion, sizes])
@@ -52,7 +55,7 @@ def region_dice_cross_entropy(labels, probabilities):
 
 
 def _truth(labels, probabilities):
-    """Return the share of each class in the voxels of every pixel, and how many voxels those are."""
+    """Return the share of each class in the voxels of a pixel, and the number of these voxels."""
     truth = ops.one_hot(ops.cast(labels, "int32"), CLASSES)
     scale = labels.shape[1] // probabilities.shape[1]
     if scale > 1:

@@ -1,4 +1,4 @@
-"""A trained network as files that serving loads: Keras weights, and an OpenVINO export of them."""
+"""The files of a trained network for serving: Keras weights, and an OpenVINO export of them."""
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -10,9 +10,9 @@ from model.networks import NETWORKS
 from training.networks.compress_weights import pack
 from training.networks.rounding import round_weights
 
-# The first convolutions, at up to a quarter of the resolution, are computed in float32 everywhere:
-# rounding there counts most (0.2 % of the tumour voxels of one case changed class without this,
-# 0.06 % with it).
+# The first convolutions, down to a quarter of the resolution, are always computed in float32, since
+# rounding matters most there: without this, 0.2 % of the tumour voxels of one case changed class, with
+# it 0.06 %.
 FLOAT32_CONVOLUTIONS = 10
 
 
@@ -49,7 +49,7 @@ def first_convolutions(model, count: int) -> set[str]:
 def keep_float32(path: Path, names: set[str]) -> None:
     """Mark operations of an OpenVINO XML that are not to be computed in 16 bits.
 
-    The mark is what OpenVINO itself writes for its "disable float16" attribute.
+    The mark is the one that OpenVINO writes for its "disable float16" attribute.
     """
     tree = ElementTree.parse(path)
     for layer in tree.getroot().find("layers"):
@@ -63,9 +63,9 @@ def keep_float32(path: Path, names: set[str]) -> None:
 
 
 def _with_any_size(network: keras.Model) -> keras.Model:
-    """Return a copy whose upsampling can be traced without knowing height and width.
+    """Return a copy whose upsampling can be traced for any height and width.
 
-    Keras' own asks in Python whether symbolic sizes are equal, which TensorFlow refuses.
+    Keras' own layer compares symbolic sizes in Python, which TensorFlow refuses.
     """
     import tensorflow as tf
 

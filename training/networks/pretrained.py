@@ -1,4 +1,4 @@
-"""The weights that a training starts from, and the statistics that it ends with."""
+"""Starting weights of a training, and its statistics of batch normalisation."""
 
 from pathlib import Path
 
@@ -17,9 +17,10 @@ FIRST_CONVOLUTION = "Conv1"
 def load_imagenet(model: keras.Model, weights: Path | None, inputs: Preprocessing) -> None:
     """Copy MobileNetV2's ImageNet weights into the encoder of `model`, matched by layer name.
 
-    `weights` is a Keras weights file of `MobileNetV2(alpha=1.0, include_top=False)`; None downloads
-    Keras' own. The first convolution, made for three colours, is spread over the channels of the slice and its
-    neighbours; the mirrored slice, if there is one, starts without influence.
+    weights : Keras weights file of `MobileNetV2(alpha=1.0, include_top=False)`; None downloads Keras'
+
+    The first convolution, made for three colours, is spread over the channels of the slice and its
+    neighbours. The mirrored slice, if there is one, starts with weights of 0.
     """
     source = keras.applications.MobileNetV2(
         input_shape=(224, 224, 3),
@@ -36,7 +37,7 @@ def load_imagenet(model: keras.Model, weights: Path | None, inputs: Preprocessin
             continue
         if layer.name == FIRST_CONVOLUTION:
             own = len(MODALITIES) * (2 * inputs.neighbours + 1)
-            # The same response to one pattern in all channels as to a grey picture.
+            # One pattern in all channels gives the same response as a grey picture.
             mean = values[0].mean(axis=2, keepdims=True)
             values = [_with_channels(np.repeat(mean, own, axis=2) * 3.0 / own, inputs.channels)]
         targets[layer.name].set_weights(values)
@@ -45,8 +46,8 @@ def load_imagenet(model: keras.Model, weights: Path | None, inputs: Preprocessin
 def load_model_weights(model: keras.Model, folder: Path) -> None:
     """Copy the weights of a trained model's folder into `model`, a network of the same kind.
 
-    Of several networks, those of the first. Input channels that it did not have start without
-    influence. Raises ModelError.
+    With several networks, those of the first. New input channels start with weights of 0. Raises
+    ModelError.
     """
     card = read_card(folder)
     source = NETWORKS[card.architecture](card.channels)
@@ -59,21 +60,23 @@ def load_model_weights(model: keras.Model, folder: Path) -> None:
 
 
 def copy_weights(trained: keras.Model, network: keras.Model) -> None:
-    """Give `network` the weights of its trained copy, which may have more layers, by their names."""
+    """Copy weights by layer name from a trained copy, which may have more layers, to `network`."""
     for layer in network.layers:
         layer.set_weights(trained.get_layer(layer.name).get_weights())
 
 
 def _with_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
-    """Return a kernel (H, W, in, out) for more input channels, which it ignores."""
+    """Return a kernel (H, W, in, out) with more input channels, of weight 0."""
     return np.pad(kernel, ((0, 0), (0, 0), (0, channels - kernel.shape[2]), (0, 0)))
 
 
 def match_batch_norm(model: keras.Model, images: np.ndarray) -> None:
     """Give every batch normalisation the statistics of `images` without changing its function.
 
-    Weights whose normalisation was folded away (mean 0, variance 1) would otherwise be rescaled by
-    the first training step, which destroys what they learned. One forward pass of (N, H, W, C).
+    images : (N, H, W, C), for one forward pass
+
+    Where normalisation was folded into the convolutions (mean 0, variance 1), the first training step
+    would otherwise rescale all features and destroy what was learned.
     """
     norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     inputs = keras.Model(model.input, [layer.input for layer in norms])
@@ -88,7 +91,7 @@ def match_batch_norm(model: keras.Model, images: np.ndarray) -> None:
 def estimate_batch_norm(model: keras.Model, batches: int, images: keras.utils.PyDataset) -> None:
     """Replace moving statistics by their plain mean over `batches` training-mode passes.
 
-    Moving averages lag behind the weights, and averaged weights never saw them at all.
+    Moving averages lag behind the weights, and were never taken with averaged weights.
     """
     norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     momenta = [layer.momentum for layer in norms]

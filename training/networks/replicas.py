@@ -1,8 +1,8 @@
 """Training on several devices of a machine at once, with the results of one.
 
-Every device takes its share of each batch. What is counted over a batch - Dice, batch normalisation,
-the norm at which the gradient is clipped - is counted over all shares, so that devices change
-times and not results, and are no settings of a run.
+Every device takes its share of each batch. Dice, batch normalisation and the norm of the gradient are
+computed over the whole batch. So the number of devices changes times and not results, and is no
+setting of a run.
 """
 
 import contextlib
@@ -48,15 +48,15 @@ def summed(value: Any) -> Any:
         return value
     import tensorflow as tf
 
-    # None while Keras only looks at shapes, before it trains.
+    # None before training, while Keras infers shapes.
     device = tf.distribute.get_replica_context()
     return device.all_reduce(tf.distribute.ReduceOp.SUM, value) if device else value
 
 
 def share(loss: Callable) -> Callable:
-    """Return a loss of which every device contributes its share, as Keras expects.
+    """Return `loss` divided by the number of devices, since Keras adds up those of all.
 
-    Keras itself divides losses that are not scalars.
+    Keras divides by itself only where a loss is not a scalar.
     """
 
     @functools.wraps(loss)
@@ -67,7 +67,7 @@ def share(loss: Callable) -> Callable:
 
 
 class AdamW(keras.optimizers.AdamW):
-    """Clips the gradient of a whole batch; Keras would clip each device's share before adding up."""
+    """AdamW that clips the gradient of the whole batch; Keras clips the share of each device."""
 
     def __init__(self, *args: Any, global_clipnorm: float, **options: Any):
         super().__init__(*args, global_clipnorm=global_clipnorm / count(), **options)
@@ -75,6 +75,6 @@ class AdamW(keras.optimizers.AdamW):
 
     def apply(self, grads: list, trainable_variables: list | None = None) -> None:
         if self._shares > 1:
-            # Equal shares of the whole gradient, which Keras adds up once they are clipped.
+            # Equal shares of the whole gradient; Keras clips them and adds them up.
             grads = [grad / self._shares for grad in summed(grads)]
         super().apply(grads, trainable_variables)

@@ -1,8 +1,8 @@
-"""Weights that 16-bit processors hold without loss, so that every engine runs the same network.
+"""Weights rounded to bfloat16, so that every engine runs the same network.
 
-On a CPU with bfloat16 the weights are rounded to 8 bits of mantissa. That shifts a feature alike at
+A CPU with bfloat16 rounds weights to 8 bits of mantissa. That shifts a feature by the same amount at
 every voxel, and was nine tenths of the difference to float32: 1.3 % of the tumour voxels of one case
-changed class, 0.2 % once the network had been rounded for all engines beforehand.
+changed class. With weights rounded beforehand for all engines it was 0.2 %.
 """
 
 import keras
@@ -22,7 +22,7 @@ def to_bfloat16(values: np.ndarray) -> np.ndarray:
 def round_weights(network: keras.Model) -> None:
     """Fold batch normalisation into the convolutions of `network`, round kernels and biases.
 
-    Normalisation layers stay, and only add what is left of them: the bias.
+    Normalisation layers stay, but only add the bias.
     """
     for layer in network.layers:
         if not isinstance(layer, CONVOLUTIONS):
@@ -40,7 +40,7 @@ def round_weights(network: keras.Model) -> None:
 
 
 def _normalisation_after(layer: layers.Layer) -> layers.BatchNormalization | None:
-    """Return the batch normalisation that alone reads the layer's output, if that is so."""
+    """Return the batch normalisation that follows, if nothing else reads the layer's output."""
     readers = [node.operation for node in layer._outbound_nodes]
     if len(readers) == 1 and isinstance(readers[0], layers.BatchNormalization):
         return readers[0]
@@ -48,6 +48,6 @@ def _normalisation_after(layer: layers.Layer) -> layers.BatchNormalization | Non
 
 
 def _along_outputs(layer: layers.Layer, scale: np.ndarray) -> np.ndarray:
-    """Shape a value for each output channel so that it multiplies the layer's kernel."""
+    """Return values, one for each output channel, in a shape that multiplies the layer's kernel."""
     # Depthwise kernels are (rows, columns, channels, 1), others (rows, columns, in, out).
     return scale[:, None] if isinstance(layer, layers.DepthwiseConv2D) else scale

@@ -1,23 +1,22 @@
-"""Trained networks, where their weights are and what is told of their training."""
+"""Trained networks: where their weights are, and how they were trained."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.card import CARD, WEIGHTS, file_of, read_card, verified
 from model.errors import ModelError
-from training.reports.provenance import by_network, changed, settings_text
-from training.settings import Settings
+from training.networks.provenance import by_network
 
-# The settings in which networks that are averaged are alike: their kind, and what they see.
-OF_INPUTS = ("network", "neighbours", "mirror")
-# What is told of a training: a run keeps each in a file, a card under its name.
+# Networks that are averaged must have these settings in common: their kind and their input.
+COMMON = ("network", "neighbours", "mirror")
+# What is known of a training. A run keeps each in a file, a card under its name.
 PROVENANCE = ("split", "settings", "start")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: whose folder holds it, its weights file, and what is told of its training."""
+    """A trained network: the folder that holds it, its weights file, and how it was trained."""
 
     run: Path
     weights: Path
@@ -29,9 +28,14 @@ def trained(runs: list[Path]) -> list[Trained]:
     return [network for run in runs for network in networks_of(run)]
 
 
+def is_model(run: Path) -> bool:
+    """Say whether a folder holds a trained model, with its card, and not a run."""
+    return (run / CARD).exists()
+
+
 def networks_of(run: Path) -> list[Trained]:
     """Return the network of a finished run, or those of a trained model. Raises ModelError."""
-    if not (run / CARD).exists():
+    if not is_model(run):
         try:
             training = {name: json.loads((run / f"{name}.json").read_text()) for name in PROVENANCE}
         except OSError as error:
@@ -49,19 +53,15 @@ def networks_of(run: Path) -> list[Trained]:
 
 
 def further_networks(trainings: list[dict]) -> dict[str, list]:
-    """Return what a card tells of the trainings after the first, whose split they share."""
+    """Return what a card says of the trainings after the first, which have the same split."""
     others = [{"settings": one["settings"], "start": one["start"]} for one in trainings]
     return {"others": others} if others else {}
 
 
 def differing(training: dict, other: dict) -> str:
-    """Say in what `training` differs from `other` that forbids an average; empty if in nothing."""
+    """Return why networks of these trainings cannot be averaged; empty if they can."""
     if training["split"] != other["split"]:
         return "cases"
-    # Settings that came after a run count as their defaults.
-    defaults = asdict(Settings())
-    one, two = (
-        {name: (defaults | part["settings"])[name] for name in OF_INPUTS}
-        for part in (training, other)
-    )
-    return "" if one == two else f"settings ({settings_text(changed(one, two))})"
+    one, two = training["settings"], other["settings"]
+    names = [name for name in COMMON if one[name] != two[name]]
+    return f"settings ({', '.join(f'{name} {one[name]}' for name in names)})" if names else ""

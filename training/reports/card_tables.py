@@ -1,19 +1,21 @@
 """The tables of the model card, in Markdown, from evaluations and results of experiments."""
 
 import json
-import math
 import statistics
 from pathlib import Path
 
-from model.card import ModelCard, count_text
 from model.io.modalities import TITLES as MODALITY_TITLES
 from model.networks import NETWORKS
-from training.reports.experiments import SHOWN, compared
+from training.experiments import Experiment
+from training.reports.experiments_page import SHOWN, compared
 from training.scoring import calibration
+from training.scoring.results import Result
 from training.scoring.scores import SHORT, mean_scores
 
-# Figures that the work which this follows reports for its MobileUNet.
+# Figures of the work that this follows, for its MobileUNet.
 PUBLISHED = {"ED": 0.867, "ET": 0.679, "NCR": 0.7153, "accuracy": 0.9078, "dice_loss": 0.0187}
+# The scores of the comparison of both networks.
+COMPARED = (*SHORT, "accuracy", "dice_loss")
 TITLES = {"simple_unet": "Simple U-Net", "mobile_unet": "MobileUNet"}
 
 
@@ -22,155 +24,135 @@ def read_json(path: Path) -> dict:
 
 
 def measured(result: dict) -> dict:
-    """Return the fields of the text that come from the evaluation."""
+    """Return the fields of the card's text that come from the evaluation of the test patients."""
     mean = result["mean"]
-    header = ("region", "Dice", "HD95 mm", "volume error mL", "precision", "recall")
-    rows = [
-        (short, *[f"{value:.3f}" for value in mean["regions"][short].values()]) for short in SHORT
-    ]
     curve = calibration.curve([case["calibration"] for case in result["cases"].values()])
-    cases = []
-    for name, scores in result["cases"].items():
-        dice = [f"{scores['regions'][short]['dice']:.3f}" for short in SHORT]
-        seconds = scores["seconds"]["read"] + scores["seconds"]["segment"]
-        cases.append((name, *dice, f"{seconds:.1f}"))
     return {
         "patients": len(result["cases"]),
         "device": result["model"]["device"],
-        "scores": table(header, rows),
+        "scores": region_table(mean),
         "accuracy": mean["accuracy"],
         "dice_loss": mean["dice_loss"],
-        "lesions": lesion_table(mean["lesion_wise"]),
-        "calibration": calibration_table(curve),
         "calibration_error": calibration.expected_error(curve),
-        "cases": table(("case", *[f"Dice {short}" for short in SHORT], "seconds"), cases),
+        "cases": case_table(result["cases"]),
     }
 
 
-def progress_table(networks: list[list[dict]], results: list[dict]) -> str:
-    """Return mean Dice on the test patients after each part of the training that has a result.
-
-    Last comes that of all networks together, where there are several.
-    """
-    by_weights = {tuple(result["model"]["weights"]): result for result in results}
-    titles: dict[tuple[str, ...], str] = {}
-    for network, parts in enumerate(networks, start=1):
-        for number, part in enumerate(parts, start=1):
-            # A part that networks share is the first one's.
-            titles.setdefault((part["weights"],), f"network {network}, part {number}")
-    titles.setdefault(tuple(parts[-1]["weights"] for parts in networks), "all networks")
+def region_table(mean: dict) -> str:
+    """Return the mean scores by region; lesion-wise ones where the challenge takes them."""
+    header = ("region", "Dice", "HD95 mm", "volume error mL", "precision", "recall")
+    header += ("lesion-wise Dice", "lesion-wise HD95 mm", "lesions", "missed", "false")
     rows = []
-    for weights, title in titles.items():
-        if weights in by_weights:
-            regions = by_weights[weights]["mean"]["regions"]
-            rows.append((title, *[f"{regions[short]['dice']:.3f}" for short in SHORT]))
-    return table(("after", *SHORT), rows)
-
-
-def modes_table(results: list[dict]) -> str:
-    """Return mean Dice and median seconds of evaluations that averaged different views."""
-    rows = []
-    for result in sorted(results, key=lambda result: seconds_per_patient(result)):
-        dice = [f"{result['mean']['regions'][short]['dice']:.3f}" for short in SHORT]
-        rows.append((result["model"]["averaged"], *dice, f"{seconds_per_patient(result):.1f}"))
-    return table(("views", *SHORT, "seconds"), rows)
-
-
-def seconds_per_patient(result: dict) -> float:
-    """Return the median time to read and segment a case of an evaluation."""
-    seconds = [case["seconds"] for case in result["cases"].values()]
-    return statistics.median(s["read"] + s["segment"] for s in seconds)
-
-
-def lesion_table(lesion_wise: dict[str, dict]) -> str:
-    """Return lesion-wise means over patients and the number of lesions of all, by region."""
-    header = ("region", "Dice", "HD95 mm", "lesions", "missed", "false")
-    rows = [
-        (short, f"{s['dice']:.3f}", f"{s['hd95_mm']:.1f}", *(str(s[key]) for key in header[3:]))
-        for short, s in lesion_wise.items()
-    ]
+    for short in SHORT:
+        row = (short, *[f"{value:.3f}" for value in mean["regions"][short].values()])
+        if lesions := mean["lesion_wise"].get(short):
+            row += (f"{lesions['dice']:.3f}", f"{lesions['hd95_mm']:.1f}")
+            row += tuple(str(lesions[key]) for key in ("lesions", "missed", "false"))
+        rows.append(row + ("",) * (len(header) - len(row)))
     return table(header, rows)
 
 
+def case_table(cases: dict[str, dict]) -> str:
+    """Return Dice by patient and region."""
+    rows = [(name, *dice_cells(scores["regions"])) for name, scores in cases.items()]
+    return table(("case", *SHORT), rows)
+
+
+def modes_table(results: list[dict]) -> str:
+    """Return mean Dice and median processor time of evaluations with other views averaged."""
+    rows = []
+    for result in sorted(results, key=processor_seconds):
+        cells = dice_cells(result["mean"]["regions"])
+        rows.append((result["model"]["averaged"], *cells, f"{processor_seconds(result):.1f}"))
+    return table(("views", *SHORT, "processor s"), rows)
+
+
+def processor_seconds(result: dict) -> float:
+    """Return the median over cases of the processor time that segmenting took, over all cores."""
+    return statistics.median(case["seconds"]["processor"] for case in result["cases"].values())
+
+
 def missing_table(full: dict, paths: list[Path]) -> str:
-    """Return mean Dice without each sequence beside that with all four."""
+    """Return mean Dice with all sequences, and without each; with its change."""
     whole = {short: full["mean"]["regions"][short]["dice"] for short in SHORT}
-    rows = [("none", *[f"{value:.3f}" for value in whole.values()])]
-    for path in paths:
-        result = read_json(path)
-        regions = result["mean"]["regions"]
-        dice = {short: regions[short]["dice"] for short in SHORT}
+    rows = [("none", *dice_cells(full["mean"]["regions"]))]
+    for result in map(read_json, paths):
+        dice = {short: result["mean"]["regions"][short]["dice"] for short in SHORT}
         changed = [f"{dice[short]:.3f} ({dice[short] - whole[short]:+.3f})" for short in SHORT]
         rows.append((MODALITY_TITLES[result["without"]], *changed))
     return table(("missing", *SHORT), rows)
 
 
-def calibration_table(curve: dict) -> str:
-    """Return voxels, mean probability and share of right voxels by bin of probability."""
-    filled = [i for i, voxels in enumerate(curve["voxels"]) if voxels]
-    rows = [
-        (
-            f"{calibration.EDGES[i]:.2f} to {calibration.EDGES[i + 1]:.2f}",
-            f"{curve['voxels'][i]:,}",
-            f"{curve['confidence'][i]:.3f}",
-            f"{curve['accuracy'][i]:.3f}",
-        )
-        for i in filled
-    ]
-    return table(("probability", "voxels", "mean probability", "share right"), rows)
+def stages_table(networks: list[list[dict]]) -> str:
+    """Return what each stage was trained on, with the weights of each network after it.
+
+    networks : as `stages_by_network` returns them. Networks that differ have rows of their own.
+    """
+    weights: dict[tuple[str, ...], list[str]] = {}
+    for stages in networks:
+        for number, stage in enumerate(stages, start=1):
+            row = (str(number), *stage_cells(stage))
+            weights.setdefault(row, []).append(stage["weights"][:12])
+    header = ("stage", "patients", "phantoms", "patches", "size", "learning rate", "weights")
+    rows = [(*row, ", ".join(found)) for row, found in sorted(weights.items())]
+    return table(header, rows)
 
 
-def size_table(card: ModelCard) -> str:
-    """Return parameters of both networks, and of the card's if it averages several, with sizes."""
-    networks = {TITLES[key]: (build(card.channels), 1) for key, build in NETWORKS.items()}
-    if card.networks > 1:
-        one, _ = networks[TITLES[card.architecture]]
-        networks[f"{TITLES[card.architecture]}, {count_text(card.networks)}"] = one, card.networks
-    rows = []
-    for title, (network, times) in networks.items():
-        trainable = times * sum(math.prod(weight.shape) for weight in network.trainable_weights)
-        total = times * network.count_params()
-        counts = (f"{count:,}" for count in (trainable, total - trainable, total))
-        rows.append((title, *counts, f"{total * 4 / 1e6:.1f} MB"))
-    return table(("network", "trainable", "non-trainable", "total", "weights, float32"), rows)
+def stage_cells(stage: dict) -> tuple[str, ...]:
+    """Return patients, phantoms, patches, their size, and the learning rate of a stage."""
+    settings, cases = stage["settings"], stage["split"]["train"]
+    phantoms = sum(name.startswith("phantom_") for name in cases)
+    steps = settings["epochs"] * settings["steps_per_epoch"]
+    height, width = settings["sampling"]["patch"]
+    return (
+        str(len(cases) - phantoms),
+        str(phantoms),
+        f"{steps:,} steps of {settings['batch']}",
+        f"{height} x {width}",
+        f"{settings['learning_rate']:g}",
+    )
 
 
-def comparison_table(results: list[dict]) -> str:
+def comparison_table(results: list[tuple[Experiment, Result]]) -> str:
     """Return mean scores of both networks in cross-validation beside the published ones.
 
     results : of the baseline, then of the network that is compared with it, over the same patients
     """
-    header = ("", *[f"Dice {short}" for short in SHORT])
-    header += ("precision", "recall", "accuracy", "dice loss", "s per patient")
     if len(results) < len(NETWORKS):
         return "Not measured for this version."
-    rows = []
-    for result in results:
-        mean, cases = mean_scores(list(result["cases"].values())), result["cases"].values()
-        regions = mean["regions"]
-        seconds = sum(case["seconds"]["segment"] for case in cases) / len(cases)
-        row = [regions[short]["dice"] for short in SHORT]
-        row += [regions["WT"]["precision"], regions["WT"]["recall"]]
-        row += [mean["accuracy"], mean["dice_loss"]]
-        title = TITLES[result["settings"]["train"]["network"]]
-        rows.append((title, *[f"{value:.3f}" for value in row], f"{seconds:.1f}"))
-    changes = zip(SHOWN, *compared(results[1], results[0]), strict=False)
+    rows = [comparison_row(experiment, result) for experiment, result in results]
+    (baseline, _), (network, _) = rows
+    changes = zip(SHOWN, *compared(results[1][1], results[0][1]), strict=False)
     differences = {short: f"{change:+.3f} ± {error:.3f}" for short, change, error in changes}
-    (baseline, *_), (network, *_) = rows
-    rows.append((f"{network} − {baseline}", *[differences[short] for short in SHORT], *[""] * 5))
-    published = [f"{PUBLISHED[short]:.3f}" if short in PUBLISHED else "" for short in SHORT]
-    accuracy, loss = f"{PUBLISHED['accuracy']:.3f}", f"{PUBLISHED['dice_loss']:.3f}"
-    rows.append(("published", *published, "", "", accuracy, loss, ""))
-    patients, steps = len(results[0]["cases"]), results[0]["settings"]["train"]
+    published = [f"{PUBLISHED[key]:.3f}" if key in PUBLISHED else "" for key in COMPARED]
+    header = ("", *SHORT, "accuracy", "dice loss")
+    rows = [(title, *cells) for title, cells in rows]
+    rows.append((f"{network} − {baseline}", *[differences[short] for short in SHORT], "", ""))
+    rows.append(("published", *published))
+    return f"{table(header, rows)}\n\n{comparison_text(*results[0])}"
+
+
+def comparison_row(experiment: Experiment, result: Result) -> tuple[str, list[str]]:
+    """Return the network's title and its mean scores in the order of `COMPARED`."""
+    mean = mean_scores(list(result.cases.values()))
+    values = [mean["regions"][short]["dice"] for short in SHORT]
+    values += [mean["accuracy"], mean["dice_loss"]]
+    return TITLES[experiment.train.network], [f"{value:.3f}" for value in values]
+
+
+def comparison_text(experiment: Experiment, result: Result) -> str:
+    """Say how the networks of the comparison were trained and scored."""
+    settings = experiment.train
     return (
-        table(header, rows)
-        + f"\n\nCross-validation over {patients} patients in "
-        + f"{len(results[0]['settings']['folds']['run'])} folds, "
-        + f"{steps['epochs'] * steps['steps_per_epoch']} steps of {steps['batch']} patches for each "
-        + "network: a short training, for comparison only (`training/EXPERIMENTS.md`). Differences are "
-        + "means over the patients with their standard errors. Precision and recall are those of the "
-        + "whole tumour; times were taken beside other work."
+        f"Cross-validation over {len(result.cases)} patients in {len(experiment.folds.run)} folds, "
+        f"{settings.epochs * settings.steps_per_epoch} steps of {settings.batch} patches for each "
+        "network. Differences are means over the patients with their standard errors."
     )
+
+
+def dice_cells(regions: dict[str, dict]) -> list[str]:
+    """Return Dice of each region, in the order of `SHORT`."""
+    return [f"{regions[short]['dice']:.3f}" for short in SHORT]
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -1,14 +1,13 @@
-"""Measure what limits accuracy, and write it to `training/LIMITS.md`.
+"""Measure what limits accuracy, and write it to `docs/error-analysis.md`.
 
-    python -m training.limits DATA_DIR [DATA_DIR ...]
+    python -m training.reports.error_analysis DATA_DIR [DATA_DIR ...]
 
-How long and on how many patients was trained comes from the results of `training.crossval`; how far
-an expert's border decides, and how well patients are fitted once they were trained on, is measured
-on the labelled cases below DATA_DIR.
+The effects of longer training and of more patients come from the results of `training.crossval`. What
+one voxel of an expert's border is worth, and how well the model fits patients that it was trained on,
+is measured on the labelled cases below DATA_DIR.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,15 +22,18 @@ from model.errors import CaseError, ModelError
 from model.inference.segmenter import Segmenter
 from model.io.case import find_case_files, find_mask_file, load_case
 from model.labels import from_file_values
-from training.evaluate import evaluate_folder
-from training.prepare import find_labelled_cases, read_labels
+from training.data.labelled import find_labelled_cases, read_labels
+from training.experiments import CONFIG, Experiment, read_experiments
+from training.networks.provenance import stages_by_network
 from training.reports.card_tables import table
-from training.reports.experiments import SHOWN, dice_table
-from training.reports.provenance import lineages
+from training.reports.experiments_page import SHOWN, dice_table
+from training.scoring.labelled_case import score_folder
+from training.scoring.results import RESULTS, Result, read_results
 from training.scoring.scores import SHORT, dice, mean_scores
+from training.settings import read_toml
 
-HERE = Path(__file__).parent
-# Experiments that differ in how long was trained, and in how many patients were trained on.
+PAGE = Path(__file__).parents[2] / "docs" / "error-analysis.md"
+# Experiments that differ in the length of training, and in the number of patients trained on.
 LENGTHS = ("three-planes", "long-patches")
 PATIENTS = ("half-patients", "base")
 MOVED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -41,44 +43,54 @@ MOVED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="training.limits", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="training.reports.error_analysis", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
     parser.add_argument("--model-dir", type=Path, help="trained on all patients; the shipped one")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
-    parser.add_argument("--report", type=Path, default=HERE / "LIMITS.md")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--report", type=Path, default=PAGE)
     options = parser.parse_args(arguments)
     try:
         segmenter = Segmenter.load(options.model_dir)
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
-    fitted: dict[str, dict] = {}
-    borders: dict[str, list[dict[str, float]]] = {title: [] for title in MOVED}
-    folders = find_labelled_cases(options.data_dirs)
-    for folder in track(folders, "Measuring", console=Console(stderr=True)):
-        try:
-            fitted[folder.name] = evaluate_folder(segmenter, folder)
-            truth = from_file_values(
-                read_labels(find_mask_file(folder), load_case(find_case_files(folder)))
-            )
-        except (CaseError, ValueError) as error:
-            print(f"left out {folder.name}: {error}", file=sys.stderr)
-            continue
-        for title, move in MOVED.items():
-            borders[title].append(moved_border(truth, move))
+    fitted, borders = measure(segmenter, find_labelled_cases(options.data_dirs))
     if not fitted:
         print("No labelled case that can be segmented was found.", file=sys.stderr)
         return 1
+    experiments = read_experiments(read_toml(CONFIG), CONFIG.parent)
+    results = read_results(options.results)
     options.report.write_text(
         TEXT.format(
-            lengths=experiments_table(LENGTHS, options.results),
-            patients=experiments_table(PATIENTS, options.results),
+            lengths=experiments_table(LENGTHS, experiments, results),
+            patients=experiments_table(PATIENTS, experiments, results),
             fitted=fit_table(segmenter.card, fitted),
             borders=border_table(borders),
             count=len(fitted),
         )
     )
     return 0
+
+
+def measure(
+    segmenter: Segmenter, folders: list[Path]
+) -> tuple[dict[str, dict], dict[str, list[dict[str, float]]]]:
+    """Return the model's scores by case, and Dice of moved borders by how they were moved."""
+    fitted: dict[str, dict] = {}
+    borders: dict[str, list[dict[str, float]]] = {title: [] for title in MOVED}
+    for folder in track(folders, "Measuring", console=Console(stderr=True)):
+        try:
+            fitted[folder.name] = score_folder(segmenter, folder)
+            case = load_case(find_case_files(folder))
+            truth = from_file_values(read_labels(find_mask_file(folder), case))
+        except (CaseError, ValueError) as error:
+            print(f"left out {folder.name}: {error}", file=sys.stderr)
+            continue
+        for title, move in MOVED.items():
+            borders[title].append(moved_border(truth, move))
+    return fitted, borders
 
 
 def moved_border(truth: np.ndarray, move: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
@@ -105,9 +117,9 @@ def fit_table(card: ModelCard, fitted: dict[str, dict]) -> str:
     if card.scores:
         regions = card.scores["regions"]
         rows.append(("test patients, never seen", *_dice(regions[s]["dice"] for s in SHOWN)))
-    # The last part may have trained on the test patients, and then holds none out.
-    networks = lineages(card.weights, card.training)
-    tested = {name for parts in networks for part in parts for name in part["split"]["test"]}
+    # The last stage of the shipped model was trained on all; earlier ones held the test patients out.
+    networks = stages_by_network(card.weights, card.training)
+    tested = {name for stages in networks for stage in stages for name in stage["split"]["test"]}
     groups = {
         "test patients, trained on": [fitted[name] for name in tested & set(fitted)],
         "all patients, trained on": list(fitted.values()),
@@ -119,20 +131,20 @@ def fit_table(card: ModelCard, fitted: dict[str, dict]) -> str:
     return table(("model and patients", *SHOWN), rows)
 
 
-def experiments_table(names: tuple[str, ...], results: Path) -> str:
+def experiments_table(
+    names: tuple[str, ...], experiments: dict[str, Experiment], results: dict[str, Result]
+) -> str:
     """Return mean Dice of the experiments of these names that have a result, with their steps."""
     rows = []
     for name in names:
-        if not (results / f"{name}.json").exists():
+        if name not in results:
             continue
-        result = json.loads((results / f"{name}.json").read_text())
-        settings = result["settings"]
-        parts = [settings["train"], *settings.get("then", [])]
         trained = ", then ".join(
-            f"{part['epochs'] * part['steps_per_epoch']:,} of {part['batch']}" for part in parts
+            f"{stage.epochs * stage.steps_per_epoch:,} of {stage.batch}"
+            for stage in experiments[name].trainings[0]
         )
-        means = np.mean(list(dice_table(result).values()), axis=0)[: len(SHOWN)]
-        rows.append((name, trained, str(len(result["cases"])), *_dice(means)))
+        means = np.mean(list(dice_table(results[name]).values()), axis=0)[: len(SHOWN)]
+        rows.append((name, trained, str(len(results[name].cases)), *_dice(means)))
     return table(("experiment", "steps", "patients scored", *SHOWN), rows)
 
 
@@ -142,33 +154,33 @@ def _dice(values) -> tuple[str, ...]:
 
 TEXT = """# What limits accuracy
 
-Written by `python -m training.limits`; do not edit. All figures are mean Dice over patients, on whole
-volumes through the serving path.
+Written by `python -m training.reports.error_analysis`; do not edit. All figures are mean Dice over
+patients, on whole volumes through the serving path.
 
-## How long it was trained
+## Length of training
 
-Cross-validation over the same patients (`EXPERIMENTS.md`); steps, and how many slices or patches each
-has. The longer one also has the shipped post-processing.
+Cross-validation over the same patients ([experiments.md](experiments.md)): steps, and patches in each.
+The longer training also has the shipped post-processing.
 
 {lengths}
 
-## How many patients were trained on
+## Number of patients
 
-Half of the other folds' patients, and all of them:
+Trained on half of the other folds' patients, and on all of them:
 
 {patients}
 
-## How well those patients are fitted that it was trained on
+## Patients that it was trained on
 
-The shipped model has been trained on every patient at hand; that of the model card is its twin,
-trained without the test patients.
+The shipped model was trained on every patient at hand. The first row is from the model card: its twin,
+which was trained without the test patients.
 
 {fitted}
 
-## What a border is worth
+## One voxel of the border
 
-The expert's own regions, grown or shrunk by one voxel (six neighbours), against themselves, over the {count}
-labelled patients:
+The expert's own regions, shrunk or grown by one voxel (six neighbours), scored against themselves, over
+the {count} labelled patients:
 
 {borders}
 """

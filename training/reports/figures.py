@@ -1,14 +1,15 @@
 """Figures of a run and of a case, as PNG.
 
-    python -m training.figures curves RUN_DIR --out figures
-    python -m training.figures case CASE_DIR --out figures
-    python -m training.figures scores SCORES_JSON --out figures
-    python -m training.figures extremes SCORES_JSON DATA_DIR --out figures
+    python -m training.reports.figures curves RUN_DIR --out figures
+    python -m training.reports.figures case CASE_DIR --out figures
+    python -m training.reports.figures scores SCORES_JSON --out figures
+    python -m training.reports.figures extremes SCORES_JSON DATA_DIR --out figures
 
-`scores` draws what training.evaluate wrote: Dice by patient, and calibration. `extremes` draws the
-best, the median and the worst patient of it.
+`curves` draws loss and validation Dice of a run, `case` one case with both masks. `scores` draws
+what training.evaluate wrote: Dice by patient, and calibration. `extremes` draws the best, the median
+and the worst patient of it.
 
-Pictures of real cases belong to their data sets' terms: write them outside the repository.
+The terms of the data sets cover pictures of real cases, too: write them outside the repository.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from model.inference.segmenter import Segmenter
 from model.io.case import find_case_files, find_mask_file, load_case
 from model.io.modalities import MODALITIES, TITLES
 from model.labels import REGIONS, from_file_values
-from training.prepare import find_labelled_cases, read_labels
+from training.data.labelled import find_labelled_cases, read_labels
 from training.scoring import calibration
 from training.scoring.scores import SHORT, quick_dice
 
@@ -45,7 +46,9 @@ OVERLAY = ListedColormap([(0, 0, 0, 0), *[region.colour for region in REGIONS]])
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="training.figures", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="training.reports.figures", description=__doc__.split("\n")[0]
+    )
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind, positional in ARGUMENTS.items():
         command = kinds.add_parser(kind)
@@ -103,7 +106,7 @@ def patient_bars(cases: dict[str, dict], out: Path) -> Path:
 
 
 def calibration_curve(cases: dict[str, dict], out: Path) -> Path:
-    """Draw how often voxels are right against how sure the network is; return the PNG's path."""
+    """Draw the share of right voxels against the network's probability; return the PNG's path."""
     curve = calibration.curve([case["calibration"] for case in cases.values()])
     filled = curve["voxels"] > 0
     figure, axes = plt.subplots(figsize=(5, 4.6), layout="constrained")

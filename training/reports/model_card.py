@@ -1,116 +1,76 @@
-"""Write MODEL_CARD.md from the artefact's card and from evaluations; no number is typed.
+"""Write MODEL_CARD.md from the artefact's card and from evaluations; no score is typed.
 
-python -m training.model_card --test runs/test.json --without runs/test_without_*.json
+python -m training.reports.model_card --test runs/card/test.json --without runs/card/without_*.json
 """
 
 import argparse
 import sys
+import textwrap
 from pathlib import Path
 
 from model.card import DEFAULT_DIR, ModelCard, count_text, read_card
 from model.errors import ModelError
 from model.labels import REGIONS
+from model.networks import NETWORKS
 from model.postprocess import Postprocessing
+from training.experiments import CONFIG, Experiment, read_experiments
+from training.networks.provenance import stages_by_network
 from training.reports.card_tables import (
     TITLES,
     comparison_table,
     measured,
     missing_table,
     modes_table,
-    progress_table,
     read_json,
-    size_table,
-    table,
+    stages_table,
 )
-from training.reports.provenance import held_out_text, lineages, parts_table, settings_texts
+from training.reports.held_out import held_out_text
+from training.scoring.results import RESULTS, Result, read_results
+from training.settings import read_toml
 
-RESULTS = Path(__file__).parent / "results"
+WIDTH = 110
+COMPARED = ("simple-unet-four-folds", "base-four-folds")
 TEMPLATE = """# Model card: {name} {version}
 
-Written by `python -m training.model_card`; do not edit by hand.
+Written by `python -m training.reports.model_card`; do not edit by hand.
 
-**Research use only. Not a medical device.** The model marks voxels; it makes no statement about a
-patient. An empty result does not mean that there is nothing to find.
-
-## What it is
-
-{title}: a U-Net whose encoder is MobileNetV2, pre-trained on ImageNet, with skip connections, a
-feature pyramid and a decoder of separable convolutions. It sees {views}{refinement}, at 1 mm with
-{neighbours} neighbour on each side, of all four sequences ({channels} channels), and gives each voxel
-one of four classes.{averaged} Checksum of the weights: `{checksum}`.
-
-{sizes}
-
-The publication that this work follows gives 1.98 M parameters for its Simple U-Net and 12.5 M for
-its MobileUNet.
-
-## Data
-
-{data}, from public copies whose terms allow research use; they are not part of this repository. The
-split is by patient, made before anything was trained, and stands in `model/artefact/card.json`.
-Cases of whom not all sequences are there (partial) and synthetic phantoms were only trained on.
-
-{parts}
-
-{held_out}
-
-Pre-processing (`model/preprocess.py`): RAS+ at 1 mm, brain box, z-score per sequence over the brain
-after clipping to percentiles {clip}. Noise removal is {denoise}, N4 bias-field correction is {n4}.
-Flip averaging is {flip}. Post-processing: {post}.
-
-{settings}
-
-{notes}
+For research on adult glioma before surgery: it marks edema, enhancing tumour and necrotic core in four
+MRI sequences of one patient. **Research use only. Not a medical device.** It makes no statement about a
+patient, and an empty result does not mean that there is nothing to find.
 
 ## Accuracy on patients that training never saw
 
-`python -m training.evaluate DATA_DIR --model-dir training/held_out --only test`: the serving path
-({device}), scored per patient on the 3-D volume on the
-scans' own grid, then averaged over {patients} patients.
+Scored on the 3-D volumes through the serving path ({device}). {held_out} Means over {patients} patients:
+
+    python -m training.evaluate DATA_DIR --model-dir training/held_out --only test
 
 {scores}
 
-Voxel accuracy {accuracy:.4f}, dice loss (1 - mean Dice of ED, ET, NCR) {dice_loss:.4f}.
-
-Lesion-wise, as the BraTS challenge of 2023 scores (every lesion counts alike, missed and false ones
-score 0 and 374 mm):
-
-{lesions}
-
-### What each part of the training brought
-
-The same patients after each part that had not seen them; mean Dice.
-
-{progress}
-
-### Accuracy against time
-
-The same patients and weights with fewer and with more slices seen; Dice, and the median of the
-seconds to read and segment a patient on the machine named above.
-
-{modes}
+NCR: necrotic / non-enhancing core, ED: edema, ET: enhancing tumour, TC: tumour core (NCR and ET), WT:
+whole tumour. Voxel accuracy {accuracy:.4f}, dice loss (1 - mean Dice of NCR, ED, ET) {dice_loss:.4f}. The
+mean gap between the probability of the class chosen and the share of right voxels is {calibration_error:.3f}.
+Lesion-wise is as in the BraTS challenge of 2023: every lesion counts alike, missed and false ones score
+0 and 374 mm.
 
 ### With a sequence missing
 
-The same patients with one file left out of each upload (`--without`); Dice, and its change:
+Dice, and its change, with one file left out of each case (`--without`):
 
 {missing}
 
-### How sure the model is
+### Accuracy against time
 
-Of the voxels that it marks or should mark, by the probability of the class chosen:
+Dice with fewer and with more slices seen, and the median of the processor time that segmenting a patient
+takes, summed over all cores of the machine named above. Waiting times on a quiet machine are in
+[benchmarks/README.md](benchmarks/README.md).
 
-{calibration}
+{modes}
 
-The mean gap between probability and share of right voxels, weighted by voxels, is
-{calibration_error:.3f}.
+### Compared with the baseline
 
-### Both networks, same folds, same steps
-
-{comparison}
-
-The published figures are the ones of the work that this follows, taken on slices of its own split;
-they are not measured on these patients.
+{comparison} It was a short
+training, for the comparison only. The published figures are those of the work that this follows, on
+slices of its own patients; they were not measured on these.
 
 ### Each patient
 
@@ -118,37 +78,70 @@ they are not measured on these patients.
 
 ## Limits
 
-- Pre-operative adult glioma, skull-stripped, four co-registered sequences. Anything else is outside
-  what was measured: children, metastases, meningioma, after surgery, other scanners and protocols.
-- With {patients} test patients the means are uncertain by several hundredths; single patients are
-  much worse than the mean (see the table).
-- Patients with little or no enhancing tumour: a few voxels too many turn a Dice of 1 into 0.
-- Training data are few and come from public copies of one challenge; no statement on fairness over
-  age, sex or origin can be made, since the data do not say.
+- Anything but adult glioma before surgery in co-registered, skull-stripped sequences is outside what was
+  measured: children, metastases, meningioma, after surgery, other scanners and protocols.
+- With {patients} test patients the means are uncertain by several hundredths; single patients are much worse
+  than the mean. The test patients were scored several times while the recipe was chosen, so that the
+  figures are a little too good ([docs/model-history.md](docs/model-history.md)).
+- In patients with little or no enhancing tumour, a few voxels too many turn a Dice of 1 into 0.
+- The training data are few and come from public copies of one challenge. They do not say age, sex or
+  origin, so that nothing can be said about fairness.
+- What limits accuracy was measured: [docs/error-analysis.md](docs/error-analysis.md).
+
+## What it is
+
+{title}: a U-Net whose encoder is MobileNetV2, pre-trained on ImageNet, with skip connections, a feature
+pyramid and a decoder of separable convolutions. It sees {views}, at 1 mm, with
+{neighbours} neighbour on each side, of all four sequences ({channels} channels), and gives each voxel one of
+four classes.{refinement}{averaged}
+SHA-256 of the weights: `{checksum}`. {sizes} The publication that this work follows gives 1.98 M parameters for its Simple U-Net and 12.5 M
+for its MobileUNet.
+
+## Data
+
+{data}, from public copies whose terms allow research use; they are not part of this
+repository. The split is by patient, was made before any training, and is in `model/artefact/card.json`.
+Cases that lack sequences, and synthetic phantoms, were only trained on.
+
+## Pre- and post-processing
+
+Before: RAS+ at 1 mm, box around the brain, z-score of each sequence over the brain after clipping to the
+percentiles {clip}. Noise removal is {denoise}, N4 bias-field correction is {n4}, averaging with the
+mirrored scan is {flip}.
+
+After: {post}.
+
+## Training
+
+{stages}
+
+Each stage starts from the weights of the stage before, the first one from ImageNet. The settings of the
+stages are in `training/recipe/`; {supervised}`make train` repeats all. The recipe was chosen by the
+experiments in [docs/experiments.md](docs/experiments.md); what each version changed is in
+[docs/model-history.md](docs/model-history.md).
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="training.model_card", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="training.reports.model_card", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--model-dir", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--test", type=Path, required=True, help="evaluation of the test patients")
     parser.add_argument(
         "--without", type=Path, nargs="+", default=[], help="evaluations with a sequence missing"
     )
     parser.add_argument(
-        "--alone", type=Path, nargs="+", default=[], help="evaluations of single networks, by part"
-    )
-    parser.add_argument(
         "--modes", type=Path, nargs="+", default=[], help="evaluations with other views averaged"
     )
     parser.add_argument(
         "--compare",
-        type=Path,
-        nargs="+",
-        default=[RESULTS / "simple-unet-four-folds.json", RESULTS / "base-four-folds.json"],
-        help="results of training.crossval: the baseline's, then MobileUNet's",
+        nargs=2,
+        default=COMPARED,
+        metavar="EXPERIMENT",
+        help="experiments of training.crossval: the baseline's, then MobileUNet's",
     )
-    parser.add_argument("--notes", type=Path, default=Path(__file__).parent / "notes.md")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=Path("MODEL_CARD.md"))
     options = parser.parse_args(arguments)
     try:
@@ -162,29 +155,49 @@ def main(arguments: list[str] | None = None) -> int:
 
 def card_text(options: argparse.Namespace) -> str:
     """Return the text of the card. Raises OSError and ModelError for what cannot be read."""
-    test = read_json(options.test)
-    # An experiment that was not run yet is not compared.
-    compared = [read_json(path) for path in options.compare if path.exists()]
-    card = read_card(options.model_dir)
-    tested = lineages(test["model"]["weights"], test["model"]["training"])
-    return TEMPLATE.format(
+    test, card = read_json(options.test), read_card(options.model_dir)
+    networks = stages_by_network(card.weights, card.training)
+    text = TEMPLATE.format(
         **describe(card),
-        held_out=held_out_text(lineages(card.weights, card.training), test),
         **measured(test),
-        sizes=size_table(card),
-        comparison=comparison_table(compared),
-        progress=progress_table(tested, [*map(read_json, options.alone), test]),
+        held_out=held_out_text(networks, test),
+        stages=stages_table(networks),
+        sizes=size_text(card),
+        comparison=comparison_table(compared(options.compare, options.results)),
         modes=modes_table([test, *map(read_json, options.modes)]),
         missing=missing_table(test, options.without),
-        notes=options.notes.read_text().strip(),
     )
+    return wrapped(text)
+
+
+def wrapped(text: str) -> str:
+    """Return Markdown with its paragraphs and lists broken into lines of at most WIDTH characters."""
+    blocks = text.strip().split("\n\n")
+    return "\n\n".join(map(_wrapped_block, blocks)) + "\n"
+
+
+def _wrapped_block(block: str) -> str:
+    if block.startswith(("#", "|", "    ")):
+        return block
+    lines = {"break_long_words": False, "break_on_hyphens": False, "width": WIDTH}
+    if not block.startswith("- "):
+        return textwrap.fill(block, **lines)
+    items = [" ".join(item.split()) for item in block.removeprefix("- ").split("\n- ")]
+    return "\n".join(
+        textwrap.fill(item, initial_indent="- ", subsequent_indent="  ", **lines) for item in items
+    )
+
+
+def compared(names: list[str], folder: Path) -> list[tuple[Experiment, Result]]:
+    """Return those of the named experiments that have a result, with it."""
+    experiments = read_experiments(read_toml(CONFIG), CONFIG.parent)
+    results = read_results(folder)
+    return [(experiments[name], results[name]) for name in names if name in results]
 
 
 def describe(card: ModelCard) -> dict:
     """Return the fields of the text that come from the card."""
     on = {True: "on", False: "off"}
-    post = card.postprocessing
-    networks = lineages(card.weights, card.training)
     return {
         "name": card.name,
         "version": card.version,
@@ -199,32 +212,50 @@ def describe(card: ModelCard) -> dict:
         "views": card.inference.views.text,
         "refinement": refinement_text(card),
         "averaged": averaged_text(card),
+        "supervised": supervised_text(card),
         "flip": on[card.inference.flip],
-        "post": post_text(post),
-        "parts": table(*parts_table(networks)),
-        "settings": "\n\n".join(settings_texts(networks)),
+        "post": post_text(card.postprocessing),
     }
+
+
+def size_text(card: ModelCard) -> str:
+    """Return a sentence on the parameters of both networks, and of the model."""
+    counts = {TITLES[key]: build(card.channels).count_params() for key, build in NETWORKS.items()}
+    sentence = " and ".join(f"{title} has {count:,} parameters" for title, count in counts.items())
+    total = card.networks * counts[TITLES[card.architecture]]
+    return f"{sentence}; the model has {total:,}, {total * 4 / 1e6:.1f} MB in float32."
 
 
 def averaged_text(card: ModelCard) -> str:
     """Return a sentence on the networks whose probabilities are averaged; empty for one."""
     if card.networks == 1:
         return ""
-    return (
-        f" Its probabilities are the mean of {count_text(card.networks)},\neach trained on its own."
-    )
+    return f" Its probabilities are the mean of {count_text(card.networks)}, each trained alone."
+
+
+def supervised_text(card: ModelCard) -> str:
+    """Return which networks were trained with deep supervision, as the start of a list."""
+    trainings = [card.training, *card.training.get("others", ())]
+    supervised = [
+        str(number)
+        for number, training in enumerate(trainings, start=1)
+        if training["settings"].get("deep_supervision")
+    ]
+    if not supervised:
+        return ""
+    return f"network {', '.join(supervised)} was trained with deep supervision (`--deep-supervision`). "
 
 
 def refinement_text(card: ModelCard) -> str:
-    """Return what later views leave out, as the end of a list of views."""
+    """Return a sentence on what later views leave out; empty where they leave out nothing."""
     inference = card.inference
     first, *others = inference.planes
     if not (inference.refinement_threshold and (others or card.networks > 1)):
         return ""
-    one = f"the first network's {first} ones" if card.networks > 1 else f"{first} ones"
+    one = f"the first network's {first} slices" if card.networks > 1 else f"{first} slices"
     return (
-        f" (all but {one} only near where those give tumour a probability of "
-        f"{inference.refinement_threshold:g})"
+        f" All views but {one} are taken only near voxels to which those give tumour a probability of "
+        f"at least {inference.refinement_threshold:g}."
     )
 
 
@@ -237,9 +268,8 @@ def post_text(post: Postprocessing) -> str:
     steps += f"less than {post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core"
     if post.growth_temperature:
         steps += (
-            ", and if no sequence is missing, edema grows from what was found to where tumour has the "
-            "probability with the largest expected Dice, at a temperature of "
-            f"{post.growth_temperature:g} (`model/growth.py`)"
+            ". If no sequence is missing, edema grows to where tumour has the probability with the largest "
+            f"expected Dice, at a temperature of {post.growth_temperature:g} (`model/postprocess.py`)"
         )
     return steps
 

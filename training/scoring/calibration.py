@@ -1,8 +1,8 @@
-"""Whether the network is as sure as it is right."""
+"""Calibration: whether the share of right voxels is their probability."""
 
 import numpy as np
 
-# Edema that grew may be less probable than the quarter that the strongest of four classes has.
+# From 0, since edema that grew may have less than the quarter that the strongest of four classes has.
 EDGES = np.linspace(0.0, 1.0, 21)
 
 

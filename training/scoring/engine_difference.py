@@ -1,4 +1,4 @@
-"""Whether both engines compute the same with an artefact's networks."""
+"""The difference between both engines on an artefact's networks."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from model.preprocess import prepare
 
 # Largest mean difference in class probability between engines; bfloat16 has 8 bits of mantissa.
 ENGINE_TOLERANCE = 0.01
-# Of the phantom on which the engines are compared: a quick one, whose tumour is still found.
+# Of the phantom on which engines are compared: small, but with a tumour that is found.
 PHANTOM_SHAPE = (88, 104, 80)
 
 
 def engines_differ_by(folder: Path) -> float:
     """Return the mean absolute difference of class probabilities between the two engines.
 
-    On slices through a small phantom's tumour; of several networks, that of the one with the largest.
+    On slices through a small phantom's tumour; with several networks, the largest difference.
     """
     card = read_card(folder)
     batch = middle_slices(card)
@@ -32,7 +32,7 @@ def engines_differ_by(folder: Path) -> float:
 
 
 def middle_slices(card: ModelCard) -> np.ndarray:
-    """Return what a network sees of a small phantom's middle axial slices, (batch, H, W, C)."""
+    """Return a network's input, (batch, H, W, C), for the middle axial slices of a small phantom."""
     case, _ = make_case(shape=PHANTOM_SHAPE)
     prepared = prepare(case, card.preprocessing)
     middle = prepared.volume.shape[2] // 2

@@ -1,6 +1,6 @@
 """Lesion-wise scores as in the BraTS challenge of 2023.
 
-A patient with one large and one missed small lesion scores well on whole volumes; here each lesion
+On whole volumes, a patient with one large lesion and a missed small one scores well. Here each lesion
 counts alike. Source: Saluja et al., "BraTS-2023-Metrics", and the challenge's description.
 """
 
@@ -16,7 +16,7 @@ LESION_REGIONS = ("WT", "TC", "ET")
 # Parts of the true mask closer than twice this many voxels are one lesion.
 DILATION = 3
 CONNECTIVITY = 26
-# True lesions of at most this many voxels do not count, found or not.
+# True lesions of at most this many voxels are not scored, whether found or not.
 SMALLEST_LESION = 50
 
 
@@ -35,8 +35,9 @@ def score_lesions_by_region(
 def score_lesions(truth: np.ndarray, predicted: np.ndarray, spacing_mm: np.ndarray) -> dict:
     """Return mean lesion-wise Dice and HD95 of two masks (X, Y, Z), and lesions true and false.
 
-    A predicted component belongs to every true lesion whose dilation it touches. Missed lesions and
-    components that touch none score Dice 0 and HD95 374 mm; without either, Dice is 1 and HD95 0.
+    A predicted component belongs to every true lesion whose dilation it touches. Missed lesions, and
+    components that touch no lesion, score Dice 0 and HD95 374 mm. Without lesions and components, Dice
+    is 1 and HD95 0.
     """
     cut = _box_of(truth | predicted, DILATION + 1)
     truth, predicted = truth[cut], predicted[cut]

@@ -9,7 +9,7 @@ SHORT = {region.short: (region.index,) for region in REGIONS} | {
     "TC": DERIVED["tumor_core"],
     "WT": DERIVED["whole_tumor"],
 }
-# What the challenge gives when only one of truth and prediction is empty: the diagonal of its grid.
+# The challenge's HD95 where only one of truth and prediction is empty: the diagonal of its grid.
 HD95_MISSING_MM = 374.0
 
 
@@ -49,8 +49,13 @@ def score_case(truth: np.ndarray, predicted: np.ndarray, spacing_mm: np.ndarray)
     return {
         "regions": regions,
         "accuracy": float(np.mean(truth == predicted)),
-        "dice_loss": 1.0 - float(np.mean([regions[r.short]["dice"] for r in REGIONS])),
+        "dice_loss": dice_loss(regions),
     }
+
+
+def dice_loss(regions: dict[str, dict]) -> float:
+    """Return 1 minus the mean Dice of the three network classes, of scores by region."""
+    return 1.0 - float(np.mean([regions[region.short]["dice"] for region in REGIONS]))
 
 
 def mean_scores(scores: list[dict]) -> dict:
@@ -69,7 +74,7 @@ def mean_scores(scores: list[dict]) -> dict:
 
 
 def quick_dice(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Return Dice by region from one pass over two label volumes, for use during training."""
+    """Return Dice by region of two label volumes in one pass, for use during training."""
     pairs = truth.astype(np.int64) * CLASSES + predicted
     counts = np.bincount(pairs.ravel(), minlength=CLASSES**2).reshape(CLASSES, CLASSES)
     result = {}
@@ -81,6 +86,6 @@ def quick_dice(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 
 def _share(part: np.ndarray, whole: np.ndarray, empty: bool) -> float:
-    """Return |part| / |whole|; with nothing to divide by, 1 if that is right and 0 if not."""
+    """Return |part| / |whole|; for an empty whole, 1 if `empty` is right and 0 if not."""
     size = np.count_nonzero(whole)
     return np.count_nonzero(part) / size if size else float(empty)

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from model.networks import mobile_unet
+from model.networks import NETWORKS, mobile_unet
+from tests.training.small_networks import tiny_unet
 from training import train
 from training.networks.deep_supervision import LEVELS, at_all_levels, at_full_resolution, with_heads
 from training.networks.losses import region_dice_cross_entropy
 from training.settings import Settings
 
-pytestmark = pytest.mark.slow
 
-
-def test_coarser_levels_answer_beside_the_network_and_share_its_layers():
-    network = mobile_unet(12, dropout=0)
+@pytest.mark.parametrize("make", [tiny_unet, pytest.param(mobile_unet, marks=pytest.mark.slow)])
+def test_coarser_levels_answer_beside_the_network_and_share_its_layers(make):
+    network = make(12, dropout=0)
     model = with_heads(network)
     slices = np.random.default_rng(0).normal(size=(2, 64, 96, 12)).astype(np.float32)
     answer = np.asarray(model(slices))
@@ -42,15 +42,15 @@ def test_the_loss_is_that_of_the_network_and_a_share_of_the_levels():
     assert float(metric(labels, outputs)) == pytest.approx(first)
 
 
-def test_a_trained_network_has_no_heads(prepared, tmp_path):
-    small = ["--epochs", "1", "--steps-per-epoch", "1", "--batch", "2", "--batch-norm-batches", "1"]
-    options = ["--data", str(prepared), "--out", str(tmp_path), *small]
+def test_a_trained_network_has_no_heads(tiny, prepared, small_settings, tmp_path):
     settings = tmp_path / "settings.toml"
-    settings.write_text("imagenet = false\n[sampling]\npatch = [64, 64]\n")
-    options += ["--settings", str(settings), "--deep-supervision", "0.5"]
-    assert train.main([*options, "--validate-every", "1"]) == 0
+    settings.write_text(f"imagenet = false\n{small_settings.read_text()}")
+    options = ["--data", str(prepared), "--out", str(tmp_path), "--settings", str(settings)]
+    options += ["--network", "mobile_unet", "--deep-supervision", "0.5", "--epochs", "1"]
+    options += ["--validate-every", "1"]
+    assert train.main(options) == 0
     assert "nan" not in (tmp_path / "log.csv").read_text()
-    mobile_unet(12).load_weights(tmp_path / "final.weights.h5")
+    NETWORKS["mobile_unet"](12).load_weights(tmp_path / "final.weights.h5")
 
 
 def test_the_baseline_has_no_such_levels(prepared, tmp_path, capsys):

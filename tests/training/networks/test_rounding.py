@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from model.networks import mobile_unet, simple_unet
+from model.networks import mobile_unet
+from tests.training.small_networks import narrow_unet, tiny_unet
 from training.networks.rounding import CONVOLUTIONS, round_weights, to_bfloat16
 
 
@@ -14,10 +15,12 @@ def test_bfloat16_rounds_to_nearest_even():
     np.testing.assert_array_equal(to_bfloat16(values), expected)
 
 
-@pytest.mark.parametrize("make", [mobile_unet, simple_unet])
+@pytest.mark.parametrize(
+    "make", [tiny_unet, narrow_unet, pytest.param(mobile_unet, marks=pytest.mark.slow)]
+)
 def test_a_rounded_network_does_nearly_the_same(make):
     rng = np.random.default_rng(0)
-    network = make(12, dropout=0)
+    network = make(12)
     # Statistics and scales as after a training, not those of a fresh network.
     for layer in network.layers:
         if layer.__class__.__name__ == "BatchNormalization":

@@ -1,9 +1,8 @@
-"""Lesion-wise scores and calibration on volumes whose answers are known."""
+"""Lesion-wise scores on volumes whose answers are known."""
 
 import numpy as np
 import pytest
 
-from training.scoring import calibration
 from training.scoring.lesion_wise import score_lesions
 from training.scoring.scores import HD95_MISSING_MM
 
@@ -45,19 +44,3 @@ def test_empty_masks():
     assert score_lesions(empty, empty, UNIT)["dice"] == 1
     assert score_lesions(empty, blocks(2), UNIT)["dice"] == 0
     assert score_lesions(blocks(2), empty, UNIT)["missed"] == 1
-
-
-def test_calibration_compares_confidence_with_accuracy():
-    rng = np.random.default_rng(0)
-    sure = rng.uniform(0.25, 1, (40, 40, 40))
-    labels = rng.integers(0, 4, sure.shape).astype(np.uint8)
-    truth = np.where(rng.random(sure.shape) < sure, labels, (labels + 1) % 4)
-    confidence = np.rint(sure * 255).astype(np.uint8)
-    everywhere = np.ones(sure.shape, bool)
-    counts = calibration.count(truth, labels, confidence, everywhere)
-    assert sum(counts["voxels"]) == sure.size
-    curve = calibration.curve([counts, counts])
-    assert curve["voxels"].sum() == 2 * sure.size
-    assert calibration.expected_error(curve) < 0.02
-    boastful = calibration.count(truth, labels, np.full_like(confidence, 255), everywhere)
-    assert calibration.expected_error(calibration.curve([boastful])) > 0.3

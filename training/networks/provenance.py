@@ -1,0 +1,35 @@
+"""How a model was trained, as its card tells: the stages of each network, and their cases."""
+
+from collections.abc import Sequence
+
+
+def stages_of(weights: str, training: dict) -> list[dict]:
+    """Return the stages of a training, first to last: `weights`, `split`, `settings`.
+
+    `weights` is the checksum of the trained network, `training` what its card says of it.
+    """
+    stages = []
+    while training:
+        stages.append({"weights": weights} | training)
+        start = training.get("start", {})
+        training, weights = start.get("training"), start.get("weights")
+    return stages[::-1]
+
+
+def by_network(training: dict) -> list[dict]:
+    """Return what a card says of each network's training; all networks have the same split."""
+    first = {name: value for name, value in training.items() if name != "others"}
+    return [first, *(first | other for other in training.get("others", ()))]
+
+
+def stages_by_network(weights: Sequence[str], training: dict) -> list[list[dict]]:
+    """Return the stages of each network of a model, as `stages_of` does.
+
+    `weights` are the checksums of its trained networks.
+    """
+    return [stages_of(*one) for one in zip(weights, by_network(training), strict=True)]
+
+
+def cases_trained_on(networks: list[list[dict]]) -> set[str]:
+    """Return the names of all cases that any stage of any network was trained on."""
+    return {name for stages in networks for stage in stages for name in stage["split"]["train"]}
