@@ -39,7 +39,7 @@ ROOMS = {
         ("training.scoring",),
         ("training.networks",),
         ("training.data",),
-        ("training.settings",),
+        ("training.settings", "training.experiments"),
         ("model",),
     ),
 }
