@@ -12,7 +12,7 @@ from model.io.case import Case, find_case_files, load_case
 from model.postprocess import Postprocessing
 from model.warnings import NOTHING_MARKED, ORIENTATION_UNKNOWN, missing_sequence
 from tests.model.inference.engines import Threshold
-from tests.phantoms import orientations, stretched, turned, without
+from tests.phantoms import orientations, small_case, stretched, turned, without
 from training.scoring.scores import quick_dice
 
 TURNS = [("R", "A", "S"), ("S", "L", "P"), ("P", "I", "R")]
@@ -113,6 +113,7 @@ def test_a_warning_says_what_a_missing_sequence_costs():
         assert text.startswith("No T1ce was given. ") and text.endswith("was not measured.")
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_real_scans_as_published(segmenter, real_data):
     for folder in sorted((real_data / "raw").iterdir()):
@@ -177,7 +178,7 @@ def test_provenance_names_the_networks_and_the_slices_that_are_seen(segmenter):
     assert Segmenter(two, Threshold()).provenance.text == f"threshold; two networks; {views}"
 
 
-def test_edema_grows_where_no_sequence_is_missing(segmenter, demo_case):
+def test_edema_grows_where_no_sequence_is_missing(segmenter):
     """And nothing else changes."""
 
     class Faint(Threshold):
@@ -189,7 +190,7 @@ def test_edema_grows_where_no_sequence_is_missing(segmenter, demo_case):
 
             super().run(batches, told)
 
-    case, _ = demo_case
+    case, _ = small_case()
     inference = dataclasses.replace(segmenter.card.inference, interval=1, refinement_threshold=0.0)
     plain, growing = (
         dataclasses.replace(
