@@ -48,7 +48,7 @@ def score_folder(
         "seconds": {
             "read": round(loaded, 3),
             "segment": round(segmented, 3),
-            # Summed over cores: what other work on the machine changes little.
+            # Over all cores. Other work on the machine changes it less than it changes waiting times.
             "processor": round(used, 3),
             **result.timings_s,
         },
