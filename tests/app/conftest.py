@@ -198,7 +198,8 @@ def segment_once(monkeypatch, segmented):
         card = segmenter.card
         hashes = [(key, sha256(path)) for key, path in sorted(scans.items())]
         key = (card.checksum, card.networks, card.inference.views, *hashes)
-        progress("load", 0.0)
+        for stage, fraction in (("load", 0.0), ("inference", 0.5)):
+            progress(stage, fraction)
         if key not in segmented:
             segmented[key] = analyse(
                 segmenter, scans, names=names, limits=limits, progress=progress

@@ -161,6 +161,7 @@ def start(page: Page, pen: str = "Enhancing tumour") -> None:
     page.get_by_role("radio", name=pen).check(force=True)
 
 
+@pytest.mark.slow
 def test_strokes_become_a_version_and_everything_follows(page: Page, address, version, screenshot):
     save = page.get_by_role("button", name="Save as new version")
     start(page)
@@ -296,6 +297,7 @@ def test_nothing_drawn_is_lost_without_a_question(page: Page, address, version):
     assert page.request.get(f"{api(address)}/masks").json()["current"] == version
 
 
+@pytest.mark.slow
 def test_the_reading_tells_of_the_drawing(page: Page):
     reading = page.locator("[data-part=volume-reading]")
     start(page)

@@ -50,6 +50,7 @@ def test_a_run_that_lacks_a_newer_setting_is_averaged(tmp_path):
     assert export.make_card([old, new], Preprocessing()).networks == 2
 
 
+@pytest.mark.slow
 def test_a_model_is_exported_again_without_prepared_data(tiny, artefact, tmp_path):
     out, absent = tmp_path / "out", str(tmp_path / "none")
     arguments = ["--run", str(artefact), "--data", absent, "--out", str(out), "--flip"]

@@ -27,8 +27,8 @@ def held_out_text(shipped: list[list[dict]], test: dict) -> str:
     if _each(tested, "settings") == _each(shipped, "settings"):
         weights = " and ".join(stages[-1]["weights"][:12] for stages in tested)
         return (
-            f"The scores are of a twin (weights {weights}): the same stages, settings and seeds, "
-            f"without these {count} patients. The shipped model was trained on them, too."
+            "The shipped model was trained on all patients, so it cannot be scored. The scores are of its "
+            f"twin (weights {weights}): the same training without these {count} patients."
         )
     raise ValueError("the evaluation is of another model than any stage of this one")
 

@@ -12,7 +12,7 @@ from model.card import DEFAULT_DIR, ModelCard, count_text, read_card
 from model.errors import ModelError
 from model.labels import REGIONS
 from model.networks import NETWORKS
-from model.postprocess import Postprocessing
+from model.postprocess import MIN_GROWTH_PROBABILITY, Postprocessing
 from training.experiments import CONFIG, Experiment, read_experiments
 from training.networks.provenance import stages_by_network
 from training.reports.card_tables import (
@@ -44,13 +44,16 @@ Scored on the 3-D volumes through the serving path ({device}). {held_out} Means 
 
     python -m training.evaluate DATA_DIR --model-dir training/held_out --only test
 
+(after `uv sync --extra train`, with the `python` of `.venv`).
+
 {scores}
 
 NCR: necrotic / non-enhancing core, ED: edema, ET: enhancing tumour, TC: tumour core (NCR and ET), WT:
-whole tumour. Voxel accuracy {accuracy:.4f}, dice loss (1 - mean Dice of NCR, ED, ET) {dice_loss:.4f}. The
-mean gap between the probability of the class chosen and the share of right voxels is {calibration_error:.3f}.
-Lesion-wise is as in the BraTS challenge of 2023: every lesion counts alike, missed and false ones score
-0 and 374 mm.
+whole tumour. Volume error: marked minus true. Voxel accuracy {accuracy:.4f}, dice loss (1 - mean Dice of
+NCR, ED, ET) {dice_loss:.4f}. Calibration error: among voxels that are marked or truly tumour, the model's
+probability and the share that is right differ by {calibration_error:.3f} on average. Lesion-wise is as in
+the BraTS challenge of 2023: every lesion counts alike; missed and false lesions score Dice 0 and HD95
+374 mm.
 
 ### With a sequence missing
 
@@ -60,19 +63,21 @@ Dice, and its change, with one file left out of each case (`--without`):
 
 ### Accuracy against time
 
-Dice with fewer and with more slices seen, and the median of the processor time that segmenting a patient
-takes, summed over all cores of the machine named above. Waiting times on a quiet machine are in
-[benchmarks/README.md](benchmarks/README.md).
+The first row is `BTS_QUALITY=fast`, the second the default; the others need another export. Processor s:
+median seconds per patient, summed over all cores of a machine that did other work, too. Waiting times on a
+quiet machine are in [benchmarks/README.md](benchmarks/README.md).
 
 {modes}
 
 ### Compared with the baseline
 
 {comparison} It was a short
-training, for the comparison only. The published figures are those of the work that this follows, on
-slices of its own patients; they were not measured on these.
+training, for the comparison only. *Published* are the figures of the work that this project follows, on
+slices of that work's own patients; they were not measured on these.
 
 ### Each patient
+
+Dice. A region that a patient does not have scores 1 if nothing was marked, else 0.
 
 {cases}
 
@@ -100,7 +105,8 @@ for its MobileUNet.
 ## Data
 
 {data}, from public copies whose terms allow research use; they are not part of this
-repository. The split is by patient, was made before any training, and is in `model/artefact/card.json`.
+repository. The split is by patient and was made before any training; `training/held_out/card.json` names
+the patients of each part.
 Cases that lack sequences, and synthetic phantoms, were only trained on.
 
 ## Pre- and post-processing
@@ -252,10 +258,10 @@ def refinement_text(card: ModelCard) -> str:
     first, *others = inference.planes
     if not (inference.refinement_threshold and (others or card.networks > 1)):
         return ""
-    one = f"the first network's {first} slices" if card.networks > 1 else f"{first} slices"
+    network = "The first network" if card.networks > 1 else "The network"
     return (
-        f" All views but {one} are taken only near voxels to which those give tumour a probability of "
-        f"at least {inference.refinement_threshold:g}."
+        f" {network} looks at {first} slices of the whole brain. All other slices cover only what lies near "
+        f"voxels to which these give tumour a probability of at least {inference.refinement_threshold:g}."
     )
 
 
@@ -265,11 +271,12 @@ def post_text(post: Postprocessing) -> str:
     steps += f"components under {post.min_component_ml:g} mL are dropped, "
     if post.min_core_ml:
         steps += f"tumour cores under {post.min_core_ml:g} mL become edema, "
-    steps += f"less than {post.min_enhancing_ml:g} mL of enhancing tumour in all becomes core"
+    steps += f"enhancing tumour becomes core if there is less than {post.min_enhancing_ml:g} mL of it in the case"
     if post.growth_temperature:
         steps += (
-            ". If no sequence is missing, edema grows to where tumour has the probability with the largest "
-            f"expected Dice, at a temperature of {post.growth_temperature:g} (`model/postprocess.py`)"
+            ". If no sequence is missing, edema then spreads to adjoining voxels that are probably tumour. The "
+            f"threshold is that of the largest expected Dice, at least {MIN_GROWTH_PROBABILITY:g} "
+            f"(`model/postprocess.py`; temperature {post.growth_temperature:g})"
         )
     return steps
 

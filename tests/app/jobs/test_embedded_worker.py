@@ -149,7 +149,7 @@ def test_deleted_while_it_runs(
 
 def test_results_moved_but_not_written_down(app, client, done, change, run_queue):
     """A crash between the two leaves a folder that the next attempt replaces."""
-    change(done, state="running", report=None)
+    change(done, state="running", record=None)
     recover(app)
     run_queue()
     assert client.get(f"/api/cases/{done}/report.json").status_code == 200

@@ -203,6 +203,7 @@ def seconds_until_closed(server, first: bytes, then: bytes, pause_s: float) -> t
     return time.monotonic() - start, answer.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "then", "pause_s"),
     [
@@ -222,6 +223,7 @@ def test_slow_clients_time_out(hurried, first, then, pause_s):
     assert not list((hurried.data_dir / "staging").iterdir())
 
 
+@pytest.mark.slow
 def test_more_slow_clients_than_threads_keep_nobody_out(hurried):
     slow = [socket.create_connection(("127.0.0.1", hurried.port)) for _ in range(12)]
     try:
@@ -257,6 +259,7 @@ def drip(connections: list[socket.socket], content: bytes, done: threading.Event
                 connections.remove(connection)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "then"),
     [

@@ -159,6 +159,7 @@ def unchecked(monkeypatch):
     return exported
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_averaged_as_its_run_is(runs, both, unchecked, tmp_path):
     one, two = runs
     model = unchecked([two], tmp_path / "model")

@@ -50,6 +50,7 @@ def model(artefact, tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_report_of_labelled_cases(tiny, model, labelled, tmp_path, capsys):
     report, cases = tmp_path / "report.md", tmp_path / "cases"
     for name in ("BraTS2021_2", "BraTS2021_4", "BraTS2021_5"):

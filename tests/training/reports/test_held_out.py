@@ -29,7 +29,7 @@ def test_the_text_says_which_model_had_not_seen_the_patients():
     assert "after stage 2" in text and "these 2" in text and "trained on them, too" in text
     assert "of the shipped model" in held_out_text(shipped(), evaluation(PATIENTS, "four"))
     text = held_out_text(shipped(), evaluation(TWIN, "three"))
-    assert "a twin (weights t)" in text and "these 1 patients" in text
+    assert "twin (weights t)" in text and "these 1 patients" in text
 
 
 def test_nobody_is_scored_whom_the_model_had_seen():
@@ -51,7 +51,7 @@ def test_patients_seen_by_any_of_several_networks_were_seen():
     twin = ["t", "u"], both(TWIN, OTHER_TWIN)
     with pytest.raises(ValueError, match="trained on six"):
         held_out_text(two, of_model(*twin, "six"))
-    assert "a twin (weights t and u)" in held_out_text(two, of_model(*twin, "three"))
+    assert "twin (weights t and u)" in held_out_text(two, of_model(*twin, "three"))
     # One network is no twin of two.
     with pytest.raises(ValueError, match="another model"):
         held_out_text(two, evaluation(TWIN, "three"))
