@@ -66,7 +66,7 @@ def test_it_tells_how_many_networks_are_averaged(tiny, tmp_path):
 
 def test_it_tells_what_later_views_leave_out():
     card = read_card(DEFAULT_DIR)
-    assert "the first network's axial slices" in refinement_text(card)
+    assert "The first network looks at axial slices of the whole brain." in refinement_text(card)
     assert "network 2 was trained" in supervised_text(card)
     everything = replace(card, inference=replace(card.inference, refinement_threshold=0.0))
     assert refinement_text(everything) == ""
