@@ -22,7 +22,7 @@ NOT_MEASURABLE = (
     f"{MEASURABLE_SLICES} slices."
 )
 NOTES = (
-    "Probability: the mean that the model gave to its own choice; not calibrated.",
+    "Probability: the mean that the model gave to the marked class; not calibrated.",
     "RANO: longest axial diameter of the largest enhancing lesion and the longest at right angles "
     "(Wen et al. 2010), taken from the mask's outline.",
     "Centre: the whole tumour's centre of mass, from the brain's along the axes of the scan's "
@@ -71,10 +71,10 @@ def accuracy(found: Accuracy | None, missing: Sequence[str]) -> str:
     """
     if not found:
         return NO_ACCURACY
-    whom = f"{found.patients} patients" if found.patients else "patients"
+    patients = f"{found.patients} patients" if found.patients else "patients"
     given = ", with all four sequences" if missing else ""
     return (
-        f"Means over {whom} whom the network scored had not seen{given}; a single case can lie far from "
+        f"Means over {patients} that the scored network was not trained on{given}; a single case can lie far from "
         "them. Dice: overlap, 1 is perfect. HD95: distance within which 95 % of the outlines lie."
     )
 

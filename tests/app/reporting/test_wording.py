@@ -80,10 +80,10 @@ def test_a_mask_by_hand_is_not_the_models():
 
 def test_accuracy():
     assert wording.accuracy(None, []) == wording.NO_ACCURACY
-    assert "over 7 patients whom the network scored had not seen;" in wording.accuracy(
+    assert "over 7 patients that the scored network was not trained on;" in wording.accuracy(
         Accuracy(7, {}), []
     )
-    assert "over patients whom" in wording.accuracy(Accuracy(None, {}), [])
+    assert "over patients that" in wording.accuracy(Accuracy(None, {}), [])
     assert "had not seen, with all four sequences;" in wording.accuracy(Accuracy(7, {}), ["t1"])
 
 

@@ -89,7 +89,7 @@ def test_accuracy_is_that_of_the_model_that_made_the_case(app, client, done):
     for text in (">0.87<", ">7.2<", ">0.75<", ">0.70<", ">–<"):
         assert text in page
     assert (
-        "Means over 14 patients whom the network scored had not seen, with all four sequences"
+        "Means over 14 patients that the scored network was not trained on, with all four sequences"
         in page
     )
     pdf = text_of(client.get(f"/api/cases/{done}/report.pdf").data)
