@@ -44,6 +44,16 @@ def test_the_card_describes_the_files():
     assert card.scores["regions"]["WT"]["dice"] > 0.8
 
 
+def test_cards_of_earlier_versions_are_read(copy):
+    fields = json.loads((copy / "card.json").read_text())
+    inference = fields["inference"]
+    # As version 0.4 wrote it: another name, and shapes that are no longer kept.
+    inference["attention"] = inference.pop("refinement_threshold")
+    inference["warm_shapes"] = [[160, 192]]
+    (copy / "card.json").write_text(json.dumps(fields))
+    assert read_card(copy) == read_card(DEFAULT_DIR)
+
+
 FILES = (WEIGHTS, OPENVINO, OPENVINO_BIN)
 
 

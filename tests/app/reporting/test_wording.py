@@ -84,7 +84,9 @@ def test_accuracy():
         Accuracy(7, {}), []
     )
     assert "over patients that" in wording.accuracy(Accuracy(None, {}), [])
-    assert "was not trained on, with all four sequences;" in wording.accuracy(Accuracy(7, {}), ["t1"])
+    assert "was not trained on, with all four sequences;" in wording.accuracy(
+        Accuracy(7, {}), ["t1"]
+    )
 
 
 def test_the_message_is_no_warning_too():
