@@ -44,7 +44,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether it has begun a case and not ended it."""
-        runs = [line for line in self.log.splitlines() if " app.runs: " in line]
+        runs = [line for line in self.log.splitlines() if " app.jobs.attempt: " in line]
         return bool(runs) and ": started" in runs[-1]
 
 
