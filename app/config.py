@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         description="`accurate` averages all networks and slice directions that the model card names, "
         "`fast` takes the first of each: quicker, at a cost in accuracy that the model card states.",
     )
+    prepare: Literal["auto", "never", "always"] = Field(
+        "auto",
+        description="Registration and brain extraction before the network: `auto` for scans that need "
+        "them, `never`, or `always`; an upload or a command may say otherwise.",
+    )
     label_convention: Literal["brats2021", "brats2023"] = Field(
         "brats2021",
         description="Label values in masks: `brats2021` (enhancing tumour = 4) or `brats2023` (3).",

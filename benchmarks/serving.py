@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app.reporting import rendering
-from app.store.results import Results, write_results
+from app.store.results import NewResults, Results, write_results
 from benchmarks.report import Measurement, timed
 from model.card import ModelCard
 from model.inference.engines import Engine, EngineName
@@ -125,7 +125,8 @@ def measure_overlays(folder: Path) -> list[Measurement]:
     volumes = folder / "volumes"
     volumes.mkdir()
     certain = np.full_like(labels, 255)
-    write_results(volumes, case, labels, certain, "brats2021", rendering.to_display)
+    made = NewResults(case, labels, certain, case.data.any(axis=-1))
+    write_results(volumes, made, "brats2021", rendering.to_display)
     results = []
     for plane, axis in rendering.PLANE_AXES.items():
         values = []

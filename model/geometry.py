@@ -20,6 +20,11 @@ def spacing_mm(affine: np.ndarray) -> np.ndarray:
     return np.linalg.norm(affine[:3, :3], axis=0)
 
 
+def voxel_ml(affine: np.ndarray) -> float:
+    """Return the volume of a voxel in mL; oblique and sheared ones included."""
+    return float(abs(np.linalg.det(np.asarray(affine)[:3, :3]))) / 1000
+
+
 def shifted(affine: np.ndarray, start: Sequence[int]) -> np.ndarray:
     """Return the affine of the part of a grid that begins at voxel `start` (3,)."""
     return affine @ nib.affines.from_matvec(np.eye(3), start)
@@ -84,16 +89,45 @@ def labels_to_grid(
     """Resample a label volume (X, Y, Z) uint8 to the grid of `shape` and affine `target`.
 
     Each class is interpolated linearly and the strongest wins, so borders stay smooth and no
-    value is invented.
+    value is invented. Only the part of the target is computed that can hold more than background.
     """
-    best = np.zeros(shape, np.float32)
     result = np.zeros(shape, np.uint8)
+    if not labels.any():
+        return result
+    near = bounding_box_on(labels > 0, affine, shape, target)
+    start, part = [cut.start for cut in near], result[near]
+    best = np.zeros(part.shape, np.float32)
     for value in np.unique(labels):
-        share = to_grid((labels == value).astype(np.float32), affine, shape, target)
+        found = (labels == value).astype(np.float32)
+        share = to_grid(found, affine, part.shape, shifted(target, start))
         stronger = share > best
-        result[stronger] = value
+        part[stronger] = value
         best = np.maximum(best, share)
     return result
+
+
+def bounding_box_on(
+    mask: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
+) -> tuple[slice, ...]:
+    """Return slices of the grid of `shape` and affine `target` that hold a mask (X, Y, Z) bool of another.
+
+    A voxel of the mask reaches as far as its neighbours do: up to there interpolation sees it. Where the mask
+    touches the edge of its volume, which is repeated beyond, so does the box.
+    """
+    box = bounding_box(mask)
+    reach = np.array([(cut.start - 1, cut.stop) for cut in box], float)
+    for axis, (cut, length) in enumerate(zip(box, mask.shape, strict=True)):
+        reach[axis] = (
+            -np.inf if cut.start == 0 else reach[axis, 0],
+            np.inf if cut.stop == length else reach[axis, 1],
+        )
+    if not np.isfinite(reach).all():
+        return tuple(slice(0, length) for length in shape)
+    corners = np.array(np.meshgrid(*reach)).reshape(3, -1).T
+    inside = nib.affines.apply_affine(np.linalg.inv(target) @ affine, corners)
+    low = np.clip(np.floor(inside.min(axis=0)), 0, shape).astype(int)
+    high = np.clip(np.ceil(inside.max(axis=0)) + 1, 0, shape).astype(int)
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
 
 
 def to_grid(
@@ -106,6 +140,21 @@ def to_grid(
     if np.abs(matrix - np.diag(np.diag(matrix))).max() < 1e-6:
         matrix = np.diag(matrix)
     return scipy.ndimage.affine_transform(array, matrix, offset, shape, order=1, mode="nearest")
+
+
+def corners_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return the outer corners (8, 3), in RAS+ mm, of the box around a mask (X, Y, Z) bool."""
+    ends = [(cut.start - 0.5, cut.stop - 0.5) for cut in bounding_box(mask)]
+    return nib.affines.apply_affine(affine, np.array(np.meshgrid(*ends)).reshape(3, -1).T)
+
+
+def world_grid(
+    corners: np.ndarray, step_mm: float, margin_mm: float = 0.0
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Return shape and affine of a grid of cubes along the axes of RAS+ that holds points (N, 3)."""
+    low, high = corners.min(axis=0) - margin_mm, corners.max(axis=0) + margin_mm
+    shape = tuple(int(length) for length in np.maximum(1, np.ceil((high - low) / step_mm)))
+    return shape, nib.affines.from_matvec(np.diag([step_mm] * 3), low + step_mm / 2)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:

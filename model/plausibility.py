@@ -52,13 +52,18 @@ CT_AIR_BELOW, CT_AIR_SHARE = -500.0, 0.05
 
 
 def ct_like(case: Case) -> list[str]:
-    """Return the modalities that have the air of a CT: many voxels far below 0."""
-    samples = {c: case.data[::4, ::4, ::4, c] for c in case.present}
-    return [
-        MODALITIES[channel]
-        for channel, sample in samples.items()
-        if np.count_nonzero(sample < CT_AIR_BELOW) >= CT_AIR_SHARE * sample.size
-    ]
+    """Return the modalities that have the air of a CT: many voxels far below 0, of many values.
+
+    A single such value is the padding of some export, which says nothing about the voxels beside it.
+    """
+    found = []
+    for channel in case.present:
+        sample = case.data[::4, ::4, ::4, channel]
+        low = sample[sample < CT_AIR_BELOW]
+        padding = np.unique(low, return_counts=True)[1].max(initial=0)
+        if low.size - padding >= CT_AIR_SHARE * sample.size:
+            found.append(MODALITIES[channel])
+    return found
 
 
 def exchanged(scores: np.ndarray, brain: np.ndarray) -> tuple[str, str] | None:
@@ -72,7 +77,7 @@ def exchanged(scores: np.ndarray, brain: np.ndarray) -> tuple[str, str] | None:
     inner = scipy.ndimage.binary_erosion(mask, iterations=RIM)
     if np.count_nonzero(inner) < LEAST_VOXELS:
         return None
-    found = _correlations(_fine(coarse, mask)[inner])
+    found = _correlations(fine_structure(coarse, mask, CUBE)[inner])
     gains = {pair: _gain(found, pair) for pair in EXPECTED}
     best = max(gains, key=gains.__getitem__)
     if gains[best] > LEAST_GAIN:
@@ -83,13 +88,13 @@ def exchanged(scores: np.ndarray, brain: np.ndarray) -> tuple[str, str] | None:
     return None
 
 
-def _fine(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return (X, Y, Z, 4) less the mean of the brain around each voxel."""
+def fine_structure(scores: np.ndarray, mask: np.ndarray, cube: int) -> np.ndarray:
+    """Return (X, Y, Z, C) less the mean of the brain in a cube of `cube` voxels around each voxel."""
     share = np.maximum(
-        scipy.ndimage.uniform_filter(mask.astype(np.float32), CUBE, mode="constant"), 1e-3
+        scipy.ndimage.uniform_filter(mask.astype(np.float32), cube, mode="constant"), 1e-3
     )
     around = scipy.ndimage.uniform_filter(
-        scores * mask[..., None], (CUBE, CUBE, CUBE, 1), mode="constant"
+        scores * mask[..., None], (cube, cube, cube, 1), mode="constant"
     )
     return scores - around / share[..., None]
 

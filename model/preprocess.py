@@ -12,6 +12,7 @@ from functools import reduce
 
 import numpy as np
 
+from model.components import largest_component, without_holes
 from model.errors import CaseError
 from model.geometry import bounding_box, is_isotropic_1mm, to_1mm, to_canonical
 from model.io.case import Case
@@ -26,6 +27,11 @@ MAX_BRAIN_ML = 2500.0
 MAX_HEAD_ML = 8000.0
 # A skull-stripped scan has at least this share of voxels at exactly its background value.
 STRIPPED_BACKGROUND_SHARE = 0.2
+# Ripples around a brain are weaker than this share of its median; with them, a brain is larger by this factor
+# at least. Of 71 cases without, none is larger by more than 1.03; the same interpolated, none by less than 1.07.
+WEAK, LEAST_HALO = 0.25, 1.05
+# Every such voxel along each axis tells whether there is a halo.
+HALO_STEP = 4
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,10 @@ def prepare(case: Case, parameters: Preprocessing) -> Prepared:
     """Turn a checked case into what the network sees. Raises CaseError `no_brain`."""
     data, affine = to_canonical(case.data, case.affine)
     voxel_ml = float(np.prod(case.spacing_mm)) / 1000
-    brain, stripped = brain_mask(data, voxel_ml)
+    if case.brain is None:
+        brain, stripped = brain_mask(data, voxel_ml)
+    else:
+        brain, stripped = to_canonical(case.brain, case.affine)[0], True
     if np.count_nonzero(brain) * voxel_ml > MAX_HEAD_ML:
         raise CaseError(
             "no_brain",
@@ -138,41 +147,89 @@ def at_1mm(
 def brain_mask(data: np.ndarray, voxel_ml: float = 0.001) -> tuple[np.ndarray, bool]:
     """Return the foreground (X, Y, Z) of a case (X, Y, Z, 4), and whether it is skull-stripped.
 
-    A skull-stripped volume is recognised by its many voxels at exactly one value; the mask is then
-    every voxel with another in any sequence, or, should that be more than a brain, as where the
-    background of one is noise, in most of them. Otherwise, or if that is too much, too, Otsu's
-    threshold of the summed, range-scaled sequences separates head from air. Constant sequences, as
-    missing ones are, count in none of it.
+    Where `stripped_brain` finds none, Otsu's threshold of the summed, range-scaled sequences separates head
+    from air. Constant sequences, as missing ones are, count in none of it.
+    """
+    brain = stripped_brain(data, voxel_ml)
+    if brain is not None:
+        return brain, True
+    return _head_mask([data[..., channel] for channel in range(data.shape[-1])]), False
+
+
+def stripped_brain(data: np.ndarray, voxel_ml: float = 0.001) -> np.ndarray | None:
+    """Return the brain (X, Y, Z) bool of a skull-stripped case (X, Y, Z, C); None for others.
+
+    Such a volume is recognised by its many voxels at exactly one value; the brain is then every voxel with
+    another in any sequence, without a halo of ripples, or, should that be more than a brain, as where the
+    background of one sequence is noise, in most of them. What is more than a brain even so is none.
     """
     sequences = [data[..., channel] for channel in range(data.shape[-1])]
     with ThreadPoolExecutor() as pool:
-        foreground = list(pool.map(_foreground, sequences))
-        shares = [
-            1.0 - count / data[..., 0].size for count in pool.map(np.count_nonzero, foreground)
-        ]
-    if min(shares) >= STRIPPED_BACKGROUND_SHARE:
-        most = MAX_BRAIN_ML / voxel_ml
-        # In pairs: `logical_or.reduce` of a list would first copy it into one array.
-        if np.count_nonzero(mask := reduce(np.logical_or, foreground)) <= most:
-            return mask, True
-        votes = reduce(np.add, (array.view(np.uint8) for array in foreground))
-        present = sum(share < 1 for share in shares)
-        if np.count_nonzero(mask := votes > present // 2) <= most:
-            return mask, True
-    return _head_mask(sequences), False
+        found = list(pool.map(foreground, sequences))
+        shares = [1.0 - count / data[..., 0].size for count in pool.map(np.count_nonzero, found)]
+    if min(shares) < STRIPPED_BACKGROUND_SHARE:
+        return None
+    most = MAX_BRAIN_ML / voxel_ml
+    if (without_halo := _without_halo(sequences, found)) is not None:
+        found = [without_halo]
+    # In pairs: `logical_or.reduce` of a list would first copy it into one array.
+    if np.count_nonzero(mask := reduce(np.logical_or, found)) <= most:
+        return mask
+    votes = reduce(np.add, (array.view(np.uint8) for array in found))
+    present = sum(share < 1 for share in shares[: len(found)])
+    if np.count_nonzero(mask := votes > present // 2) <= most:
+        return mask
+    return None
 
 
-def _foreground(sequence: np.ndarray) -> np.ndarray:
-    """Return where (X, Y, Z) differs from its lowest value, or from its corners' if more voxels have that.
+def _without_halo(sequences: list[np.ndarray], found: list[np.ndarray]) -> np.ndarray | None:
+    """Return the brain (X, Y, Z) bool without the halo around it; None where there is none.
+
+    A cubic spline leaves ripples of a few per cent around a brain that was cut out before. They are not
+    background's value, but weak in every sequence; true brain is weak in one sequence at most.
+    """
+    few = (slice(None, None, HALO_STEP),) * 3
+    given = [pair for pair in zip(sequences, found, strict=True) if pair[1].any()]
+    levels = [_background(sequence) for sequence, _ in given]
+    limits = [
+        WEAK * float(np.median(np.abs(sequence[few][mask[few]] - level)))
+        for (sequence, mask), level in zip(given, levels, strict=True)
+        if mask[few].any()
+    ]
+    if len(limits) < len(given):
+        return None
+
+    def strong(places: tuple[slice, ...]) -> np.ndarray:
+        rows = zip(given, levels, limits, strict=True)
+        return reduce(
+            np.logical_or,
+            (np.abs(sequence[places] - level) > limit for (sequence, _), level, limit in rows),
+        )
+
+    every = reduce(np.logical_or, (mask[few] for _, mask in given))
+    if np.count_nonzero(every) <= LEAST_HALO * np.count_nonzero(strong(few)):
+        return None
+    return without_holes(largest_component(strong((slice(None),) * 3)))
+
+
+def foreground(sequence: np.ndarray) -> np.ndarray:
+    """Return where (X, Y, Z) is not background."""
+    level = _background(sequence)
+    # An inequality is as good at the lowest value, and faster.
+    return sequence > level if level == sequence.min() else sequence != level
+
+
+def _background(sequence: np.ndarray) -> float:
+    """Return the value of background: the lowest, or the corners' if more voxels have that.
 
     The lowest is not the background where z-scores or a smooth interpolation have negative values.
     """
-    above = sequence > sequence.min()
+    low = sequence.min()
     values, counts = np.unique(sequence[np.ix_(*[(0, -1)] * 3)], return_counts=True)
     corner = values[counts.argmax()]
-    if corner == sequence.min():
-        return above
-    return min(above, sequence != corner, key=np.count_nonzero)
+    if corner == low:
+        return low
+    return max(low, corner, key=lambda level: np.count_nonzero(sequence == level))
 
 
 def _head_mask(sequences: list[np.ndarray]) -> np.ndarray:

@@ -18,6 +18,11 @@ WarningCode = Literal[
     "orientation_unknown",
     "not_skull_stripped",
     "resampled",
+    "displaced_sequences",
+    "registration_poor",
+    "brain_volume",
+    "field_of_view",
+    "tumour_at_brain_edge",
     "nothing_marked",
     "unclassified",
 ]
@@ -63,7 +68,7 @@ def case_warnings(
     if not prepared.stripped:
         warnings.append(NOT_SKULL_STRIPPED)
     if not is_isotropic_1mm(case.affine):
-        warnings.append(_resampled(case))
+        warnings.append(resampled(case))
     if not labels.any():
         warnings.append(NOTHING_MARKED)
     return tuple(warnings)
@@ -93,14 +98,7 @@ def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:
     Exchanged sequences are looked for where all four are given and skull-stripped: only there is it
     known how often that finds them.
     """
-    found = [
-        CaseWarning(
-            "ct_values",
-            f"{TITLES[modality]} has values far below 0, as a CT has. The model was trained on MRI only.",
-        )
-        for modality in ct_like(case)
-    ]
-    pair = None
+    found, pair = ct_warnings(case), None
     if prepared.stripped and not case.missing:
         pair = exchanged(prepared.volume, prepared.brain)
     if pair:
@@ -113,7 +111,19 @@ def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:
     return found
 
 
-def _resampled(case: Case) -> CaseWarning:
+def ct_warnings(case: Case) -> list[CaseWarning]:
+    """Return a warning for each sequence that has the values of a CT."""
+    return [
+        CaseWarning(
+            "ct_values",
+            f"{TITLES[modality]} has values far below 0, as a CT has. The model was trained on MRI only.",
+        )
+        for modality in ct_like(case)
+    ]
+
+
+def resampled(case: Case) -> CaseWarning:
+    """Return the warning of a case on another grid than the network's."""
     spacing = " x ".join(f"{mm:.2g}" for mm in case.spacing_mm)
     return CaseWarning(
         "resampled",

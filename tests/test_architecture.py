@@ -23,14 +23,14 @@ ROOMS = {
         ("model",),
     ),
     "model": (
-        ("model.inference",),
+        ("model.inference", "model.preparation"),
         ("model.warnings", "model.plausibility", "model.phantom"),
         ("model.card",),
         ("model.preprocess", "model.postprocess", "model.probabilities"),
         ("model.io",),
         (
             *("model.geometry", "model.labels", "model.planes", "model.networks"),
-            *("model.errors", "model.version"),
+            *("model.errors", "model.version", "model.components"),
         ),
     ),
     "training": (
@@ -47,7 +47,7 @@ ROOMS = {
 FOREIGN = {"model": ("app", "training", "flask"), "training": ("app", "flask")}
 # Rooms in which nothing knows Flask or the database.
 PURE = ("app.analysis", "app.intake")
-WEB_PAGES = ("pages", "case_page", "report_page", "comparison_page")
+WEB_PAGES = ("pages", "case_page", "report_page", "comparison_page", "preparation_page")
 
 
 def module_of(path: Path) -> str:

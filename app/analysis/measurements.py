@@ -17,7 +17,7 @@ from app.analysis.values import (
     Slices,
     VolumesMl,
 )
-from model.geometry import bounding_box, shifted, to_canonical
+from model.geometry import bounding_box, shifted, to_canonical, voxel_ml
 from model.labels import CLASSES, DERIVED, ENHANCING, REGIONS
 
 # The axis of a canonical (RAS+) volume along which the slices of a plane are counted.
@@ -54,11 +54,6 @@ class Measurements:
     def is_empty(self) -> bool:
         """Whether no voxel is marked."""
         return self.volumes_ml.whole_tumor == 0
-
-
-def voxel_ml(affine: np.ndarray) -> float:
-    """Return the volume of one voxel in mL; `affine` is (4, 4) in mm, oblique ones included."""
-    return float(abs(np.linalg.det(np.asarray(affine)[:3, :3]))) / 1000
 
 
 def volumes_ml(labels: np.ndarray, affine: np.ndarray) -> VolumesMl:

@@ -17,6 +17,7 @@ from app.analysis.pipeline import Analysis
 from model.card import ModelCard, Provenance
 from model.geometry import to_canonical
 from model.labels import Convention
+from model.preparation.record import Preparation
 from model.version import VERSION
 from model.warnings import CaseWarning
 
@@ -94,6 +95,7 @@ class CaseRecord:
     modalities : the files' names as their owner knows them, by modality
     timings_s : seconds by stage
     software : versions by package
+    preparation : None for cases of versions that had none
     """
 
     __pydantic_config__ = ConfigDict(extra="ignore")
@@ -109,6 +111,7 @@ class CaseRecord:
     software: dict[str, str]
     missing_modalities: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
+    preparation: Preparation | None = None
 
     def corrected(self, findings: "MaskFindings | None") -> "CaseRecord":
         """Return the record of a corrected mask; None stands for the model's own mask."""
@@ -144,6 +147,7 @@ def record_of(
         model=ModelInfo(card.name, card.version, card.architecture, card.checksum),
         provenance=segmentation.provenance,
         accuracy=accuracy_of(card.scores),
+        preparation=analysis.preparation,
         label_convention=convention,
         modalities=dict(names),
         missing_modalities=case.missing,

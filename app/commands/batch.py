@@ -1,6 +1,7 @@
 """Many cases by command: what is done already, how each case ended, and the table of all."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from app.reporting.report_csv import no_formula
 from app.reporting.schemas import Report
 from model.card import Views
 from model.errors import CaseError
+from model.io.modalities import MODALITIES
+from model.preparation.plan import Mode
 
 TABLE = "cases.csv"
 COLUMNS = (
@@ -28,9 +31,10 @@ COLUMNS = (
 
 
 class CommandReport(Report):
-    """The report that `flask segment` writes: also with a hash of the scans."""
+    """The report that `flask segment` writes: also with a hash of the scans, and what `--prepare` was."""
 
     inputs_sha256: str
+    prepare: Mode = "auto"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class OutputFolder:
 
     convention, model, networks, views : label convention, checksum of the model, how many networks
         and which slices it averages
+    prepare : which scans are prepared
     """
 
     folder: Path
@@ -56,9 +61,12 @@ class OutputFolder:
     model: str
     networks: int
     views: Views
+    prepare: Mode = "auto"
 
-    def mask_path(self, case: CaseInput) -> Path:
-        return self.folder / f"{case.name}_seg.nii.gz"
+    def mask_path(self, case: CaseInput, modality: str = "") -> Path:
+        """Return where a mask is written; with a modality, that on the grid of its scan."""
+        grid = f"_{modality}" if modality else ""
+        return self.folder / f"{case.name}_seg{grid}.nii.gz"
 
     def report_path(self, case: CaseInput) -> Path:
         return self.folder / f"{case.name}.json"
@@ -79,20 +87,26 @@ class OutputFolder:
         """
         try:
             report = CommandReport.model_validate_json(self.report_path(case).read_bytes())
-            wanted = self.wants(report) and report.inputs_sha256 == case.digest()
+            wanted = self.wants(report) and report.prepare == self.prepare
+            wanted = wanted and report.inputs_sha256 == case.digest()
         except (CaseError, OSError, ValueError):
             return None
         return report if wanted and self.mask_path(case).is_file() else None
 
-    def keep(self, case: CaseInput, mask: Path, report: CommandReport) -> None:
-        """Move a finished mask to its place, and write the report, which comes last.
+    def keep(self, case: CaseInput, masks: Mapping[str, Path], report: CommandReport) -> None:
+        """Move finished masks to their places, and write the report, which comes last.
 
-        A report always belongs to the mask beside it, wherever this is interrupted.
+        masks : by modality of the scan on whose grid they are, "" for the reference
+
+        A report always belongs to the masks beside it, wherever this is interrupted.
         """
-        partial = mask.with_name(f"{mask.name}.json")
+        partial = masks[""].with_name(f"{masks[''].name}.json")
         partial.write_text(report.model_dump_json(indent=2) + "\n")
         self.report_path(case).unlink(missing_ok=True)
-        mask.replace(self.mask_path(case))
+        for modality in MODALITIES:
+            self.mask_path(case, modality).unlink(missing_ok=True)
+        for modality, mask in masks.items():
+            mask.replace(self.mask_path(case, modality))
         partial.replace(self.report_path(case))
 
     def write_table(self, outcomes: list[Outcome]) -> None:

@@ -18,6 +18,7 @@ from model.errors import CaseError
 from model.inference.segmenter import Segmenter
 from model.io.nifti import write_mask
 from model.labels import to_file_values
+from model.preparation.plan import Options
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +65,16 @@ class LocalBatch:
     ) -> tuple[pipeline.Analysis, CommandReport]:
         watch(case, "load", 0.0)
         loaded, names, digest = read.result()
-        analysis = pipeline.analyse_loaded(
-            self.segmenter, loaded, lambda stage, share: watch(case, stage, share)
+        analysis = pipeline.analyse(
+            self.segmenter,
+            loaded,
+            Options(mode=self.output.prepare),
+            progress=lambda stage, share: watch(case, stage, share),
         )
         record = record_of(analysis, self.segmenter.card, self.output.convention, names)
         made = report.build(record, {"name": case.name})
-        return analysis, CommandReport(**dict(made), inputs_sha256=digest)
+        prepare = self.output.prepare
+        return analysis, CommandReport(**dict(made), inputs_sha256=digest, prepare=prepare)
 
     def _write(self, case: CaseInput, found: tuple | CaseError) -> Outcome:
         """Write both results whole or not at all."""
@@ -79,10 +84,13 @@ class LocalBatch:
 
         def write() -> None:
             with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.output.folder) as folder:
-                mask, segmentation = Path(folder, "mask.nii.gz"), analysis.segmentation
-                values = to_file_values(segmentation.labels, self.output.convention)
-                write_mask(mask, values, analysis.case.grid)
-                self.output.keep(case, mask, made)
+                found = {"": (analysis.segmentation.labels, analysis.case.grid)}
+                masks = {}
+                for modality, (labels, grid) in (found | analysis.on_other_grids).items():
+                    masks[modality] = Path(folder, f"mask_{modality}.nii.gz")
+                    values = to_file_values(labels, self.output.convention)
+                    write_mask(masks[modality], values, grid)
+                self.output.keep(case, masks, made)
 
         problem = _attempt(case, write)
         if isinstance(problem, CaseError):

@@ -28,6 +28,7 @@ from app.store.data_folder import new_staging_folder
 from app.store.db_errors import DATABASE_AWAY, is_database_busy
 from app.store.models import StoredCase, db
 from model.errors import CaseError
+from model.preparation.plan import Options
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,8 @@ class RemoteBatch:
             note.write_text(json.dumps({"case": case_id, "inputs_sha256": digest}))
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: staging / modality for modality in files}
-            cases.keep(paths, names, visible(given.name), case_id)
+            options = Options(mode=self.output.prepare)
+            cases.keep(paths, names, visible(given.name), options, case_id)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         queue_runner(self.app).notify()
@@ -156,7 +158,9 @@ class RemoteBatch:
         if self.again or known.get("inputs_sha256") != digest:
             return None
         case = db.session.get(StoredCase, known["case"])
-        if case is None or (case.record and not self.output.wants(case.record)):
+        if case is None or case.options.mode != self.output.prepare:
+            return None
+        if case.record and not self.output.wants(case.record):
             return None
         return case.id
 
@@ -172,14 +176,18 @@ class RemoteBatch:
         return Outcome(given, "failed", error=error)
 
     def _kept(self, given: CaseInput, case: StoredCase) -> Outcome:
-        partial = self.output.folder / NOTES / f"{given.name}.nii.gz"
+        results, notes = case.folder.model_results, self.output.folder / NOTES
         digest = self._noted(given).get("inputs_sha256")
         dates = Dates(segmented=case.finished_at.isoformat(timespec="seconds"))
         made = build(case.record, {"name": given.name}, dates)
-        report = CommandReport(**dict(made), inputs_sha256=digest)
+        prepare = case.options.mode
+        report = CommandReport(**dict(made), inputs_sha256=digest, prepare=prepare)
+        masks = {}
         try:
-            shutil.copyfile(case.folder.model_results.segmentation, partial)
-            self.output.keep(given, partial, report)
+            for modality, path in ({"": results.segmentation} | results.own_grids).items():
+                masks[modality] = notes / f"{given.name}_{modality}.nii.gz"
+                shutil.copyfile(path, masks[modality])
+            self.output.keep(given, masks, report)
         except OSError as error:
             # The case stays where it is, for the next call.
             return Outcome(given, "failed", error=file_error(error))

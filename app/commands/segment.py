@@ -18,6 +18,7 @@ from app.store import database
 from model.errors import CaseError
 from model.io.modalities import MODALITIES, MOST_MISSING, missing_modalities
 from model.labels import Convention
+from model.preparation.plan import Mode
 
 SCAN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -47,6 +48,11 @@ def init_app(app: Flask) -> None:
     help="Value of enhancing tumour: 4 (brats2021) or 3 (brats2023).",
 )
 @click.option(
+    "--prepare",
+    type=click.Choice(get_args(Mode)),
+    help="Register sequences and extract the brain: where needed (auto), never, or always.",
+)
+@click.option(
     "--batch",
     type=click.Path(exists=True, path_type=Path),
     help="Folder of cases, or a CSV with the columns name, and path or flair, t1, t1ce, t2; "
@@ -54,11 +60,13 @@ def init_app(app: Flask) -> None:
 )
 @click.option("--again", is_flag=True, help="Do cases anew whose results are there already.")
 @with_appcontext
-def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> None:
+def segment(cases, flair, t1, t1ce, t2, out, label_convention, prepare, batch, again) -> None:
     """Segment each CASE: a folder, a zip, or one case given as four files.
 
     One of the four sequences may be missing, at a cost in accuracy that a warning states.
-    Writes <case>_seg.nii.gz and <case>.json to the result folder. A case whose results are there,
+    Scans may have their skulls and lie on grids of their own: they are then registered to T1ce, and the
+    brain is extracted. Writes <case>_seg.nii.gz, on the grid of T1ce, and <case>.json to the result folder;
+    for scans on other grids also <case>_seg_<sequence>.nii.gz. A case whose results are there,
     of the same scans, by the same model and quality, is not done again. With BTS_BROKER_URL the workers
     do it. The exit code is 0 only if every case succeeded. Research use only, not a medical device.
     """
@@ -72,7 +80,8 @@ def segment(cases, flair, t1, t1ce, t2, out, label_convention, batch, again) -> 
     except OSError as error:
         raise click.UsageError(f"The result folder cannot be made: {error}") from error
     card = current_app.extensions["model"].card
-    output = OutputFolder(out, convention, card.checksum, card.networks, card.inference.views)
+    views, prepare = card.inference.views, prepare or settings().prepare
+    output = OutputFolder(out, convention, card.checksum, card.networks, views, prepare)
     # Imported here: serving starts sooner without it.
     from app.commands.terminal import Terminal
 

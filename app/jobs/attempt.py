@@ -21,7 +21,7 @@ from app.reporting import rendering
 from app.store.data_folder import new_staging_folder
 from app.store.db_errors import is_database_busy, is_disk_full
 from app.store.models import StoredCase, db
-from app.store.results import write_results
+from app.store.results import NewResults, write_results
 from model.errors import CaseError
 
 log = logging.getLogger(__name__)
@@ -110,19 +110,21 @@ class CaseRunner:
         """Run the pipeline. Results are written in `work`, then moved; the row is updated last."""
         start, segmenter = time.monotonic(), self._app.extensions["model"].get()
         progress = self._reporter(case)
-        analysis = pipeline.analyse(
-            segmenter,
+        progress("load", 0.0)
+        loaded = pipeline.load(
             case.scans,
             names=case.modalities,
             limits=settings().limits,
-            progress=progress,
+            drawn_brain=case.folder.drawn_brain,
         )
+        analysis = pipeline.analyse(segmenter, loaded, case.options, progress=progress)
         progress("save", 1.0)
         convention = settings().label_convention
         found = analysis.segmentation
-        write_results(
-            work, analysis.case, found.labels, found.confidence, convention, rendering.to_display
+        made = NewResults(
+            analysis.case, found.labels, found.confidence, found.brain, analysis.on_other_grids
         )
+        write_results(work, made, convention, rendering.to_display)
         record = record_of(analysis, segmenter.card, convention, case.modalities)
         if not case_queue.finish(case, record, partial(case.folder.publish, work)):
             raise CaseGone

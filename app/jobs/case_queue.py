@@ -13,7 +13,10 @@ import sqlalchemy as sa
 from flask import g
 
 from app.analysis.record import CaseRecord
+from app.errors import NotReady
 from app.store.models import StoredCase, db
+from model.errors import CaseError
+from model.preparation.plan import Options
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +157,24 @@ def postpone(case: StoredCase, error: dict[str, str]) -> str:
         return fail(case, error)
     write(case, **WAITING)
     return "postponed"
+
+
+def queue_again(case: StoredCase, options: Options) -> None:
+    """Queue a case that has ended, to be prepared and segmented anew.
+
+    Raises NotReady while it has not, and CaseError `mask_corrected` where a correction would be lost.
+    """
+    if case.state not in ("done", "failed"):
+        raise NotReady("The case is being segmented.", "Try again when it is done.")
+    if case.masks:
+        raise CaseError(
+            "mask_corrected",
+            "The mask was corrected by hand, which a new preparation would undo.",
+            "Upload the scans as a new case.",
+        )
+    ended = sa.update(StoredCase).where(StoredCase.id == case.id, StoredCase.state == case.state)
+    db.session.execute(ended.values(**WAITING, attempts=0, error=None, options=options))
+    db.session.commit()
 
 
 def hand_back(case: StoredCase) -> None:

@@ -26,6 +26,8 @@ THUMBNAIL_EDGE = 112
 # UNCERTAIN_BELOW or less gets the second colour in full. Purple is none of the regions' colours.
 UNCERTAIN_BELOW = 0.5
 UNCERTAINTY_COLOURS = ("#7B3FA6", "#FF9BE4")
+# Cyan, which no region has and no scan.
+BRAIN_COLOUR = "#39C5E8"
 # Letters at the edges of a rendered slice; the patient's right is on the left.
 EDGE_LETTERS = {
     "axial": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
@@ -36,7 +38,7 @@ EDGE_LETTERS = {
 
 @dataclass(frozen=True)
 class Look:
-    """How a slice is drawn: the sequence, which regions, how opaque, as fill or outline.
+    """How a slice is drawn: the sequence, which regions, how opaque, as fill or outline; `brain` outlines the brain.
 
     With the confidence map, regions are outlined, since two fills would hide each other.
     """
@@ -46,6 +48,7 @@ class Look:
     opacity: float = 0.5
     outline: bool = False
     confidence: bool = False
+    brain: bool = False
 
 
 def first_modality(present: Container[str]) -> str:
@@ -70,6 +73,16 @@ def to_display(volume: np.ndarray) -> np.ndarray:
 def slice_count(results: Results, plane: str) -> int:
     """Return how many slices a finished case has in `plane`."""
     return results.labels().shape[PLANE_AXES[plane]]
+
+
+def brain_slices(results: Results, plane: str) -> tuple[int, int] | None:
+    """Return the first and the last slice of `plane` that hold brain; None without a brain mask."""
+    brain = results.brain()
+    if brain is None or not brain.any():
+        return None
+    others = tuple(axis for axis in range(3) if axis != PLANE_AXES[plane])
+    used = np.flatnonzero(brain.any(axis=others))
+    return int(used[0]), int(used[-1])
 
 
 def size_mm(results: Results, plane: str) -> tuple[float, float]:
@@ -113,7 +126,17 @@ def _render(results: Results, plane: str, index: int, look: Look) -> Image.Image
     if confidence is not None:
         confidence = picture_slice(confidence, plane, index)
     pixel_mm = float(spacing[columns]), float(spacing[rows])
-    return draw(scan, labels, pixel_mm, look, confidence)
+    picture = draw(scan, labels, pixel_mm, look, confidence)
+    brain = results.brain() if look.brain else None
+    return picture if brain is None else outlined(picture, picture_slice(brain, plane, index))
+
+
+def outlined(picture: Image.Image, brain: np.ndarray) -> Image.Image:
+    """Return a picture with the outline of a brain (rows, columns) uint8 of the same slice."""
+    pixels = np.array(picture)
+    inside = _resized(brain * np.uint8(255), picture.size, Image.Resampling.BILINEAR) > 127
+    pixels[border(inside.view(np.uint8))] = list(bytes.fromhex(BRAIN_COLOUR[1:]))
+    return Image.fromarray(pixels)
 
 
 def picture_slice(volume: np.ndarray, plane: str, index: int) -> np.ndarray:

@@ -56,6 +56,7 @@ def build(
         modalities=record.modalities,
         missing_modalities=record.missing_modalities,
         geometry=record.geometry,
+        preparation=record.preparation,
         timings_s=record.timings_s,
         warnings=[warning.text for warning in record.warnings],
         warning_details=record.warnings,

@@ -18,6 +18,7 @@ from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry, MaskInfo, ModelInfo
 from model.card import Provenance
 from model.io.nifti import DISCLAIMER
+from model.preparation.record import Preparation
 from model.warnings import CaseWarning
 
 State = Literal["queued", "running", "done", "failed"]
@@ -93,6 +94,7 @@ class CaseAnswer(CaseSummary):
     engine: str | None
     device: str | None
     provenance: Provenance | None
+    preparation: Preparation | None
     timings_s: dict[str, float]
     warnings: list[str]
     warning_details: list[CaseWarning]
@@ -147,6 +149,7 @@ class Report(BaseModel):
     modalities: dict[str, str]
     missing_modalities: list[str]
     geometry: Geometry
+    preparation: Preparation | None = None
     timings_s: dict[str, float]
     warnings: list[str]
     warning_details: list[CaseWarning]

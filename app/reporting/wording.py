@@ -10,6 +10,8 @@ from app.analysis.lesions import MIN_LESION_ML, Location
 from app.analysis.measurements import Measurements
 from app.analysis.rano import MEASURABLE_MM, MEASURABLE_SLICES, Rano
 from app.analysis.record import Accuracy, MaskInfo
+from model.io.modalities import MODALITIES, TITLES
+from model.preparation.record import Preparation, Registered
 from model.warnings import CaseWarning
 
 SIDES = {"left": "Left", "right": "Right", "both": "Both sides"}
@@ -35,8 +37,7 @@ EMPTY_MESSAGE = "The model marked no voxels."
 EMPTY_CORRECTION = "No voxels are marked in the corrected mask."
 NO_STATEMENT = "This is no statement about the patient."
 LIMITS = (
-    "Meant for research on adult diffuse glioma before treatment, in skull-stripped, co-registered "
-    "scans.",
+    "Meant for research on adult diffuse glioma before treatment.",
     "Small or faint lesions can be missed, and other tissue can be marked; every number here carries "
     "the errors of the mask.",
 )
@@ -82,6 +83,37 @@ def accuracy(found: Accuracy | None, missing: Sequence[str]) -> str:
 def other_warnings(warnings: Sequence[CaseWarning]) -> list[str]:
     """Return the texts of warnings, but for the one that `message` says already."""
     return [warning.text for warning in warnings if warning.code != "nothing_marked"]
+
+
+def preparation(found: Preparation) -> str:
+    """Return what was done to a case before the network saw it."""
+    reference = TITLES[found.reference]
+    if found.brain_drawn:
+        brain = "The brain mask was uploaded"
+    elif found.brain_extracted:
+        brain = f"The brain was extracted from {reference}"
+    else:
+        brain = "The scans came skull-stripped"
+    moved = [TITLES[m] for m in MODALITIES if m in found.registered]
+    registered_to = f"{_listed(moved)} registered to {reference}" if moved else "nothing registered"
+    return f"{brain} ({found.brain_ml:.0f} mL); {registered_to}."
+
+
+def registered(found: Registered | None) -> str:
+    """Return how a sequence was moved."""
+    if found is None:
+        return "On the grid of the reference as it came"
+    if not found.rotation_deg and not found.translation_mm:
+        return f"Lay right as it came; brains agree by {found.agreement:.2f}"
+    return (
+        f"Turned by {found.rotation_deg:.1f}°, moved by {found.translation_mm:.1f} mm; brains agree by "
+        f"{found.agreement:.2f}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def time(iso: str) -> str:

@@ -17,6 +17,7 @@ from app.errors import Forbidden, NotFound
 from app.identity import current
 from app.store.data_folder import case_folders, staging_folders, staging_path
 from app.store.models import Share, StoredCase, StoredMask, db
+from model.preparation.plan import Options
 
 
 def new_id() -> str:
@@ -25,7 +26,11 @@ def new_id() -> str:
 
 
 def keep(
-    paths: Mapping[str, Path], names: Mapping[str, str], name: str, case_id: str | None = None
+    paths: Mapping[str, Path],
+    names: Mapping[str, str],
+    name: str,
+    options: Options,
+    case_id: str | None = None,
 ) -> StoredCase:
     """Move checked scans into a new case folder and queue the case; the row comes last."""
     case_id = g.case_id = case_id or new_id()
@@ -37,6 +42,7 @@ def keep(
         stage="queued",
         created_at=datetime.now(UTC),
         modalities=dict(names),
+        options=options,
     )
     folder = case.folder
     try:

@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from app.analysis.measurements import measure, voxel_ml
+from app.analysis.measurements import measure
 from app.analysis.record import CaseRecord, Geometry, MaskFindings
 from app.errors import NotFound
 from app.store.data_folder import new_staging_folder
 from app.store.models import StoredCase, StoredMask, db
-from app.store.results import CaseFolder
+from app.store.results import CaseFolder, OtherGrids
 from model.errors import CaseError
-from model.geometry import to_canonical
-from model.io.case import GRID_TOLERANCE_MM, grid_distance_mm
+from model.geometry import labels_to_grid, to_canonical, voxel_ml
 from model.io.nifti import Volume, read_volume
 from model.io.nifti_header import Limits
+from model.io.scans import GRID_TOLERANCE_MM, grid_distance_mm
 from model.labels import Convention, from_file_values, to_file_values
+from model.preprocess import MIN_BRAIN_ML
 
 # So that one case cannot fill the disk.
 MAX_VERSIONS = 100
@@ -84,15 +85,7 @@ def checked_labels(
 
     Raises CaseError `grid_mismatch` or `mask_values`.
     """
-    shape = geometry.shape
-    if volume.data.shape != shape:
-        sizes = " x ".join(map(str, volume.data.shape)), " x ".join(map(str, shape))
-        message = f"The mask has {sizes[0]} voxels, but the scans have {sizes[1]}."
-        raise CaseError("grid_mismatch", message, GRID_HINT, name)
-    distance = grid_distance_mm(shape, volume.affine, geometry.affine_array)
-    if distance > GRID_TOLERANCE_MM:
-        message = f"The mask lies up to {distance:.1f} mm apart from the scans."
-        raise CaseError("grid_mismatch", message, GRID_HINT, name)
+    _check_grid(volume, geometry, name)
     allowed = sorted(set(to_file_values(np.arange(4), convention).tolist()))
     if not np.isin(volume.data, allowed).all():
         found = volume.data[~np.isin(volume.data, allowed)].flat[0]
@@ -103,6 +96,31 @@ def checked_labels(
             name,
         )
     return from_file_values(volume.data)
+
+
+def check_brain(path: Path, name: str, geometry: Geometry) -> None:
+    """Check a brain mask that a person has drawn for a case of this geometry.
+
+    Raises CaseError: a code of `read_volume`, `grid_mismatch` or `no_brain`.
+    """
+    volume = _read_mask(path, name, geometry)
+    _check_grid(volume, geometry, name)
+    brain_ml = np.count_nonzero(volume.data > 0) * voxel_ml(geometry.affine_array)
+    if brain_ml < MIN_BRAIN_ML:
+        message = f"The brain mask has {brain_ml:.0f} mL, which is no brain."
+        raise CaseError("no_brain", message, "Give every voxel of the brain a value above 0.", name)
+
+
+def _check_grid(volume: Volume, geometry: Geometry, name: str) -> None:
+    shape = geometry.shape
+    if volume.data.shape != shape:
+        sizes = " x ".join(map(str, volume.data.shape)), " x ".join(map(str, shape))
+        message = f"The mask has {sizes[0]} voxels, but the scans have {sizes[1]}."
+        raise CaseError("grid_mismatch", message, GRID_HINT, name)
+    distance = grid_distance_mm(shape, volume.affine, geometry.affine_array)
+    if distance > GRID_TOLERANCE_MM:
+        message = f"The mask lies up to {distance:.1f} mm apart from the scans."
+        raise CaseError("grid_mismatch", message, GRID_HINT, name)
 
 
 def findings_of(labels: np.ndarray, record: CaseRecord) -> MaskFindings:
@@ -168,11 +186,25 @@ def _write_version(home: CaseFolder, labels: np.ndarray, record: CaseRecord) -> 
     work = new_staging_folder()
     try:
         affine = record.geometry.affine_array
-        return home.add_corrected(work, labels, affine, record.label_convention)
+        others = _on_other_grids(home, labels, record)
+        return home.add_corrected(work, labels, affine, others, record.label_convention)
     except FileNotFoundError as error:
         raise NotFound("There is no such case.", "It may have been deleted.") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _on_other_grids(home: CaseFolder, labels: np.ndarray, record: CaseRecord) -> OtherGrids:
+    """Return the mask on the grids of scans that have one of their own."""
+    found = {}
+    for modality, path in home.model_results.own_grids.items():
+        volume = read_volume(path)
+        moved = record.preparation and record.preparation.registered.get(modality)
+        to_reference = np.linalg.inv(moved.matrix) if moved else np.eye(4)
+        grid = volume.data.shape, to_reference @ volume.affine
+        on_scan = labels_to_grid(labels, record.geometry.affine_array, *grid)
+        found[modality] = on_scan, volume.placing
+    return found
 
 
 def _append(

@@ -1,5 +1,6 @@
 """The tables of the database: cases, their masks, users, shares and workers."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from app.analysis.record import (
 from app.errors import NotReady
 from app.store.data_folder import case_folder
 from app.store.results import MODEL_RESULTS, CaseFolder, Results
+from model.preparation.plan import Options
 
 STATES = ("queued", "running", "done", "failed")
 
@@ -48,6 +50,19 @@ class RecordJson(sa.TypeDecorator):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> CaseRecord | None:
         return record_from_json(value) if value else None
+
+
+class OptionsJson(sa.TypeDecorator):
+    """Options of the preparation, stored as JSON; none, as cases of earlier versions have, are the defaults."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Options | None, dialect: sa.Dialect) -> Any:
+        return asdict(value or Options())
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Options:
+        return Options(**value) if value else Options()
 
 
 class FindingsJson(sa.TypeDecorator):
@@ -91,6 +106,7 @@ class StoredCase(db.Model):
     # The files' names as their owner knows them, by modality.
     modalities: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    options: Mapped[Options] = mapped_column(OptionsJson, nullable=True)
     # Of the model's mask.
     record: Mapped[CaseRecord | None] = mapped_column("report", RecordJson)
 

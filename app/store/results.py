@@ -2,13 +2,16 @@
 
     <data_dir>/cases/<id>/
         scans/<modality>            the files as they came
+        scans/brain                 a brain mask that a person has drawn, on the grid of the results
         results/                    what the model made
         masks/<random>/             a corrected mask, with the same files as `results`
 
-    results/segmentation.nii.gz     the mask on the grid of the scans
+    results/segmentation.nii.gz     the mask on the grid of the reference
+            segmentation_<modality>.nii.gz  on that of another scan, where it has one of its own
             <modality>.npy          for display: canonical (RAS+) (X, Y, Z) uint8
             labels.npy              the same grid: network indices
             confidence.npy          the same grid: probability of the label, 255 is 1
+            brain.npy               the same grid: 1 in the brain
             spacing_mm.npy          voxel edges of that grid
 
 A folder of results is made elsewhere on the same disk and appears by one rename.
@@ -19,9 +22,10 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from model.geometry import spacing_mm, to_canonical
@@ -33,7 +37,28 @@ from model.labels import Convention, to_file_values
 MODEL_RESULTS = "results"
 SCANS, MASKS = "scans", "masks"
 SEGMENTATION = "segmentation.nii.gz"
-LABELS, CONFIDENCE, SPACING = "labels", "confidence", "spacing_mm"
+LABELS, CONFIDENCE, SPACING, BRAIN = "labels", "confidence", "spacing_mm", "brain"
+
+
+# By modality, labels (X, Y, Z) uint8 on a scan's own grid where that is not the reference's, and its placing.
+OtherGrids = Mapping[str, tuple[np.ndarray, nib.Nifti1Header]]
+
+
+@dataclass(frozen=True)
+class NewResults:
+    """What is written of a case that was segmented.
+
+    case : the sequences on the grid of the reference, as all of these
+    labels : (X, Y, Z) uint8 network indices ; confidence : (X, Y, Z) uint8, 255 = certain
+    brain : (X, Y, Z) bool
+    on_other_grids : the labels on the grids of scans that have one of their own
+    """
+
+    case: Case
+    labels: np.ndarray
+    confidence: np.ndarray
+    brain: np.ndarray
+    on_other_grids: OtherGrids = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,8 +69,19 @@ class Results:
 
     @property
     def segmentation(self) -> Path:
-        """The mask on the grid of the scans."""
+        """The mask on the grid of the reference."""
         return self.path / SEGMENTATION
+
+    def segmentation_on(self, modality: str) -> Path:
+        """The mask on the grid of a scan."""
+        own = self.path / _segmentation_on(modality)
+        return own if own.is_file() else self.segmentation
+
+    @property
+    def own_grids(self) -> dict[str, Path]:
+        """Masks by modality, of scans that do not lie on the grid of the reference."""
+        paths = {modality: self.path / _segmentation_on(modality) for modality in MODALITIES}
+        return {modality: path for modality, path in paths.items() if path.is_file()}
 
     def display(self, modality: str) -> np.ndarray:
         """Return a sequence for display, canonical (X, Y, Z) uint8.
@@ -65,6 +101,10 @@ class Results:
         """
         return self._mapped(CONFIDENCE) if _array(self.path, CONFIDENCE).is_file() else None
 
+    def brain(self) -> np.ndarray | None:
+        """Return the brain, canonical (X, Y, Z) uint8; None where an earlier version did not keep it."""
+        return self._mapped(BRAIN) if _array(self.path, BRAIN).is_file() else None
+
     def spacing_mm(self) -> np.ndarray:
         """Return the voxel edges (3,) of the canonical grid."""
         return np.load(_array(self.path, SPACING))
@@ -82,6 +122,11 @@ class CaseFolder:
     def scan(self, modality: str) -> Path:
         """Return where the file of a sequence lies."""
         return self.path / SCANS / modality
+
+    @property
+    def drawn_brain(self) -> Path:
+        """Where a brain mask lies that a person has drawn, if there is one."""
+        return self.path / SCANS / BRAIN
 
     def keep_scans(self, paths: Mapping[str, Path]) -> None:
         """Make the folder, and move the files of the sequences into it."""
@@ -106,18 +151,24 @@ class CaseFolder:
         work.rename(results)
 
     def add_corrected(
-        self, work: Path, labels: np.ndarray, affine: np.ndarray, convention: Convention
+        self,
+        work: Path,
+        labels: np.ndarray,
+        affine: np.ndarray,
+        on_other_grids: OtherGrids,
+        convention: Convention,
     ) -> str:
         """Add a folder that is like the model's results but for the mask; return its name.
 
         work : an empty folder on the same disk, which is moved here
-        labels : (X, Y, Z) uint8 network indices on the grid of the scans, affine (4, 4)
+        labels : (X, Y, Z) uint8 network indices on the grid of the reference, affine (4, 4)
+        on_other_grids : as in `write_results`
 
         Raises FileNotFoundError if the case has been deleted.
         """
         model = self.model_results
         placing = read_placing(model.segmentation)
-        write_mask(work / SEGMENTATION, to_file_values(labels, convention), placing)
+        _write_masks(work, labels, placing, on_other_grids, convention)
         _save(work, LABELS, labels, affine)
         for file in model.path.iterdir():
             if not (work / file.name).exists():
@@ -138,28 +189,43 @@ class CaseFolder:
 
 def write_results(
     work: Path,
-    case: Case,
-    labels: np.ndarray,
-    confidence: np.ndarray,
+    found: NewResults,
     convention: Convention,
     to_display: Callable[[np.ndarray], np.ndarray],
 ) -> None:
     """Write the files of a result into an empty folder.
 
-    labels : (X, Y, Z) uint8 network indices; confidence : (X, Y, Z) uint8, 255 = certain
     to_display : turns a sequence (X, Y, Z) float32 into uint8
     """
-    write_mask(work / SEGMENTATION, to_file_values(labels, convention), case.grid)
+    case = found.case
+    _write_masks(work, found.labels, case.grid, found.on_other_grids, convention)
 
     def save_sequence(channel: int) -> None:
         _save(work, MODALITIES[channel], to_display(case.data[..., channel]), case.affine)
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(save_sequence, case.present))
-    _save(work, CONFIDENCE, confidence, case.affine)
-    _save(work, LABELS, labels, case.affine)
-    _, canonical_affine = to_canonical(labels, case.affine)
+    _save(work, CONFIDENCE, found.confidence, case.affine)
+    _save(work, BRAIN, found.brain.view(np.uint8), case.affine)
+    _save(work, LABELS, found.labels, case.affine)
+    _, canonical_affine = to_canonical(found.labels, case.affine)
     np.save(_array(work, SPACING), spacing_mm(canonical_affine))
+
+
+def _write_masks(
+    work: Path,
+    labels: np.ndarray,
+    grid: np.ndarray | nib.Nifti1Header,
+    on_other_grids: OtherGrids,
+    convention: Convention,
+) -> None:
+    write_mask(work / SEGMENTATION, to_file_values(labels, convention), grid)
+    for modality, (found, placing) in on_other_grids.items():
+        write_mask(work / _segmentation_on(modality), to_file_values(found, convention), placing)
+
+
+def _segmentation_on(modality: str) -> str:
+    return f"segmentation_{modality}.nii.gz"
 
 
 def _save(folder: Path, name: str, volume: np.ndarray, affine: np.ndarray) -> None:

@@ -1,5 +1,7 @@
 """REST: cases. Every error is `{"error": {"code", "message", "hint"}}`."""
 
+from typing import get_args
+
 from flask import Blueprint, Flask, g, jsonify, request, send_file, url_for
 
 from app.errors import BadRequest
@@ -9,7 +11,9 @@ from app.web import headers, uploads
 from app.web.case_answers import case_details, summary_fields
 from app.web.downloads import file_stem
 from app.web.openapi import FILE_SCHEMA, describe
+from app.web.slice_query import require_modality
 from model.io.modalities import MODALITIES
+from model.preparation.plan import Mode
 
 PER_PAGE = 20
 UPLOAD_BODY = {
@@ -22,6 +26,12 @@ UPLOAD_BODY = {
                 | {
                     "files": {"type": "array", "items": FILE_SCHEMA},
                     "name": {"type": "string", "description": "Shown in the worklist."},
+                    "prepare": {
+                        "type": "string",
+                        "enum": list(get_args(Mode)),
+                        "description": "Register sequences and extract the brain where needed (auto), "
+                        "never, or always.",
+                    },
                 },
             }
         }
@@ -33,6 +43,14 @@ PAGE_QUERY = [
     {"name": "per_page", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     {"name": "q", "schema": {"type": "string"}, "description": "Part of the name."},
 ]
+GRID_QUERY = [
+    {
+        "name": "grid",
+        "schema": {"type": "string", "enum": list(MODALITIES)},
+        "description": "The scan on whose own grid the mask is wanted.",
+    }
+]
+
 blueprint = Blueprint("cases", __name__)
 
 
@@ -91,15 +109,24 @@ def delete_case(case_id: str):
 
 
 @blueprint.get("/api/cases/<case_id>/segmentation.nii.gz")
-@describe({200: "application/gzip"}, errors=(401, 404, 409))
+@describe({200: "application/gzip"}, errors=(400, 401, 404, 409), query=GRID_QUERY)
 def get_segmentation(case_id: str):
-    """Download the mask that counts, on the grid of the uploaded scans."""
-    case = cases.find(case_id)
+    """Download the mask that counts, on the grid of the reference (T1ce where it was given).
+
+    `grid` names a sequence on whose own grid the mask is wanted.
+    """
+    case, grid = cases.find(case_id), request.args.get("grid")
+    results, name = case.results(), f"{file_stem(case)}_seg"
+    if grid is not None:
+        if grid not in MODALITIES:
+            raise BadRequest(f"grid is one of {', '.join(MODALITIES)}.", code="bad_parameter")
+        require_modality(case, grid)
+        name = f"{name}_{grid}"
     response = send_file(
-        case.results().segmentation,
+        results.segmentation_on(grid) if grid else results.segmentation,
         mimetype="application/gzip",
         as_attachment=True,
-        download_name=f"{file_stem(case)}_seg.nii.gz",
+        download_name=f"{name}.nii.gz",
     )
     response.headers["Cache-Control"] = "no-store"
     return response

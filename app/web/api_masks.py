@@ -1,13 +1,13 @@
 """REST: the versions of a mask; corrections add to them."""
 
-from flask import Blueprint, Flask, jsonify, send_file
+from flask import Blueprint, Flask, jsonify, request, send_file, url_for
 
 from app.reporting import schemas
 from app.store import cases, mask_versions
 from app.web.case_answers import mask_answers, mask_url, mask_version
 from app.web.downloads import file_stem
 from app.web.headers import CACHE_FOR_A_DAY
-from app.web.mask_uploads import PART, accept_mask
+from app.web.mask_uploads import PART, accept_brain, accept_mask
 from app.web.openapi import FILE_SCHEMA, describe
 
 BODY = {
@@ -30,6 +30,14 @@ BODY = {
     },
 }
 
+KIND_QUERY = [
+    {
+        "name": "kind",
+        "schema": {"type": "string", "enum": ["tumour", "brain"], "default": "tumour"},
+        "description": "What the mask is of.",
+    }
+]
+
 blueprint = Blueprint("masks", __name__)
 
 
@@ -49,15 +57,26 @@ def list_masks(case_id: str):
 
 @blueprint.post("/api/cases/<case_id>/masks")
 @describe(
-    {201: schemas.MaskVersion}, errors=(400, 401, 403, 404, 408, 409, 413, 415, 422, 507), body=BODY
+    {201: schemas.MaskVersion, 202: schemas.Accepted},
+    errors=(400, 401, 403, 404, 408, 409, 413, 415, 422, 507),
+    body=BODY,
+    query=KIND_QUERY,
 )
 def create_mask(case_id: str):
     """Add a corrected mask as a new version, which counts from then on.
 
     It has the grid of the uploaded scans and the label values of the case's report. Measurements,
     report and overlays follow; every earlier version stays.
+
+    With `kind=brain` it is a mask of the brain, anything but 0 inside; the case is then segmented
+    again within it, and its model's mask replaced.
     """
     case = cases.find_own(case_id)
+    if request.args.get("kind") == "brain":
+        accept_brain(case)
+        address = url_for("cases.get_case", case_id=case_id)
+        answer = schemas.Accepted(id=case_id, state="queued", url=address)
+        return jsonify(answer.model_dump()), 202, {"Location": address}
     mask = accept_mask(case)
     return jsonify(mask_version(case, mask)), 201, {"Location": mask_url(case, mask)}
 

@@ -9,7 +9,7 @@ from app.store import cases, mask_versions
 from app.store.models import StoredCase, StoredMask
 from app.web.headers import CACHE_AND_REVALIDATE, CACHE_FOR_A_DAY
 from app.web.openapi import describe
-from app.web.slice_query import LOOK_QUERY, require_confidence, strict_look
+from app.web.slice_query import LOOK_QUERY, require_brain, require_confidence, strict_look
 
 THUMBNAIL_OPACITY = 0.7
 
@@ -33,6 +33,8 @@ def get_overlay(case_id: str, plane: str, index: int):
     results = case.results(mask)
     if look.confidence:
         require_confidence(results)
+    if look.brain:
+        require_brain(results)
     response = Response(mimetype="image/png")
     response.headers["Cache-Control"] = _cache_control()
     response.set_etag(f"{plane}-{index}-{hash_of(case, mask, look)}")
@@ -65,7 +67,7 @@ def hash_of(case: StoredCase, mask: StoredMask, look: rendering.Look) -> str:
     """Return a text that differs whenever a rendered slice of the case would."""
     finished = case.finished_at.timestamp() if case.finished_at else 0
     shown = "".join(key[0] for key in look.regions)
-    drawn = f"{look.opacity:g}-{int(look.outline)}-{int(look.confidence)}"
+    drawn = f"{look.opacity:g}-{int(look.outline)}-{int(look.confidence)}-{int(look.brain)}"
     return f"{finished}-{mask.number}-{look.modality}-{shown}-{drawn}"
 
 

@@ -3,12 +3,13 @@
 import numpy as np
 from flask import Blueprint, Flask, Response, request
 
+from app.analysis.sequences import on_reference
 from app.config import settings
 from app.store import cases
 from app.web.downloads import as_download, file_stem
 from app.web.headers import CACHE_FOR_A_DAY
 from app.web.openapi import describe
-from app.web.slice_query import require_confidence, require_modality
+from app.web.slice_query import require_brain, require_confidence, require_modality
 from model.geometry import from_canonical
 from model.io.nifti import compress, encode, read_volume
 
@@ -24,7 +25,7 @@ def init_app(app: Flask) -> None:
 @blueprint.get("/api/cases/<case_id>/volumes/<any(flair,t1,t1ce,t2):modality>.nii.gz")
 @describe({200: "application/gzip"}, errors=(401, 404, 409))
 def get_volume(case_id: str, modality: str):
-    """Download one sequence on the grid of the uploaded scans.
+    """Download one sequence on the grid of the reference, registered to it where it had to be.
 
     Written anew from voxels and affine: nothing else of the uploaded header is in it. Whole
     numbers are kept as they are where 16 bits hold them; others are rounded to 65,000 steps.
@@ -39,10 +40,25 @@ def get_volume(case_id: str, modality: str):
     if request.if_none_match.contains(response.get_etag()[0]):
         response.status_code = 304
         return response
+    geometry = case.record.geometry
     scan = read_volume(case.scans[modality], limits=settings().limits)
-    stored, scaling = compact(scan.data)
+    shown = on_reference(scan, modality, geometry, case.record.preparation)
+    stored, scaling = compact(shown)
     # The file is a gzip; without Content-Encoding no browser unpacks it on the way.
-    response.data = compress(encode(stored, scan.affine, scaling))
+    response.data = compress(encode(stored, geometry.affine_array, scaling))
+    return response
+
+
+@blueprint.get("/api/cases/<case_id>/brain.nii.gz")
+@describe({200: "application/gzip"}, errors=(401, 404, 409))
+def get_brain(case_id: str):
+    """Download the brain mask on the grid of the reference."""
+    case = cases.find(case_id)
+    brain = require_brain(case.results())
+    response = as_download(Response(mimetype="application/gzip"), f"{file_stem(case)}_brain.nii.gz")
+    response.headers["Cache-Control"] = "no-store"
+    affine = case.record.geometry.affine_array
+    response.data = compress(encode(from_canonical(np.asarray(brain), affine), affine))
     return response
 
 

@@ -33,6 +33,7 @@ def case_details(case: StoredCase) -> dict[str, Any]:
         engine=report and report.engine,
         device=report and report.device,
         provenance=report and report.provenance,
+        preparation=report and report.preparation,
         timings_s=report.timings_s if report else {},
         warnings=report.warnings if report else [],
         warning_details=report.warning_details if report else [],

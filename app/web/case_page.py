@@ -49,6 +49,7 @@ def _result(case: StoredCase) -> dict[str, Any]:
         "warnings": wording.other_warnings(record.warnings),
         "facts": wording.facts(measurements, record.geometry.brain_centre_mm),
         "links": _links(case),
+        "preparation": record.preparation and wording.preparation(record.preparation),
         "file_stem": file_stem(case),
         "masks": mask_answers(case),
         "label_values": label_values(record.label_convention),
@@ -70,6 +71,8 @@ def view_of(case: StoredCase) -> dict[str, Any]:
         "outline": int(look.outline),
         **({"confidence": 1} if look.confidence else {}),
         "mask": case.mask.number,
+        # A case that is segmented again has new pictures under the same numbers.
+        "made": int(case.finished_at.timestamp()),
     }
     return asdict(look) | {
         "has_confidence": results.confidence() is not None,

@@ -9,6 +9,7 @@ from app.intake.files import shown_name
 from app.store import mask_versions
 from app.store.models import StoredCase, StoredMask
 from app.web import quotas
+from app.web.preparing import queue_anew
 from app.web.uploads import reading
 from model.io.nifti_header import MAX_VOXEL_BYTES
 
@@ -20,6 +21,27 @@ AROUND_BYTES = 2**20
 def accept_mask(case: StoredCase) -> StoredMask:
     """Add the mask in the current request to a case. Raises CaseError or RequestError."""
     mask_versions.find(case, 0)
+    path, name = _received(case)
+    base = request.form.get("base", str(case.mask.number))
+    if not base.isdecimal() or len(base) > 9:
+        raise BadRequest("base is the number of a version.", code="bad_parameter")
+    return mask_versions.correct(case, path, name, int(base))
+
+
+def accept_brain(case: StoredCase) -> None:
+    """Keep the brain mask in the current request, and queue the case to be segmented within it.
+
+    Raises CaseError or RequestError.
+    """
+    mask_versions.find(case, 0)
+    path, name = _received(case)
+    mask_versions.check_brain(path, name, case.record.geometry)
+    queue_anew(case, case.options, keep_brain=True)
+    path.replace(case.folder.drawn_brain)
+
+
+def _received(case: StoredCase) -> tuple[Path, str]:
+    """Return where the file of the current request lies, and its name. Raises RequestError."""
     quotas.reserve_disk_for_body()
     if request.mimetype != "multipart/form-data":
         raise UnsupportedType(
@@ -36,7 +58,4 @@ def accept_mask(case: StoredCase) -> StoredMask:
     if file is None or not file.filename:
         raise BadRequest("No mask was sent.", f"Send it as a part named {PART}.", "no_files")
     file.stream.close()
-    base = request.form.get("base", str(case.mask.number))
-    if not base.isdecimal() or len(base) > 9:
-        raise BadRequest("base is the number of a version.", code="bad_parameter")
-    return mask_versions.correct(case, Path(file.stream.name), shown_name(file.filename), int(base))
+    return Path(file.stream.name), shown_name(file.filename)

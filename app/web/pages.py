@@ -21,13 +21,15 @@ from app.web import (
     case_page,
     comparison_page,
     headers,
+    preparation_page,
     report_page,
     uploads,
 )
 from app.web.case_answers import case_summary
 from app.web.compared_cases import wanted_cases
 from app.web.error_handlers import status_of
-from app.web.mask_uploads import accept_mask
+from app.web.mask_uploads import accept_brain, accept_mask
+from app.web.preparing import queue_anew, wanted_options
 from model.card import count_text
 from model.errors import CaseError
 from model.io.modalities import MODALITIES, TITLES, name_rules
@@ -70,6 +72,27 @@ def show_case(case_id: str):
 def show_report(case_id: str):
     """The report of a finished case, to be read or printed on one page."""
     return render_template("report.html", **report_page.context(cases.find(case_id)))
+
+
+@blueprint.get("/cases/<case_id>/preparation")
+def show_preparation(case_id: str):
+    """Each sequence over the reference, with the outline of the brain."""
+    return render_template("preparation.html", **preparation_page.context(cases.find(case_id)))
+
+
+@blueprint.post("/cases/<case_id>/preparation")
+def prepare_again(case_id: str):
+    """Prepare and segment a case anew by the form alone."""
+    case = cases.find_own(case_id)
+    queue_anew(case, wanted_options(case))
+    return redirect(url_for("pages.show_case", case_id=case_id), 303)
+
+
+@blueprint.post("/cases/<case_id>/brain")
+def draw_brain(case_id: str):
+    """Segment a case again within an uploaded brain mask, by the form alone."""
+    accept_brain(cases.find_own(case_id))
+    return redirect(url_for("pages.show_case", case_id=case_id), 303)
 
 
 @blueprint.post("/cases/<case_id>/masks")

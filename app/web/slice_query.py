@@ -22,6 +22,11 @@ LOOK_QUERY = [
         "description": "Show where the model was uncertain; regions are then outlined.",
     },
     {
+        "name": "brain",
+        "schema": {"type": "integer", "enum": [0, 1]},
+        "description": "Outline the brain.",
+    },
+    {
         "name": "mask",
         "schema": {"type": "integer", "minimum": 0},
         "description": "Version of the mask; the one that counts if left out.",
@@ -36,7 +41,7 @@ def strict_look(case: StoredCase) -> rendering.Look:
     """
     default, args = rendering.Look(), request.args
     modality = args.get("modality", rendering.first_modality(case.modalities))
-    flags = {name: args.get(name, "0") for name in ("outline", "confidence")}
+    flags = {name: args.get(name, "0") for name in ("outline", "confidence", "brain")}
     try:
         opacity = float(args.get("opacity", default.opacity))
     except ValueError:
@@ -92,6 +97,18 @@ def require_modality(case: StoredCase, modality: str) -> None:
             f"It has {', '.join(TITLES[given] for given in case.modalities)}.",
             "modality_not_given",
         )
+
+
+def require_brain(results: Results) -> np.ndarray:
+    """Return the brain, canonical (X, Y, Z) uint8. Raises NotFound where it was not kept."""
+    brain = results.brain()
+    if brain is None:
+        raise NotFound(
+            "The brain mask of this case was not kept.",
+            "It was segmented by an earlier version; upload it again.",
+            "no_brain_mask",
+        )
+    return brain
 
 
 def require_confidence(results: Results) -> np.ndarray:

@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, get_args
 
 from flask import Flask, Request, current_app, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -22,9 +22,11 @@ from app.store.data_folder import new_staging_folder
 from app.store.models import StoredCase, db
 from app.web import quotas
 from model.errors import CaseError
-from model.io.case import check_start, load_case
+from model.io.case import check_start, require_one_grid
 from model.io.modalities import MODALITIES, TITLES
+from model.io.scans import read_scans
 from model.phantom import write_demo_case
+from model.preparation.plan import Mode, Options
 
 FILES_PART = "files"
 DEMO_NAME = "Synthetic demo case"
@@ -105,9 +107,18 @@ def accept() -> StoredCase:
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
     _refuse_zips(named)
+    options = Options(mode=wanted_mode())
     files = assign(named, _with_contents(loose))
     _unpack(files)
-    return keep_checked(files, request.form.get("name", ""))
+    return keep_checked(files, request.form.get("name", ""), options)
+
+
+def wanted_mode() -> Mode:
+    """Return the form's field `prepare`, or the setting where it is left out. Raises BadRequest."""
+    mode = request.form.get("prepare") or settings().prepare
+    if mode not in get_args(Mode):
+        raise BadRequest(f"prepare is one of {', '.join(get_args(Mode))}.", code="bad_parameter")
+    return mode
 
 
 @contextlib.contextmanager
@@ -145,18 +156,21 @@ def accept_demo() -> StoredCase:
     quotas.reserve_disk(DEMO_BYTES)
     paths = write_demo_case(request.staging)
     files = {modality: ScanFile(path.name, path) for modality, path in paths.items()}
-    return keep_checked(files, DEMO_NAME)
+    return keep_checked(files, DEMO_NAME, Options())
 
 
-def keep_checked(files: dict[str, ScanFile], name: str) -> StoredCase:
+def keep_checked(files: dict[str, ScanFile], name: str, options: Options) -> StoredCase:
     """Read and check the scans completely, then keep them as a queued case."""
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}
     with _one_check_at_a_time:
         # Again: other cases may have been queued while this one was being sent.
         quotas.check_queue_length()
-        load_case(paths, names=names, limits=settings().limits)
-        return cases.keep(paths, names, visible(name) or common_name(list(names.values())))
+        scans = read_scans(paths, names=names, limits=settings().limits)
+        if options.mode == "never":
+            require_one_grid(scans)
+        shown = visible(name) or common_name(list(names.values()))
+        return cases.keep(paths, names, shown, options)
 
 
 def _require_capacity() -> None:

@@ -17,6 +17,7 @@ from model.geometry import (
     labels_to_grid,
     shifted,
     to_grid,
+    voxel_ml,
 )
 from model.inference.engines import DeviceName, Engine, EngineName, load_engine, warm_up
 from model.inference.ensemble import Ensemble
@@ -38,13 +39,15 @@ class Segmentation:
     labels : (X, Y, Z) uint8, network indices
     confidence : (X, Y, Z) uint8, probability of the chosen class, 255 = certain
     affine : (4, 4)
-    brain_voxels : voxels of the scans' grid that hold brain
+    brain : (X, Y, Z) bool
+    brain_voxels : how many voxels of the scans' grid the brain fills
     brain_centre_mm : the brain's centre of mass, RAS+ mm
     """
 
     labels: np.ndarray
     confidence: np.ndarray
     affine: np.ndarray
+    brain: np.ndarray
     brain_voxels: int
     brain_centre_mm: tuple[float, float, float]
     timings_s: dict[str, float]
@@ -87,12 +90,21 @@ class Segmenter:
         for network in range(self.card.networks):
             warm_up(self._engine, self.card, self._engine.warm_shapes, network)
 
-    def segment(self, case: Case, progress: Progress | None = None) -> Segmentation:
-        """Segment one case. Raises CaseError `no_brain`."""
+    def preprocess(self, case: Case) -> Prepared:
+        """Return what the network sees of a case. Raises CaseError `no_brain`."""
+        return prepare(case, self.card.preprocessing)
+
+    def segment(
+        self, case: Case, progress: Progress | None = None, prepared: Prepared | None = None
+    ) -> Segmentation:
+        """Segment one case; `prepared` is what `preprocess` gave, where it was called before.
+
+        Raises CaseError `no_brain`.
+        """
         report = progress or (lambda stage, fraction: None)
         clock = _Clock()
         report("preprocess", 0.0)
-        prepared = prepare(case, self.card.preprocessing)
+        prepared = prepared or self.preprocess(case)
         clock.lap("preprocess")
         low, high = STAGES["preprocess"], STAGES["inference"]
         probabilities = Ensemble(self.card, self._engine).infer(
@@ -103,6 +115,8 @@ class Segmenter:
         parameters = self.card.postprocessing.for_case(complete=not case.missing)
         labels, confidence = postprocess(probabilities, prepared.brain, parameters)
         labels, confidence, brain = _to_source(prepared, case, labels, confidence)
+        # Counted at 1 mm, where the network saw it.
+        voxels = round(np.count_nonzero(prepared.brain) * 0.001 / voxel_ml(case.affine))
         centre = centre_mm(prepared.brain, _box_affine(prepared))
         clock.lap("postprocess")
         report("postprocess", 1.0)
@@ -112,6 +126,7 @@ class Segmenter:
             confidence,
             case.affine,
             brain,
+            voxels,
             centre,
             clock.laps,
             warnings,
@@ -147,22 +162,24 @@ def _box_affine(prepared: Prepared) -> np.ndarray:
 
 def _to_source(
     prepared: Prepared, case: Case, labels: np.ndarray, confidence: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Take labels and confidence from the brain's box back to the grid of the scans."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Take labels, confidence and brain from the brain's box back to the grid of the scans."""
     whole_labels = np.zeros(prepared.shape, np.uint8)
     whole_labels[prepared.box] = labels
     # Outside the brain all is background, with certainty.
     whole_confidence = np.full(prepared.shape, 255, np.uint8)
     whole_confidence[prepared.box] = np.where(prepared.brain, confidence, 255)
-    brain = np.count_nonzero(prepared.brain)
+    whole_brain = np.zeros(prepared.shape, bool)
+    whole_brain[prepared.box] = prepared.brain
     if not is_isotropic_1mm(case.affine):
-        brain = round(brain / float(np.prod(case.spacing_mm)))
         grid = canonical_grid(case.shape, case.affine)
         whole_labels = labels_to_grid(whole_labels, prepared.affine, *grid)
         blurred = to_grid(whole_confidence.astype(np.float32), prepared.affine, *grid)
         whole_confidence = np.rint(blurred).astype(np.uint8)
+        share = to_grid(whole_brain.astype(np.float32), prepared.affine, *grid)
+        whole_brain = share >= 0.5
     return (
         from_canonical(whole_labels, case.affine),
         from_canonical(whole_confidence, case.affine),
-        brain,
+        from_canonical(whole_brain, case.affine),
     )

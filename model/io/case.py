@@ -1,14 +1,8 @@
-"""A patient's sequences, checked to lie on one grid."""
+"""A patient's sequences on one grid, as what is segmented."""
 
 import io
-import os
-import threading
-from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import nibabel as nib
@@ -20,21 +14,19 @@ from model.io.modalities import (
     MASK,
     MODALITIES,
     MOST_MISSING,
-    TITLES,
     find_modalities,
     guess_modality,
-    missing_modalities,
-    require_modalities,
 )
-from model.io.nifti import GZIP_MAGIC, Volume, read_volume
+from model.io.nifti import GZIP_MAGIC, Volume
 from model.io.nifti_header import MAX_VOX_OFFSET, MAX_VOXEL_BYTES, Limits, read_header
-
-# Two sequences share a grid when no corner of the volume moves further than this between them:
-# well under a voxel, well above the rounding of float32 and quaternion headers.
-GRID_TOLERANCE_MM = 0.1
-# A file with no more different values than this is a label mask: BraTS masks have up to 4, and
-# the coarsest scan, stored in 8 bits, about a hundred.
-MOST_MASK_VALUES = 8
+from model.io.scans import (
+    GRID_TOLERANCE_MM,
+    Scans,
+    apart_mm,
+    grid_distance_mm,
+    in_order_of,
+    read_scans,
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +36,7 @@ class Case:
     missing : modalities that were not given; their channels of `data` are 0
     oriented : whether any header says how the head lies
     placing : where the voxels lie as the file of the first modality says it; None for a case of no file
+    brain : (X, Y, Z) bool, where it is known already; all else is background
     """
 
     data: np.ndarray
@@ -51,6 +44,7 @@ class Case:
     missing: tuple[str, ...] = ()
     oriented: bool = True
     placing: nib.Nifti1Header | None = None
+    brain: np.ndarray | None = None
 
     @property
     def grid(self) -> np.ndarray | nib.Nifti1Header:
@@ -79,53 +73,37 @@ def load_case(
     limits: Limits = Limits(),
     most_missing: int = MOST_MISSING,
 ) -> Case:
-    """Read the files of one patient side by side and check that they belong together.
+    """Read the files of one patient, which have to lie on one grid.
 
-    `most_missing` modalities may be missing from `paths`. `names` gives the names that errors use, by modality,
-    which stands before a name that several have: `flair/scan.nii.gz`.
-    Raises CaseError with a code of `read_volume`, `missing_modality`, `grid_mismatch`,
-    `constant_volume`, `label_mask` or `same_volume`.
+    Arguments and errors as in `read_scans`, and CaseError `grid_mismatch`.
     """
-    require_modalities(paths, most_missing)
-    present = [modality for modality in MODALITIES if modality in paths]
-    labels = _labels({key: (names or {}).get(key, paths[key].name) for key in present})
+    return stacked(read_scans(paths, names=names, limits=limits, most_missing=most_missing))
 
-    failed = threading.Event()
 
-    def read(modality: str) -> Volume:
-        # Nobody sees this: files are begun in their order, and the bad one comes before.
-        if failed.is_set():
-            raise CancelledError
-        try:
-            volume = read_volume(paths[modality], name=labels[modality], limits=limits)
-            _check_content(volume, labels[modality])
-        except CaseError:
-            failed.set()
-            raise
-        return volume
-
-    # No more at a time than can be read at a time: a bad one keeps the rest from being read.
-    workers = min(len(present), os.cpu_count() or 1)
-    volumes: dict[str, Volume] = {}
-    with ThreadPoolExecutor(workers) as pool, closing(pool.map(read, present)) as reading:
-        for modality, volume in zip(present, reading, strict=True):
-            volumes[modality] = volume
-            first = volumes[present[0]]
-            _check_grid(volume, first, labels[modality], labels[present[0]])
-    _check_distinct(volumes, labels)
+def stacked(scans: Scans) -> Case:
+    """Return scans that lie on one grid as a case. Raises CaseError `grid_mismatch`."""
+    require_one_grid(scans)
+    first, *_ = scans.volumes.values()
+    ordered = {key: in_order_of(volume, first) for key, volume in scans.volumes.items()}
     # Modality-major memory: each sequence stays contiguous, as it was read.
     data = np.zeros((len(MODALITIES), *first.data.T.shape), np.float32).T
     for channel, modality in enumerate(MODALITIES):
-        if modality in volumes:
-            data[..., channel] = volumes[modality].data
-    oriented = any(volume.oriented for volume in volumes.values())
-    return Case(data, first.affine, missing_modalities(volumes), oriented, first.placing)
+        if modality in ordered:
+            data[..., channel] = ordered[modality].data
+    return Case(data, first.affine, scans.missing, scans.oriented, first.placing)
 
 
-def _labels(names: dict[str, str]) -> dict[str, str]:
-    """Return names by modality, with that before each where several are the same."""
-    counts = Counter(names.values())
-    return {key: name if counts[name] == 1 else f"{key}/{name}" for key, name in names.items()}
+def require_one_grid(scans: Scans) -> None:
+    """Raise CaseError `grid_mismatch` unless all scans have the same voxels, in whatever order."""
+    (first_name, first), *_ = scans.volumes.items()
+    for modality, volume in scans.volumes.items():
+        ordered = in_order_of(volume, first)
+        _check_grid(ordered, first, scans.names[modality], scans.names[first_name])
+
+
+def same_order(shape: tuple[int, ...], affine: np.ndarray, case: Case) -> bool:
+    """Say whether a grid has the voxels of a case in the same order."""
+    return shape == case.shape and grid_distance_mm(shape, affine, case.affine) <= GRID_TOLERANCE_MM
 
 
 def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
@@ -165,20 +143,13 @@ def find_mask_file(folder: Path) -> Path | None:
     return min(masks, default=None)
 
 
-def grid_distance_mm(shape: tuple[int, ...], a: np.ndarray, b: np.ndarray) -> float:
-    """Return how far apart, in mm, affines `a` and `b` put the furthest corner of `shape`."""
-    corners = np.array(np.meshgrid(*[(0, length - 1) for length in shape])).reshape(3, -1)
-    difference = (a - b)[:3]
-    return float(np.linalg.norm(difference[:, :3] @ corners + difference[:, 3:], axis=0).max())
-
-
 def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz")) and not path.name.startswith(".")
 
 
 def _check_grid(volume: Volume, first: Volume, name: str, first_name: str) -> None:
     shape, wanted = volume.data.shape, first.data.shape
-    hint = "Register the sequences to one another first, as BraTS cases are."
+    hint = "Let them be registered (prepare: auto), or do so first, as BraTS cases are."
     if shape != wanted:
         sizes = " x ".join(map(str, shape)), " x ".join(map(str, wanted))
         raise CaseError(
@@ -187,7 +158,7 @@ def _check_grid(volume: Volume, first: Volume, name: str, first_name: str) -> No
             hint,
             name,
         )
-    distance = grid_distance_mm(shape, volume.affine, first.affine)
+    distance = apart_mm(volume, first)
     if distance > GRID_TOLERANCE_MM:
         raise CaseError(
             "grid_mismatch",
@@ -196,38 +167,3 @@ def _check_grid(volume: Volume, first: Volume, name: str, first_name: str) -> No
             hint,
             name,
         )
-
-
-def _check_content(volume: Volume, name: str) -> None:
-    if volume.data.min() == volume.data.max():
-        raise CaseError(
-            "constant_volume",
-            "All voxels have the same value.",
-            "Upload the scan itself, not an empty template.",
-            name,
-        )
-    # A look at few voxels spares scans the full count.
-    for voxels in (volume.data[::4, ::4, ::4], volume.data):
-        values = np.unique(voxels)
-        if len(values) > MOST_MASK_VALUES:
-            return
-    raise CaseError(
-        "label_mask",
-        f"The file has only {len(values)} different values, as a mask of labels has.",
-        "Upload the scan itself; masks are made here.",
-        name,
-    )
-
-
-def _check_distinct(volumes: Mapping[str, Volume], names: Mapping[str, str]) -> None:
-    """Refuse the same scan in two places, which would be segmented without a word otherwise."""
-    for one, two in combinations(volumes, 2):
-        a, b = volumes[one].data, volumes[two].data
-        # A look at few voxels spares most pairs the full comparison.
-        if np.array_equal(a[::8, ::8, ::8], b[::8, ::8, ::8]) and np.array_equal(a, b):
-            raise CaseError(
-                "same_volume",
-                f"{TITLES[one]} and {TITLES[two]} are the same scan.",
-                "Choose a different file for one of them.",
-                names[two],
-            )

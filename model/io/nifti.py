@@ -123,6 +123,15 @@ def encode(
     return image.to_bytes()
 
 
+def placing_of_affine(affine: np.ndarray, shape: tuple[int, ...]) -> nib.Nifti1Header:
+    """Return `Volume.placing` of a volume that is not from a NIfTI file."""
+    header = nib.Nifti1Header()
+    header.set_data_shape(shape)
+    header.set_qform(affine, code="scanner")
+    header.set_sform(affine, code="scanner")
+    return _placing_of(header)
+
+
 def _placing_of(header: nib.Nifti1Header) -> nib.Nifti1Header:
     placing = nib.Nifti1Header()
     for name in PLACING:
@@ -163,13 +172,26 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
             data *= np.float32(layout.slope)
             data += np.float32(layout.intercept)
         finite = np.isfinite(data.sum(dtype=np.float64))
+    data = data.reshape(layout.shape, order="F")
     if not finite:
+        _fill_background(data)
+    return Volume(data, layout.affine, _placing_of(header))
+
+
+def _fill_background(data: np.ndarray) -> None:
+    """Replace NaN, where it stands for background, by a value that no other voxel has below 0, or by 0.
+
+    That is so where all corners of the volume are NaN. Raises CaseError `not_finite` elsewhere.
+    """
+    missing = np.isnan(data)
+    if not missing[np.ix_(*[(0, -1)] * 3)].all() or not np.isfinite(data[~missing]).all():
         raise CaseError(
             "not_finite",
             "Some voxels are not numbers (NaN or infinite).",
             "Export the scan again, or replace such voxels by 0.",
         )
-    return Volume(data.reshape(layout.shape, order="F"), layout.affine, _placing_of(header))
+    lowest = float(data[~missing].min()) if not missing.all() else 0.0
+    data[missing] = 0.0 if lowest > 0 else np.floor(lowest) - 1
 
 
 def _read_voxels(stream: io.BufferedReader, dtype: np.dtype, count: int) -> np.ndarray:

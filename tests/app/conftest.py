@@ -1,5 +1,6 @@
 """Apps on folders of their own, a small synthetic case, and the model loaded once."""
 
+import hashlib
 import io
 import os
 import zipfile
@@ -21,11 +22,11 @@ from app.jobs.model_holder import ModelHolder
 from app.jobs.queue_runner import queue_runner
 from app.store import tokens
 from app.store.models import db
-from model.card import sha256
 from model.io.modalities import MODALITIES
 from model.io.nifti import write_scan
 from model.io.nifti_header import Limits
 from model.phantom import make_case
+from model.preparation.plan import Options
 from tests.app.corrections import changed, file_of, image_of
 
 SMALL = (80, 96, 72)
@@ -174,13 +175,10 @@ def done(upload, run_queue) -> str:
 @pytest.fixture(scope="session")
 def analysis(model_holder, scans):
     """What the pipeline finds in the small case."""
-    return pipeline.analyse(
-        model_holder.get(),
-        scans,
-        names={modality: path.name for modality, path in scans.items()},
-        limits=Limits(),
-        progress=lambda stage, fraction: None,
-    )
+    names = {modality: path.name for modality, path in scans.items()}
+    loaded = pipeline.load(scans, names=names, limits=Limits())
+    ignore = lambda stage, fraction: None  # noqa: E731
+    return pipeline.analyse(model_holder.get(), loaded, Options(), progress=ignore)
 
 
 @pytest.fixture(scope="session")
@@ -189,21 +187,26 @@ def segmented() -> dict[tuple, pipeline.Analysis]:
     return {}
 
 
+def content(modality, volume) -> tuple:
+    """Return what tells one scan from another."""
+    placing = volume.placing.binaryblock
+    return modality, hashlib.sha256(volume.data.tobytes()).hexdigest(), placing
+
+
 @pytest.fixture(autouse=True)
 def segment_once(monkeypatch, segmented):
     """Segment the same scans only once in a session: most tests need a result, not its making."""
     analyse = pipeline.analyse
 
-    def remembered(segmenter, scans, *, names, limits, progress):
+    def remembered(segmenter, loaded, options, *, progress):
         card = segmenter.card
-        hashes = [(key, sha256(path)) for key, path in sorted(scans.items())]
-        key = (card.checksum, card.networks, card.inference.views, *hashes)
+        hashes = [content(key, volume) for key, volume in loaded.scans.volumes.items()]
+        drawn = loaded.brain is not None and loaded.brain.tobytes()
+        key = (card.checksum, card.networks, card.inference.views, options, drawn, *hashes)
         for stage, fraction in (("load", 0.0), ("inference", 0.5)):
             progress(stage, fraction)
         if key not in segmented:
-            segmented[key] = analyse(
-                segmenter, scans, names=names, limits=limits, progress=progress
-            )
+            segmented[key] = analyse(segmenter, loaded, options, progress=progress)
         progress("postprocess", 1.0)
         return segmented[key]
 

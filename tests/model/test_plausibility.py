@@ -75,11 +75,18 @@ def test_a_ct_is_named():
     case, _ = small_case()
     assert ct_like(case) == []
     data = case.data.copy()
-    data[..., 1] = np.where(data[..., 1] > 0, 40, -1000)
+    air = np.random.default_rng(0).normal(-1000, 10, case.shape)
+    data[..., 1] = np.where(data[..., 1] > 0, 40, air)
     ct = replace(case, data=data)
     assert ct_like(ct) == ["t1"]
     prepared = prepare(ct, Preprocessing())
     assert any("T1 has values far below 0" in w.text for w in implausible_scans(prepared, ct))
+
+
+def test_padding_far_below_0_is_no_air():
+    case, _ = small_case()
+    data = np.where(case.data.any(axis=-1, keepdims=True), case.data, -1024)
+    assert ct_like(replace(case, data=data)) == []
 
 
 @pytest.mark.realdata

@@ -82,10 +82,23 @@ def test_background_need_not_be_the_lowest_value(case, change):
     elif change == "one voxel below":
         data[40, 40, 40] = -1
     else:
-        data[brain & ~scipy.ndimage.binary_erosion(brain)] = -3
+        data[brain & ~scipy.ndimage.binary_erosion(brain)] = -300
     mask, stripped = preprocess.brain_mask(data)
     assert stripped
     assert np.count_nonzero(mask != brain) < 10
+
+
+@pytest.mark.parametrize("background", [0, -1024])
+def test_the_halo_of_a_cubic_spline_is_no_brain(case, background):
+    shift = (0.4, 0.3, 0.2)
+    brain = scipy.ndimage.shift(case.data.any(axis=-1).astype(np.float32), shift, order=1) >= 0.5
+    rippled = np.moveaxis(case.data, -1, 0)
+    rippled = [np.rint(scipy.ndimage.shift(sequence, shift, order=3)) for sequence in rippled]
+    data = np.stack(rippled, axis=-1) + np.float32(background)
+    mask, stripped = preprocess.brain_mask(data)
+    assert stripped
+    assert np.count_nonzero(data.min(axis=-1) != background) > 1.1 * np.count_nonzero(brain)
+    assert np.count_nonzero(mask) == pytest.approx(np.count_nonzero(brain), rel=0.05)
 
 
 def test_a_head_with_skull_is_told_apart(case):

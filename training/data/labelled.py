@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import CaseError
-from model.io.case import Case, grid_distance_mm
+from model.io.case import Case
 from model.io.nifti import Volume, read_volume
+from model.io.scans import grid_distance_mm
 
 # Cases of one patient at several times (BraTS 2023 on) end in a three-digit visit number.
 VISIT = re.compile(r"(BraTS-[A-Z]+-\d+)-\d{3}$")

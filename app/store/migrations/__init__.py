@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.errors import StartupError
 
-HEAD = "v3"
+HEAD = "v4"
 
 
 def upgrade(connection: sa.Connection) -> None:

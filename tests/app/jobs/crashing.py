@@ -147,12 +147,12 @@ def _crash(place: str, data_dir: Path, analysis: Any, card: Any) -> None:
 
 def _run_poisoned(poison: str, end: Callable, data_dir: Path, analysis: Any, card: Any) -> None:
     """Work through the queue of a data folder in which one case kills."""
-    good = stub(analysis)
+    load = pipeline.load
 
-    def analyse(segmenter: Any, scans: Any, **rest: Any) -> Any:
-        return end() if poison in str(scans) else good(segmenter, scans, **rest)
+    def poisoned(scans: Any, **rest: Any) -> Any:
+        return end() if poison in str(scans) else load(scans, **rest)
 
-    pipeline.analyse = analyse
+    pipeline.load, pipeline.analyse = poisoned, stub(analysis)
     worker = queue_runner(_app(data_dir, card))
     while worker._poll():
         pass

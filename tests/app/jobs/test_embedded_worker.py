@@ -128,7 +128,7 @@ def test_deleted_while_it_runs(
     url = upload().json["url"]
     analyse = pipeline.analyse
 
-    def delete_during(segmenter, scans, *, progress, **rest):
+    def delete_during(segmenter, loaded, options, *, progress):
         def deleting(stage, fraction):
             if stage == moment and client.get(url).status_code == 200:
                 client.delete(url)
@@ -136,7 +136,7 @@ def test_deleted_while_it_runs(
             time.sleep(attempt.PROGRESS_S if stage == moment else 0)
             progress(stage, fraction)
 
-        found = analyse(segmenter, scans, progress=deleting, **rest)
+        found = analyse(segmenter, loaded, options, progress=deleting)
         if moment == "save":
             client.delete(url)
         return found

@@ -6,7 +6,7 @@ from PIL import Image
 
 from app.reporting import rendering
 from app.reporting.rendering import Look, border, draw, picture_slice, to_display
-from app.store.results import Results, write_results
+from app.store.results import NewResults, Results, write_results
 from model.io.case import Case
 from model.labels import CORE, EDEMA, REGIONS
 
@@ -33,7 +33,8 @@ def certain(labels):
 def results_of(folder, case, labels, confidence=None):
     """Write results, certain by default; return them."""
     confidence = certain(labels) if confidence is None else confidence
-    write_results(folder, case, labels, confidence, "brats2021", to_display)
+    made = NewResults(case, labels, confidence, case.data.any(axis=-1))
+    write_results(folder, made, "brats2021", to_display)
     return Results(folder)
 
 
@@ -122,7 +123,7 @@ def test_a_missing_sequence_is_not_kept(tmp_path):
     data, labels = head()
     results_of(tmp_path, Case(data, np.eye(4), ("t1ce",)), labels)
     kept = {path.name for path in tmp_path.iterdir()}
-    names = ("flair", "t1", "t2", "labels", "confidence", "spacing_mm")
+    names = ("flair", "t1", "t2", "labels", "confidence", "brain", "spacing_mm")
     assert kept == {"segmentation.nii.gz", *(f"{name}.npy" for name in names)}
 
 

@@ -117,7 +117,8 @@ ONE = packed({"p_t1.nii": scan()})
 FOUR = packed({name: content for _, name, content in four()})
 ZEROS = gz(nifti(bytes(2 * int(np.prod(SHAPE)))))
 MASK = gz(nifti((voxels() % 5).astype("<i2").tobytes(order="F")))
-OTHER_GRID = gz(nifti(srow_x=(-1, 0, 0, 5.2)))
+NEVER = ("prepare", "", b"never")
+OTHER_GRID = gz(nifti((voxels() + 9).astype("<i2").tobytes(order="F"), srow_x=(-1, 0, 0, 5.2)))
 OTHER_SIZE = gz(nifti(bytes(range(240)) * 8, dim=(3, 10, 12, 8, 1, 1, 1, 1)))
 
 HAZARDS: dict[str, tuple[Parts, str]] = {
@@ -127,8 +128,8 @@ HAZARDS: dict[str, tuple[Parts, str]] = {
     "empty volume": (four(t1=ZEROS), "constant_volume"),
     "label mask as a scan": (four(t1=MASK), "label_mask"),
     "same file four times": (four(**dict.fromkeys(MODALITIES, scan())), "same_volume"),
-    "patients on other positions": (four(t1=OTHER_GRID), "grid_mismatch"),
-    "patients of other sizes": (four(t1=OTHER_SIZE), "grid_mismatch"),
+    "patients on other positions": ([*four(t1=OTHER_GRID), NEVER], "grid_mismatch"),
+    "patients of other sizes": ([*four(t1=OTHER_SIZE), NEVER], "grid_mismatch"),
     "two sequences missing": (four()[:2], "missing_modality"),
     "one sequence twice": ([*four(), ("t1", "q_t1.nii", scan(9))], "duplicate_modality"),
     "names alike in a zip": (
@@ -182,7 +183,11 @@ HAZARDS: dict[str, tuple[Parts, str]] = {
 
 def send(client, parts: Parts):
     """Post parts to the API."""
-    fields = [(part, FileStorage(io.BytesIO(body), name)) for part, name, body in parts]
+    # A part without a name is a field of text.
+    fields = [
+        (part, FileStorage(io.BytesIO(body), name) if name else body.decode())
+        for part, name, body in parts
+    ]
     boundary, data = encode_multipart(MultiDict(fields or {"name": "nothing"}))
     content_type = f"multipart/form-data; boundary={boundary}"
     return client.post("/api/cases", data=data, content_type=content_type)

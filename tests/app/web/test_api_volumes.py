@@ -104,8 +104,11 @@ def test_compact_keeps_intensities(values, dtype):
 
 
 def test_scaled_intensities_survive_the_file(finished, monkeypatch):
-    scan = np.linspace(0, 1, 1000, dtype=np.float32).reshape(10, 10, 10)
-    monkeypatch.setattr(api_volumes, "read_volume", lambda *_, **__: Volume(scan, np.eye(4), None))
+    with finished.app.test_request_context():
+        geometry = api_volumes.cases.find(finished.id).record.geometry
+    scan = np.linspace(0, 1, geometry.voxels, dtype=np.float32).reshape(geometry.shape)
+    volume = Volume(scan, geometry.affine_array, None)
+    monkeypatch.setattr(api_volumes, "read_volume", lambda *_, **__: volume)
     image = image_of(finished.client.get(url(finished.id, "t1ce")))
     assert image.get_data_dtype() == np.int16
     np.testing.assert_allclose(image.get_fdata(), scan, atol=1e-4)

@@ -119,7 +119,7 @@ def test_view_follows_the_address(finished):
     query = "axial=5&modality=t2&regions=&regions=edema&opacity=0.25&outline=1"
     page = finished.client.get(f"/cases/{finished.id}?{query}").text
     axial = next(url for url in pictures(page) if "/axial/" in url)
-    assert axial.endswith("/axial/5.png?modality=t2&regions=edema&opacity=0.25&outline=1&mask=0")
+    assert "/axial/5.png?modality=t2&regions=edema&opacity=0.25&outline=1&mask=0&made=" in axial
     no_region = finished.client.get(f"/cases/{finished.id}?regions=").text
     assert "regions=&" in pictures(no_region)[0]
 

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from app.intake.files import ScanFile, assign, common_name, shown_name, visible
+from app.store.models import StoredCase, db
 from model.errors import CaseError
 from model.io.modalities import MODALITIES
 from model.io.nifti import write_scan
+from model.preparation.plan import Options
 from tests.app.web.hazards import packed
 
 
@@ -166,8 +168,23 @@ def test_two_files_for_one_modality(app, client, scans, assert_error, assert_not
 
 def test_another_grid(app, upload, tmp_path, assert_error, assert_nothing_kept):
     other = io.BytesIO(scan_bytes(tmp_path))
-    error = assert_error(upload(t1=(other, "other_t1.nii")), 422, "grid_mismatch")
+    refused = upload(t1=(other, "other_t1.nii"), prepare="never")
+    error = assert_error(refused, 422, "grid_mismatch")
     assert error["file"] == "other_t1.nii"
+    assert_nothing_kept(app)
+
+
+def test_scans_on_other_grids_are_taken_to_be_prepared(app, upload, tmp_path):
+    other = io.BytesIO(scan_bytes(tmp_path))
+    answer = upload(t1=(other, "other_t1.nii"))
+    assert answer.status_code == 202
+    with app.app_context():
+        assert db.session.get(StoredCase, answer.json["id"]).options == Options()
+
+
+def test_prepare_is_one_of_three(app, upload, assert_error, assert_nothing_kept):
+    error = assert_error(upload(prepare="perhaps"), 400, "bad_parameter")
+    assert "auto, never, always" in error["message"]
     assert_nothing_kept(app)
 
 

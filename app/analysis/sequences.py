@@ -1,0 +1,22 @@
+"""Sequences of a finished case on the grid of its results."""
+
+import numpy as np
+
+from app.analysis.record import Geometry
+from model.io.nifti import Volume
+from model.io.scans import GRID_TOLERANCE_MM, grid_distance_mm
+from model.preparation.record import Preparation
+from model.preparation.resampling import resampled
+
+
+def on_reference(
+    scan: Volume, modality: str, geometry: Geometry, preparation: Preparation | None
+) -> np.ndarray:
+    """Return a scan (X, Y, Z) float32 on the grid of the results, moved as it was registered."""
+    moved = preparation and preparation.registered.get(modality)
+    target = np.array(moved.matrix) @ geometry.affine_array if moved else geometry.affine_array
+    same = scan.data.shape == geometry.shape
+    if same and grid_distance_mm(geometry.shape, scan.affine, target) <= GRID_TOLERANCE_MM:
+        return scan.data
+    found, covered = resampled(scan.data, scan.affine, geometry.shape, target)
+    return np.where(covered, found, scan.data.min())

@@ -1,0 +1,162 @@
+"""Which voxels of a head scan are brain: two small 3-D networks, coarse then fine.
+
+The networks are those of deepbet 1.0.2 (Fisch et al., 2024, "deepbet: Fast brain extraction of T1-weighted
+MRI using Convolutional Neural Networks", Computers in Biology and Medicine 179), as OpenVINO models:
+
+    scan -> 128 x 128 x 128 -> coarse mask -> its box, enlarged -> 256 x 256 x 256 -> fine mask -> scan
+
+They were trained on T1-weighted scans of healthy people. The coarse one finds the brain in the other
+sequences as well, roughly; the fine one is asked of the reference only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.components import largest_component, without_holes
+from model.errors import CaseError
+from model.geometry import bounding_box, from_canonical, to_canonical, voxel_ml
+from model.preparation.brain_card import (
+    BRAIN_DIR,
+    COARSE,
+    FINE,
+    read_brain_card,
+    verified_network,
+)
+
+# What the networks were trained on; see the module's docstring.
+COARSE_EDGE, FINE_EDGE = 128, 256
+CLIP_PERCENTILES = (0.5, 99.5)
+MEAN, DEVIATION = 0.449, 0.226
+# A slice belongs to the coarse brain's box when more than this share of it is brain.
+LEAST_SHARE = 0.02
+# The box is enlarged on each side by this share of its size.
+BOX_MARGIN = 0.1
+# Networks find something in any volume; less than this many millilitres is no brain.
+LEAST_BRAIN_ML = 400.0
+# On heads both networks agree by 0.95 and more (Dice); elsewhere each finds something else.
+LEAST_AGREEMENT = 0.85
+
+
+@dataclass(frozen=True)
+class CoarseBrain:
+    """Where the brain of one scan roughly is.
+
+    mask : (128, 128, 128) bool, over the whole scan in canonical order
+    limits : intensities at CLIP_PERCENTILES of the scan
+    shape, affine : the scan's canonical grid
+    """
+
+    mask: np.ndarray
+    limits: tuple[float, float]
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+    @property
+    def size_ml(self) -> float:
+        """The volume of the mask."""
+        return float(self.mask.mean() * np.prod(self.shape) * voxel_ml(self.affine))
+
+    @property
+    def on_scan(self) -> np.ndarray:
+        """The mask on the scan's canonical grid, (X, Y, Z) bool."""
+        return sampled(self.mask, self.shape)
+
+
+class BrainExtractor:
+    """The two networks. Each is compiled when it is used and let go after: the fine one holds 0.5 GB."""
+
+    def __init__(self, folder: Path = BRAIN_DIR):
+        self._folder = folder
+
+    def coarse(self, volumes: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[CoarseBrain]:
+        """Return where the brain roughly is in scans, each (X, Y, Z) float32 with its affine (4, 4).
+
+        Raises CaseError `no_brain` if one shows none.
+        """
+        network = self._compiled(COARSE)
+        return [self._coarse(network, *to_canonical(data, affine)) for data, affine in volumes]
+
+    def fine(self, data: np.ndarray, affine: np.ndarray, coarse: CoarseBrain) -> np.ndarray:
+        """Return the brain mask (X, Y, Z) bool of a scan whose coarse brain is known.
+
+        Raises CaseError `no_brain`.
+        """
+        canonical, _ = to_canonical(data, affine)
+        box = enlarged(bounding_box_of(coarse.mask), coarse.mask.shape, canonical.shape)
+        cut = canonical[box]
+        small = standardised(sampled(cut, (FINE_EDGE,) * 3), coarse.limits)
+        found = self._compiled(FINE)(small[None, None])[0][0, 1]
+        mask = np.zeros(canonical.shape, bool)
+        mask[box] = without_holes(largest_component(sampled(found > 0.5, cut.shape)))
+        size, expected = np.count_nonzero(mask), coarse.on_scan
+        agreement = 2 * np.count_nonzero(mask & expected) / (size + np.count_nonzero(expected))
+        if size * voxel_ml(affine) < LEAST_BRAIN_ML or agreement < LEAST_AGREEMENT:
+            raise no_brain()
+        return from_canonical(mask, affine)
+
+    def _coarse(self, network, data: np.ndarray, affine: np.ndarray) -> CoarseBrain:
+        small = sampled(data, (COARSE_EDGE,) * 3)
+        low, high = (float(value) for value in np.percentile(small, CLIP_PERCENTILES))
+        if low == high:
+            raise no_brain()
+        found = network(standardised(small, (low, high))[None, None])[0][0, 1]
+        coarse = CoarseBrain(largest_component(found > 0.5), (low, high), data.shape, affine)
+        if coarse.size_ml < LEAST_BRAIN_ML:
+            raise no_brain()
+        return coarse
+
+    def _compiled(self, name: str):
+        """Verify and compile a network. Raises ModelError."""
+        # Imported here: prepared cases do without it where TensorFlow runs.
+        import openvino as ov
+
+        path = verified_network(self._folder, read_brain_card(self._folder), name)
+        return ov.Core().compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+
+
+def no_brain() -> CaseError:
+    return CaseError(
+        "no_brain",
+        f"No whole brain of at least {LEAST_BRAIN_ML:g} mL was found in the scan.",
+        "Upload scans of a whole head, with voxel sizes in mm in their headers.",
+    )
+
+
+def sampled(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return (X, Y, Z) on a grid of `shape` over the same extent, each voxel the nearest one's value."""
+    places = [
+        np.minimum((np.arange(wanted) + 0.5) * (length / wanted), length - 1).astype(np.intp)
+        for wanted, length in zip(shape, array.shape, strict=True)
+    ]
+    return array[np.ix_(*places)]
+
+
+def standardised(volume: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return (X, Y, Z) float32 clipped to `limits`, with the mean and deviation that the networks know."""
+    low, high = limits
+    clipped = (np.clip(volume, low, high) - low) / (high - low)
+    scores = (clipped - clipped.mean()) / max(float(clipped.std()), np.finfo(np.float32).eps)
+    return (DEVIATION * scores + MEAN).astype(np.float32)
+
+
+def bounding_box_of(mask: np.ndarray) -> tuple[slice, ...]:
+    """Return the box of the slices of (X, Y, Z) bool that are brain by more than LEAST_SHARE."""
+    shares = [mask.mean(axis=others) for others in ((1, 2), (0, 2), (0, 1))]
+    if any((share <= LEAST_SHARE).all() for share in shares):
+        return bounding_box(mask)
+    return tuple(bounding_box(share > LEAST_SHARE)[0] for share in shares)
+
+
+def enlarged(
+    box: tuple[slice, ...], shape: tuple[int, ...], target: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Return a box of a grid of `shape` on one of shape `target`, enlarged by BOX_MARGIN."""
+    result = []
+    for cut, length, wanted in zip(box, shape, target, strict=True):
+        centre = round((cut.start + cut.stop) / 2 * wanted / length)
+        half = round((cut.stop - cut.start) * wanted / length * (1 + 2 * BOX_MARGIN)) / 2
+        result.append(slice(max(0, int(centre - half)), min(wanted, int(centre + half))))
+    return tuple(result)

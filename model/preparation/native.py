@@ -1,0 +1,239 @@
+"""Scans as a hospital has them, turned into the case that the network sees, and results turned back.
+
+coarse brains -> registration to the reference -> brain of the reference -> 1 mm, brain only
+labels at 1 mm -> the grid of the reference, and that of every other scan
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+import nibabel as nib
+import numpy as np
+
+from model.errors import CaseError
+from model.geometry import (
+    canonical_grid,
+    corners_mm,
+    from_canonical,
+    labels_to_grid,
+    spacing_mm,
+    world_grid,
+)
+from model.io.case import Case
+from model.io.modalities import MODALITIES, TITLES
+from model.io.nifti import Volume
+from model.io.scans import Scans
+from model.preparation.brain_extraction import BrainExtractor, CoarseBrain
+from model.preparation.plan import Options, Plan
+from model.preparation.registration import Scan, register_all
+from model.preparation.resampling import in_view, interpolated, resampled
+
+# What the network's case holds around the brain, so that nothing ends at its edge.
+MARGIN_MM = 3.0
+# Brains that agree by less than this, as Dice, after registration do not belong together; those that agree by less
+# than the other are looked at again without what is far from the brain, which the coarse network may not see through.
+LEAST_AGREEMENT, DOUBTFUL_AGREEMENT = 0.75, 0.9
+# What a second look shows around the brain, and its voxels.
+HEAD_MM, HEAD_STEP_MM = 25.0, 2.0
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Native:
+    """Scans that were prepared.
+
+    case : what the network sees: 1 mm, brain only, along the axes of the reference
+    shown : all sequences on the reference's own grid, with their skulls
+    brain : (X, Y, Z) bool on that grid
+    transforms : by modality, (4, 4) from mm of the reference to mm of the scan
+    agreement : by registered modality, how well its brain fits that of the reference, as Dice
+    coverage : by modality, which share of the brain lies in its field of view
+    extracted : whether the brain was found here, not given
+    """
+
+    scans: Scans
+    reference: str
+    case: Case
+    shown: Case
+    brain: np.ndarray
+    transforms: dict[str, np.ndarray]
+    agreement: dict[str, float]
+    coverage: dict[str, float]
+    extracted: bool
+
+    def on_reference(self, volume: np.ndarray) -> np.ndarray:
+        """Return (X, Y, Z) of the network's case linearly on the reference's grid."""
+        grid = self.scans.volumes[self.reference]
+        return _on(volume, self.case.affine, grid.data.shape, grid.affine)
+
+    def labels_on(self, modality: str, labels: np.ndarray) -> np.ndarray:
+        """Return labels (X, Y, Z) uint8 of the network's case on the grid of a scan."""
+        grid = self.scans.volumes[modality]
+        to_reference = np.linalg.inv(self.transforms[modality]) @ grid.affine
+        return labels_to_grid(labels, self.case.affine, grid.data.shape, to_reference)
+
+
+def prepare_native(
+    scans: Scans,
+    plan: Plan,
+    options: Options,
+    extractor: BrainExtractor,
+    report: Progress,
+    brain: np.ndarray | None = None,
+) -> Native | None:
+    """Do what a plan says; return None if registration found nothing to do and the case is right as it came.
+
+    report : told each step and the share of all that is done, 0 to 1
+    brain : (X, Y, Z) bool on the reference's grid, where a person has drawn it
+
+    Raises CaseError `no_brain` or `registration_failed`.
+    """
+    report("brain", 0.0)
+    known = dict(plan.brains) | ({plan.reference: brain} if brain is not None else {})
+    coarse = _coarse_brains(scans, known, extractor)
+    positions = _scans_with_brains(scans, known, coarse)
+    report("register", 0.2)
+    moving = {key: positions[key] for key in plan.register}
+    advance = partial(_within, report, "register", 0.2, 0.7)
+    transforms = dict.fromkeys(positions, np.eye(4))
+    transforms |= register_all(positions[plan.reference], moving, options.start, advance)
+    still = all(np.array_equal(matrix, np.eye(4)) for matrix in transforms.values())
+    if still and not plan.extract and brain is None and plan.case is not None:
+        return None
+    report("brain", 0.7)
+    fixed = scans.volumes[plan.reference]
+    if plan.reference not in known:
+        known[plan.reference] = extractor.fine(fixed.data, fixed.affine, coarse[plan.reference])
+    report("resample", 0.85)
+    found = _native(scans, plan.reference, known[plan.reference], transforms)
+    agreement = {}
+    for key in plan.register:
+        pair = positions[plan.reference], positions[key]
+        agreement[key] = agreement_of(*pair, transforms[key])
+        if agreement[key] < DOUBTFUL_AGREEMENT and key not in known:
+            closer = seen_closely(*pair, transforms[key], extractor)
+            agreement[key] = max(agreement[key], agreement_of(pair[0], closer, np.eye(4)))
+    if failed := [key for key, value in agreement.items() if value < LEAST_AGREEMENT]:
+        raise CaseError(
+            "registration_failed",
+            f"{' and '.join(TITLES[key] for key in failed)} could not be registered to {TITLES[plan.reference]}: "
+            "their brains do not fit on each other.",
+            "Check that all scans are of one patient's head, and which file is which sequence.",
+        )
+    report("resample", 1.0)
+    return replace(found, agreement=agreement, extracted=plan.extract and brain is None)
+
+
+def _within(report: Progress, stage: str, low: float, high: float, share: float) -> None:
+    report(stage, low + (high - low) * share)
+
+
+def _coarse_brains(
+    scans: Scans, known: dict[str, np.ndarray], extractor: BrainExtractor
+) -> dict[str, CoarseBrain]:
+    """Return roughly where the brain is in the scans of which it is not known."""
+    unknown = {key: volume for key, volume in scans.volumes.items() if key not in known}
+    if not unknown:
+        return {}
+    found = extractor.coarse([(volume.data, volume.affine) for volume in unknown.values()])
+    return dict(zip(unknown, found, strict=True))
+
+
+def _scans_with_brains(
+    scans: Scans, known: dict[str, np.ndarray], coarse: dict[str, CoarseBrain]
+) -> dict[str, Scan]:
+    def brain_of(modality: str, volume: Volume) -> np.ndarray:
+        if modality in known:
+            return known[modality]
+        return from_canonical(coarse[modality].on_scan, volume.affine)
+
+    return {
+        key: Scan(volume.data, volume.affine, brain_of(key, volume))
+        for key, volume in scans.volumes.items()
+    }
+
+
+def agreement_of(fixed: Scan, moving: Scan, transform: np.ndarray) -> float:
+    """Return how well the brain of a registered scan fits that of the reference, as Dice.
+
+    transform : (4, 4), from mm of `fixed` to mm of `moving`, outside whose field of view nothing counts
+    """
+    inside = np.linalg.inv(moving.affine) @ transform @ fixed.affine
+    found = interpolated(moving.brain, inside, fixed.brain.shape, outside=0.0) > 0.5
+    expected = fixed.brain & in_view(moving.brain.shape, inside, fixed.brain.shape)
+    both = np.count_nonzero(found & expected)
+    return float(2 * both / max(1, np.count_nonzero(found) + np.count_nonzero(expected)))
+
+
+def seen_closely(
+    fixed: Scan, moving: Scan, transform: np.ndarray, extractor: BrainExtractor
+) -> Scan:
+    """Return the surroundings of the reference's brain in a registered scan, with the brain found there."""
+    shape, affine = world_grid(corners_mm(fixed.brain, fixed.affine), HEAD_STEP_MM, HEAD_MM)
+    data, _ = resampled(moving.data, moving.affine, shape, transform @ affine)
+    try:
+        (coarse,) = extractor.coarse([(data, affine)])
+    except CaseError:
+        return Scan(data, affine, np.zeros(shape, bool))
+    return Scan(data, affine, from_canonical(coarse.on_scan, affine))
+
+
+def _on(
+    volume: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
+) -> np.ndarray:
+    """Return (X, Y, Z) linearly on another grid, float32; 0 beyond its edges."""
+    return interpolated(volume, np.linalg.inv(affine) @ target, shape, outside=0.0)
+
+
+def _native(
+    scans: Scans, reference: str, brain: np.ndarray, transforms: dict[str, np.ndarray]
+) -> Native:
+    """Resample all sequences to 1 mm around the brain, and to the reference's own grid."""
+    fixed = scans.volumes[reference]
+    shape, affine = _network_grid(brain, fixed.affine)
+    inside = _on(brain, fixed.affine, shape, affine) > 0.5
+    data = np.zeros((len(MODALITIES), *reversed(shape)), np.float32).T
+    shown = np.zeros((len(MODALITIES), *reversed(fixed.data.shape)), np.float32).T
+    coverage = {}
+
+    def resample(modality: str) -> None:
+        volume, channel = scans.volumes[modality], MODALITIES.index(modality)
+        transform = transforms[modality]
+        seen, covered = resampled(volume.data, volume.affine, shape, transform @ affine)
+        coverage[modality] = float(covered[inside].mean())
+        seen[~covered] = seen[covered & inside].mean() if (covered & inside).any() else 0.0
+        data[..., channel] = np.where(inside, seen, 0.0)
+        if modality == reference:
+            shown[..., channel] = fixed.data
+        else:
+            grid = fixed.data.shape, transform @ fixed.affine
+            elsewhere, covered = resampled(volume.data, volume.affine, *grid)
+            shown[..., channel] = np.where(covered, elsewhere, volume.data.min())
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(resample, scans.volumes))
+    missing, oriented = scans.missing, scans.oriented
+    return Native(
+        scans,
+        reference,
+        Case(data, affine, missing, oriented, brain=inside),
+        Case(shown, fixed.affine, missing, oriented, fixed.placing, brain),
+        brain,
+        transforms,
+        agreement={},
+        coverage=coverage,
+        extracted=False,
+    )
+
+
+def _network_grid(brain: np.ndarray, affine: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray]:
+    """Return shape and affine of the 1 mm grid around a brain, along the RAS+ axes of its scan."""
+    _, canonical = canonical_grid(brain.shape, affine)
+    axes = canonical[:3, :3] / spacing_mm(canonical)
+    corners = corners_mm(brain, affine) @ np.linalg.inv(axes).T
+    low, high = corners.min(axis=0) - MARGIN_MM, corners.max(axis=0) + MARGIN_MM
+    shape = tuple(int(length) for length in np.ceil(high - low))
+    return shape, nib.affines.from_matvec(axes, axes @ (low + 0.5))

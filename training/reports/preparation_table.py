@@ -1,0 +1,166 @@
+"""What preparation costs in accuracy: labelled cases taken apart, prepared again and scored.
+
+    python -m training.reports.preparation_table DATA_DIR [DATA_DIR ...]
+
+Writes the tables of docs/preparation.md. The twin of the shipped model is scored, on patients that it was
+not trained on: as they are, taken apart, and taken apart with a head around the brain
+(`training/data/taken_apart.py`, `training/data/head.py`).
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from rich.progress import track
+
+from model.card import read_card
+from model.inference.segmenter import Segmenter
+from model.io.case import find_case_files, find_mask_file, load_case
+from model.io.scans import Scans
+from model.labels import from_file_values
+from model.preparation.brain_extraction import BrainExtractor
+from model.preparation.native import Native, prepare_native
+from model.preparation.plan import Options, plan_for
+from training.data.head import with_head
+from training.data.labelled import find_labelled_cases, read_labels
+from training.data.taken_apart import TakenApart, taken_apart
+from training.reports.card_tables import table
+from training.scoring.scores import SHORT, dice
+
+PAGE = Path(__file__).parents[2] / "docs" / "preparation.md"
+TWIN = Path(__file__).parents[1] / "held_out"
+KINDS = ("as they are", "taken apart", "taken apart, with a head")
+BEGIN, END = "<!-- measured -->", "<!-- end -->"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on one case.
+
+    dice : by region
+    apart_mm : by registered sequence, how far registration left the brain from where it was put, on average
+    brain : Dice of the brain mask
+    """
+
+    dice: dict[str, float]
+    apart_mm: tuple[float, ...] = ()
+    brain: float | None = None
+    seconds: float = 0.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="training.reports.preparation_table", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
+    parser.add_argument("--model-dir", type=Path, default=TWIN)
+    parser.add_argument("--report", type=Path, default=PAGE)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    wanted = read_card(options.model_dir).training["split"]["test"]
+    folders = [f for f in find_labelled_cases(options.data_dirs) if f.name in wanted]
+    if not folders:
+        print("None of the model's test patients was found.", file=sys.stderr)
+        return 1
+    segmenter = Segmenter.load(options.model_dir)
+    found = {
+        kind: [
+            measure(segmenter, folder, kind, options.seed + number)
+            for number, folder in enumerate(track(folders, kind))
+        ]
+        for kind in KINDS
+    }
+    before, rest = options.report.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    options.report.write_text(f"{before}{BEGIN}\n\n{tables(found)}\n\n{END}{after}")
+    return 0
+
+
+def measure(segmenter: Segmenter, folder: Path, kind: str, seed: int) -> Measured:
+    """Segment a labelled case, taken apart first if its kind says so, and score it."""
+    case = load_case(find_case_files(folder))
+    truth = from_file_values(read_labels(find_mask_file(folder), case))
+    if kind == KINDS[0]:
+        return Measured(dice_by_region(truth, segmenter.segment(case).labels))
+    rng = np.random.default_rng(seed)
+    apart = taken_apart(with_head(case, rng) if kind == KINDS[2] else case, rng)
+    start, extractor = time.perf_counter(), BrainExtractor()
+    scans = Scans(apart.volumes, dict.fromkeys(apart.volumes, folder.name))
+    plan = plan_for(scans, "auto", extractor)
+    native = prepare_native(scans, plan, Options(), extractor, lambda stage, share: None)
+    seconds = time.perf_counter() - start
+    labels = native.labels_on(native.reference, segmenter.segment(native.case).labels)
+    brain = case.data.any(axis=-1).astype(np.uint8)
+    return Measured(
+        dice_by_region(apart.labels_on(native.reference, truth, case.affine), labels),
+        apart_mm(native, apart),
+        dice(apart.labels_on(native.reference, brain, case.affine) > 0, native.brain),
+        seconds,
+    )
+
+
+def dice_by_region(truth: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return Dice by region of two volumes (X, Y, Z) of network indices."""
+    return {key: dice(np.isin(truth, c), np.isin(labels, c)) for key, c in SHORT.items()}
+
+
+def apart_mm(native: Native, apart: TakenApart) -> tuple[float, ...]:
+    """Return how far registration left each sequence from where it was put, on average over the brain."""
+    grid = native.scans.volumes[native.reference].affine
+    points = nib.affines.apply_affine(grid, np.argwhere(native.brain)[::97])
+    back = np.linalg.inv(apart.motions[native.reference])
+    return tuple(
+        float(
+            np.linalg.norm(
+                nib.affines.apply_affine(native.transforms[modality], points)
+                - nib.affines.apply_affine(motion @ back, points),
+                axis=1,
+            ).mean()
+        )
+        for modality, motion in apart.motions.items()
+        if modality != native.reference
+    )
+
+
+def tables(found: dict[str, list[Measured]]) -> str:
+    """Return accuracy, and the quality of registration and brain masks, as Markdown."""
+    scores = [
+        [
+            kind,
+            *(f"{np.mean([m.dice[key] for m in rows]):.3f}" for key in SHORT),
+            f"{_mean(rows):.3f}",
+        ]
+        for kind, rows in found.items()
+    ]
+    quality = []
+    for kind, rows in found.items():
+        left = [mm for row in rows for mm in row.apart_mm]
+        if left:
+            brains = [row.brain for row in rows]
+            quality.append(
+                [
+                    kind,
+                    f"{np.mean(left):.2f} ({np.max(left):.2f})",
+                    f"{np.mean(brains):.3f} ({np.min(brains):.3f})",
+                    f"{np.mean([row.seconds for row in rows]):.0f}",
+                ]
+            )
+    count = len(next(iter(found.values())))
+    return (
+        f"Mean Dice of {count} patients that the scored network was not trained on:\n\n"
+        + table(["cases", *SHORT, "mean"], scores)
+        + "\n\nLeft by registration in mm, mean (largest); Dice of the brain mask, mean (smallest); seconds of preparation, "
+        "beside other work:\n\n" + table(["cases", "registration", "brain", "s"], quality)
+    )
+
+
+def _mean(rows: list[Measured]) -> float:
+    return float(np.mean([list(row.dice.values()) for row in rows]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
