@@ -42,6 +42,7 @@ KINDS = {
     "fat_nulled": "It is an inversion recovery that nulls fat (TI {0:.0f} ms).",
     "proton_density": "It is weighted to proton density.",
     "balanced": "It is a balanced steady-state sequence.",
+    "little_coverage": "It covers only {0:.0f} mm: a part of the head, or another part of the body.",
     "magnetisation_transfer": "It has magnetisation transfer.",
 }
 TEXTS = PROBLEMS | KINDS

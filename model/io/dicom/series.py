@@ -49,6 +49,10 @@ class Series:
         return self.instances[0].description
 
     @property
+    def protocol(self) -> str:
+        return self.instances[0].protocol
+
+    @property
     def name(self) -> str:
         """What messages call the series: by its number, since descriptions can hold names."""
         return f"series {self.number}" if self.number is not None else "a series without a number"
