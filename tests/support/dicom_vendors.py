@@ -25,7 +25,11 @@ def _gr(tr, te, flip, ti=None, **more):
     return found | more
 
 
-_SIEMENS = {"Manufacturer": "SIEMENS", "ManufacturerModelName": "Skyra", "MagneticFieldStrength": "3"}
+_SIEMENS = {
+    "Manufacturer": "SIEMENS",
+    "ManufacturerModelName": "Skyra",
+    "MagneticFieldStrength": "3",
+}
 _GE = {"Manufacturer": "GE MEDICAL SYSTEMS", "ManufacturerModelName": "DISCOVERY MR750", "MagneticFieldStrength": "3"}  # fmt: skip
 _PHILIPS = {"Manufacturer": "Philips Medical Systems", "ManufacturerModelName": "Ingenia", "MagneticFieldStrength": "3"}  # fmt: skip
 

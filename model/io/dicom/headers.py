@@ -125,11 +125,11 @@ def instance_of(path: Path, header: Header) -> Instance:
     usable = 0 < count <= MAX_FRAMES and rows > 0 and columns > 0
     return Instance(
         path=path,
-        instance_uid=uid(dataset, "SOPInstanceUID"),
-        class_uid=uid(dataset, "SOPClassUID"),
-        study_uid=uid(dataset, "StudyInstanceUID"),
-        series_uid=uid(dataset, "SeriesInstanceUID"),
-        frame_of_reference_uid=uid(dataset, "FrameOfReferenceUID"),
+        instance_uid=values.uid(dataset, "SOPInstanceUID"),
+        class_uid=values.uid(dataset, "SOPClassUID"),
+        study_uid=values.uid(dataset, "StudyInstanceUID"),
+        series_uid=values.uid(dataset, "SeriesInstanceUID"),
+        frame_of_reference_uid=values.uid(dataset, "FrameOfReferenceUID"),
         modality=" ".join(values.words(top, "Modality")[:1]),
         number=_whole(values.number(top, "SeriesNumber")),
         description=values.text(dataset, "SeriesDescription"),
@@ -145,12 +145,6 @@ def instance_of(path: Path, header: Header) -> Instance:
         enough_pixels=stored > 0 if header.compressed else stored >= needed,
         frames=_frames(path, dataset, count) if usable else (),
     )
-
-
-def uid(dataset: Dataset, keyword: str) -> str:
-    """Return a UID, "" where there is none or it is no UID."""
-    value = str(values.first([dataset], keyword) or "").strip()
-    return value if len(value) <= 64 and value.replace(".", "").isdigit() else ""
 
 
 def _frames(path: Path, dataset: Dataset, count: int) -> tuple[Frame, ...]:
@@ -187,7 +181,7 @@ def _frame(path: Path, index: int, layers: list[Dataset], known: dict[tuple, Sca
     return Frame(
         path=path,
         index=index,
-        instance_uid=uid(layers[-1], "SOPInstanceUID"),
+        instance_uid=values.uid(layers[-1], "SOPInstanceUID"),
         position_mm=values.numbers(layers, "ImagePositionPatient", 3),
         orientation=_orientation(values.numbers(layers, "ImageOrientationPatient", 6)),
         pixel_mm=values.numbers(layers, "PixelSpacing", 2),

@@ -76,6 +76,12 @@ def item(layers: Iterable[Dataset], keyword: str) -> Dataset | None:
     return value[0] if _is_list(value) and len(value) and isinstance(value[0], Dataset) else None
 
 
+def uid(dataset: Dataset, keyword: str) -> str:
+    """Return a UID, "" where there is none or it is no UID."""
+    value = str(first([dataset], keyword) or "").strip()
+    return value if len(value) <= 64 and value.replace(".", "").isdigit() else ""
+
+
 def text(dataset: Dataset, keyword: str) -> str:
     """Return a text element of the top level in its own character set, one line, or ""."""
     try:

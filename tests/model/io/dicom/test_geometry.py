@@ -155,4 +155,3 @@ def test_slices_of_classic_files_have_their_own_rescale(tmp_path):
         dataset.save_as(tmp_path / str(place), enforce_file_format=True)
     volume = read_series(one_series(tmp_path))
     assert same_place(volume, (DATA * (1.0 + np.arange(7)) - 7).astype(np.float32), PLAIN)
-
