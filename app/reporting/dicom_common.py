@@ -14,6 +14,8 @@ from model.labels import DERIVED, DERIVED_TITLES, REGIONS
 from model.version import VERSION
 
 NOTICE = "RESEARCH USE ONLY - not for diagnosis"
+# How descriptions of corrected masks say so.
+CORRECTED_WORD = "by hand"
 MANUFACTURER, PRODUCT = "BraTS MobileUNet", "brats-mobileunet"
 SERIAL = "0"
 # Numbers of our series; far from those of scanners, which count from 1 in hundreds.
@@ -63,7 +65,7 @@ class ResultIdentity:
 
     def description(self, what: str) -> str:
         """Return the description of a series, at most 64 characters."""
-        made = f" by hand v{self.version}" if self.by_hand else ""
+        made = f" {CORRECTED_WORD} v{self.version}" if self.by_hand else ""
         return f"{NOTICE}: {what}{made}"[:64]
 
 

@@ -197,6 +197,7 @@ def _image(series: Written, patient: Patient, sop_class: str, instance_uid: str)
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, instance_uid
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SpecificCharacterSet = "ISO_IR 100"
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, instance_uid
     dataset.StudyInstanceUID = f"{ROOT}.{patient.study}00"
     dataset.SeriesInstanceUID = series.series_uid

@@ -41,12 +41,14 @@ class Header:
     pixel_bytes : bytes of the pixels as the file has them, None without pixels; of compressed ones,
         what is left of the file
     compressed : whether the pixels are
+    pixel_offset : where the pixels begin in the file; of a deflated one, after inflation
     """
 
     dataset: Dataset
     syntax: str
     pixel_bytes: int | None
     compressed: bool
+    pixel_offset: int = 0
 
 
 class _Bounded(io.BufferedReader):
@@ -100,11 +102,13 @@ def _read(stream: _Bounded, start: bytes, size: int) -> Header:
     if DeflatedExplicitVRLittleEndian.encode() in stream.peek(2**12)[: 2**12]:
         inflated = _inflated(stream, start)
         dataset = read_dataset(inflated, False, True, stop_when=_at_pixels)
-        return Header(dataset, DeflatedExplicitVRLittleEndian, *_pixels(inflated, False, True))
+        found = _pixels(inflated, False, True)
+        return Header(dataset, DeflatedExplicitVRLittleEndian, *found, inflated.tell())
     dataset = dcmread(stream, stop_before_pixels=True, force=True)
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")).strip()
     count, undefined = _pixels(stream, *dataset.original_encoding)
-    return Header(dataset, syntax, size - stream.tell() if undefined else count, undefined)
+    here = stream.tell()
+    return Header(dataset, syntax, size - here if undefined else count, undefined, here)
 
 
 def _at_pixels(tag: int, vr: str | None, length: int) -> bool:

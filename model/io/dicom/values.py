@@ -16,7 +16,9 @@ from pydicom.valuerep import PN_DELIMS
 # Headers of scanners break rules in small ways. What is wanted is checked here; pydicom's own complaints
 # could carry patients' names into a log.
 config.settings.reading_validation_mode = config.IGNORE
-logging.getLogger("pydicom").propagate = False
+_LOGGER = logging.getLogger("pydicom")
+_LOGGER.propagate = False
+_LOGGER.addHandler(logging.NullHandler())
 _CHARACTER_SET = Tag("SpecificCharacterSet")
 # Longest text of a header that is kept.
 MAX_TEXT = 256

@@ -147,7 +147,7 @@ def labelled_case(folder):
 @pytest.mark.realdata
 @pytest.mark.parametrize("lacking", LACKING)
 @pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("source", ["native", "BraTS2021_01478", "Brats18_TCIA02_607_1"])
+@pytest.mark.parametrize("source", ["native", "BraTS2021_01478"])
 def test_studies_made_of_real_scans(tmp_path, real_data, source, vendor, lacking):
     scans = native_case(real_data) if source == "native" else labelled_case(real_data / "packed" / source)  # fmt: skip
     series = [
