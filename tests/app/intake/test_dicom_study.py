@@ -1,5 +1,6 @@
 """Folders of DICOM files: one study of one patient, or a clear refusal; hostile files cost no memory."""
 
+import logging
 import os
 import resource
 import struct
@@ -13,7 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from app.intake import dicom_study
 from app.intake.dicom_study import holds_dicom, read_study
 from model.errors import CaseError
-from model.io.dicom import files
+from model.io.dicom import files, headers
 from model.io.dicom.pixels import read_series
 from tests.support.dicom_study import NAME, Patient, Written, moved, write_study
 
@@ -339,5 +340,21 @@ def test_any_damage_is_refused_or_read(tmp_path, seed):
             assert reason.text
 
 
+def test_names_stay_out_of_logs(tmp_path, caplog, capfd):
+    """Headers that break rules, of which pydicom writes messages with the values in them."""
+    for path in put(tmp_path)[1]:
+        content = path.read_bytes().replace(b"19700102", NAME.encode()).replace(b"ISO_IR 100", b"ISO_IR 999")  # fmt: skip
+        path.write_bytes(content)
+    with caplog.at_level("DEBUG"):
+        study = read_study(tmp_path)
+        read_series(study.series[0])
+    # pytest listens to pydicom's own logger, too; nothing else does.
+    written = [record.getMessage() for record in caplog.records if record.name != "pydicom"]
+    out, err = capfd.readouterr()
+    assert not any("Doe" in text for text in (*written, out, err))
+    assert not logging.getLogger("pydicom").propagate and study.patient.birth_date == ""
+
+
 def test_limits_are_those_that_are_documented():
+    assert dicom_study.MAX_FILES == headers.MAX_FRAMES == 20_000
     assert files.MAX_HEADER_BYTES == files.MAX_INFLATED_BYTES == 64 * 2**20

@@ -144,6 +144,7 @@ def labelled_case(folder):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("lacking", LACKING)
 @pytest.mark.parametrize("vendor", VENDORS)
