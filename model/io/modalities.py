@@ -66,7 +66,7 @@ _REWRITES = (
     # The target of a registration is not the sequence: `flair_to_t1`, `space-T1w_FLAIR`, `T1_reg_T1ce`.
     (rf" (?:to|onto|in|on|into) (?:{_SEQUENCE})(?= )", ""),
     (
-        rf" ({_SEQUENCE})((?: [^ ]+)*?) (?:reg|coreg|registered|coregistered|rigid|aligned|warped|resliced|resampled)"
+        rf" ({_SEQUENCE})((?: [^ ]+){{0,8}}?) (?:reg|coreg|registered|coregistered|rigid|aligned|warped|resliced|resampled)"
         rf" (?:{_SEQUENCE})(?= )",
         r" \1\2",
     ),

@@ -84,6 +84,7 @@ class Instance:
     """One file: what it says of its series, and its slices.
 
     bits : stored for a pixel; enough_pixels : whether as many are there as the header says
+    syntax : UID of the transfer syntax; compressed_at : where compressed pixels begin in the file, else None
     """
 
     path: Path
@@ -105,6 +106,8 @@ class Instance:
     bits: int
     enough_pixels: bool
     has_pixels: bool
+    syntax: str
+    compressed_at: int | None
     frames: tuple[Frame, ...]
 
     @property
@@ -142,6 +145,8 @@ def instance_of(path: Path, header: Header) -> Instance:
         samples=samples,
         bits=bits,
         has_pixels=header.pixel_bytes is not None,
+        syntax=header.syntax,
+        compressed_at=header.pixel_offset if header.compressed else None,
         enough_pixels=stored > 0 if header.compressed else stored >= needed,
         frames=_frames(path, dataset, count) if usable else (),
     )

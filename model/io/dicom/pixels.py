@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from model.errors import CaseError
+from model.io.dicom.codestream import RLE, sizes
 from model.io.dicom.headers import Frame
 from model.io.dicom.series import Series
 from model.io.nifti import Volume
@@ -24,12 +25,7 @@ def read_series(series: Series, *, limits: Limits = Limits()) -> Volume:
     """
     grid = series.grid
     if grid is None or series.problems:
-        raise CaseError(
-            "dicom_series",
-            f"{series.name} cannot be read. {' '.join(reason.text for reason in series.problems)}",
-            "Export the series again from its source, or choose another one.",
-            series.name,
-        )
+        raise _no_volume(series)
     if int(np.prod(grid.shape)) > limits.max_voxels:
         raise CaseError(
             "too_large",
@@ -50,6 +46,21 @@ def read_series(series: Series, *, limits: Limits = Limits()) -> Volume:
     return Volume(data.T, grid.affine, placing_of(grid.affine))
 
 
+def read_middle_slice(series: Series) -> np.ndarray:
+    """Return the slice in the middle of a series, (X, Y) float32, for a picture of it.
+
+    Works for whatever has decodable pixels, also for series that are no volume. Raises CaseError `dicom_pixels`, and
+    `dicom_series` for a series without slices.
+    """
+    if not series.frames or any(reason.code == "no_pixels" for reason in series.problems):
+        raise _no_volume(series)
+    order = series.grid.order if series.grid else range(len(series.frames))
+    frame = series.frames[order[len(order) // 2]]
+    data = np.empty((1, frame.rows, frame.columns), np.float32)
+    _read_file(frame.path, [(0, frame)], data, series)
+    return data[0].T
+
+
 def placing_of(affine: np.ndarray) -> nib.Nifti1Header:
     """Return a NIfTI header that places voxels by an affine (4, 4), as `Volume.placing`."""
     header = nib.Nifti1Header()
@@ -59,10 +70,13 @@ def placing_of(affine: np.ndarray) -> nib.Nifti1Header:
     return header
 
 
-def _read_file(
-    path: Path, slices: list[tuple[int, Frame]], data: np.ndarray, series: Series
-) -> None:
-    """Decode one file and put its slices into `data` (Z, Y, X)."""
+def _decoded(path: Path, series: Series) -> np.ndarray:
+    """Return what GDCM makes of a file: (frames, rows, columns)."""
+    instance = next(one for one in series.instances if one.path == path)
+    if instance.compressed_at is not None and instance.syntax != RLE:
+        first = instance.frames[0]
+        if sizes(path, instance.compressed_at) != {(first.columns, first.rows, 1)}:
+            raise _undecodable(series)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(IMAGE_IO)
     reader.SetFileName(str(path))
@@ -72,9 +86,15 @@ def _read_file(
         image = reader.Execute()
     except RuntimeError as error:
         raise _undecodable(series) from error
-    decoded = sitk.GetArrayViewFromImage(image)
-    if decoded.ndim == 2:
-        decoded = decoded[None]
+    decoded = sitk.GetArrayFromImage(image)
+    return decoded[None] if decoded.ndim == 2 else decoded
+
+
+def _read_file(
+    path: Path, slices: list[tuple[int, Frame]], data: np.ndarray, series: Series
+) -> None:
+    """Decode one file and put its slices into `data` (Z, Y, X)."""
+    decoded = _decoded(path, series)
     if decoded.ndim != 3 or decoded.shape[1:] != data.shape[1:]:
         raise _undecodable(series)
     if max(frame.index for _, frame in slices) >= len(decoded):
@@ -94,6 +114,15 @@ def _first_rescale(series: Series, path: Path) -> tuple[float, ...]:
     """Return the rescale values of a file's first frame, which may belong to another stack."""
     frames = (f for instance in series.instances if instance.path == path for f in instance.frames)
     return next(frames).rescale
+
+
+def _no_volume(series: Series) -> CaseError:
+    return CaseError(
+        "dicom_series",
+        f"{series.name} cannot be read. {' '.join(reason.text for reason in series.problems)}",
+        "Export the series again from its source, or choose another one.",
+        series.name,
+    )
 
 
 def _undecodable(series: Series) -> CaseError:

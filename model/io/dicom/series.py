@@ -58,6 +58,10 @@ class Series:
         return f"series {self.number}" if self.number is not None else "a series without a number"
 
     @property
+    def vendor(self) -> str:
+        return self.instances[0].vendor
+
+    @property
     def scan(self) -> Scan:
         return self.frames[0].scan if self.frames else Scan()
 
@@ -121,17 +125,20 @@ def _series(part: Stack, key: str, limits: Limits) -> Series:
     problems = [grid] if isinstance(grid, Reason) else []
     grid = None if isinstance(grid, Reason) else grid
     if part.frames:
-        problems += _pixel_problems(part)
-    if grid and int(np.prod(grid.shape)) > limits.max_voxels:
-        problems.append(Reason("too_large", (int(np.prod(grid.shape)), limits.max_voxels)))
+        problems += _pixel_problems(part, limits)
     computed = kinds.is_computed(part.frames)
     return Series(
         key, part.instances, part.frames, grid, tuple(problems), tuple(left_out), computed
     )
 
 
-def _pixel_problems(part: Stack) -> list[Reason]:
+def _pixel_problems(part: Stack, limits: Limits) -> list[Reason]:
     problems = []
+    # A file is decoded as a whole, also where only some of its frames belong to the series.
+    voxels = [sum(f.rows * f.columns for f in i.frames) for i in part.instances]
+    largest = max(*voxels, sum(f.rows * f.columns for f in part.frames))
+    if largest > limits.max_voxels:
+        problems.append(Reason("too_large", (largest, limits.max_voxels)))
     short = sum(not instance.enough_pixels for instance in part.instances)
     if short:
         problems.append(Reason("no_pixels", (short,)))

@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 
 from pydicom import Dataset, config
 from pydicom.charset import decode_bytes, default_encoding, python_encoding
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PN_DELIMS
 
 # Headers of scanners break rules in small ways. What is wanted is checked here; pydicom's own complaints
@@ -19,9 +20,9 @@ config.settings.reading_validation_mode = config.IGNORE
 _LOGGER = logging.getLogger("pydicom")
 _LOGGER.propagate = False
 _LOGGER.addHandler(logging.NullHandler())
-_CHARACTER_SET = Tag("SpecificCharacterSet")
 # Longest text of a header that is kept.
 MAX_TEXT = 256
+_STAMP = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
 _lock = threading.RLock()
 
 
@@ -35,14 +36,22 @@ def quiet() -> Iterator[None]:
 
 def first(layers: Iterable[Dataset], keyword: str) -> object | None:
     """Return the first value of an element in datasets, in their order, that is not empty."""
+    tag = _tag(keyword)
     for layer in layers:
+        if tag not in layer:
+            continue
         try:
-            value = layer.get(keyword)
+            value = layer[tag].value
         except Exception:  # pydicom raises many kinds for values that are not what their VR says.
             continue
         if value is not None and value != "" and not (hasattr(value, "__len__") and not len(value)):
             return value
     return None
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def number(layers: Iterable[Dataset], keyword: str) -> float | None:
@@ -115,8 +124,10 @@ def time_of(layers: Iterable[Dataset], date: str, time: str) -> datetime | None:
 def moment(stamp: str) -> datetime | None:
     """Return the time of a DICOM stamp `YYYYMMDDHHMMSS...`, None where it is none."""
     digits = stamp.replace("-", "").split(".")[0].split("+")[0]
+    digits = digits[:14].ljust(14, "0")
     try:
-        return datetime.strptime(digits[:14].ljust(14, "0"), "%Y%m%d%H%M%S") if digits else None
+        parts = [int(digits[start:end]) for start, end in _STAMP]
+        return datetime(*parts) if stamp else None
     except ValueError:
         return None
 
