@@ -1,5 +1,6 @@
 """What all DICOM results share: identity, equipment, codes, and what they must say of themselves."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,6 +84,13 @@ def add_notice(dataset: Dataset, identity: ResultIdentity, what: str) -> Dataset
     moment = now()
     dataset.SeriesDate, dataset.SeriesTime = f"{moment:%Y%m%d}", f"{moment:%H%M%S}"
     return dataset
+
+
+def as_file(dataset: Dataset) -> bytes:
+    """Return a dataset as the content of a DICOM file."""
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def cielab(colour: str) -> tuple[float, float, float]:

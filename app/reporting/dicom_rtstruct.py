@@ -29,8 +29,11 @@ def to_rtstruct(
     Contours follow the edges of pixels, so that filling them gives the mask again. Raises ValueError if the mask lies
     on another grid.
     """
-    masks = common.masks_of(on_grid(labels, affine, source))
-    masks = {key: mask for key, mask in masks.items() if mask.any()}
+    placed = on_grid(labels, affine, source)
+    # Most of a head is not tumour.
+    box = bounding_box(placed > 0) if placed.any() else (slice(0, 0),) * 3
+    masks = {key: mask for key, mask in common.masks_of(placed[box]).items() if mask.any()}
+    start = tuple(cut.start for cut in box)
     dataset = _frame(source, identity)
     dataset.StructureSetROISequence = [
         _roi(number, key, source, identity) for number, key in enumerate(masks, 1)
@@ -39,7 +42,7 @@ def to_rtstruct(
         _of(
             ROIDisplayColor=[int(common.COLOURS[key][k : k + 2], 16) for k in (1, 3, 5)],
             ReferencedROINumber=number,
-            ContourSequence=_contours(mask, source),
+            ContourSequence=_contours(mask, start, source),
         )
         for number, (key, mask) in enumerate(masks.items(), 1)
     ]
@@ -99,13 +102,14 @@ def _roi(number: int, key: str, source: Source, identity: ResultIdentity) -> Dat
     )
 
 
-def _contours(mask: np.ndarray, source: Source) -> list[Dataset]:
-    """Return one item a polygon of a mask (X, Y, Z) bool, in LPS mm."""
-    box = bounding_box(mask)
+def _contours(mask: np.ndarray, start: tuple[int, ...], source: Source) -> list[Dataset]:
+    """Return one item a polygon of a mask (X, Y, Z) bool that begins at voxel `start`, in LPS mm."""
     found = []
-    for place in range(box[2].start, box[2].stop):
-        for polygon in outlines(mask[:, :, place]):
-            voxels = np.column_stack([polygon, np.full(len(polygon), place), np.ones(len(polygon))])
+    for k in np.flatnonzero(mask.any(axis=(0, 1))).tolist():
+        place = start[2] + k
+        for polygon in outlines(mask[:, :, k]):
+            count = len(polygon)
+            voxels = np.column_stack([polygon + start[:2], np.full(count, place), np.ones(count)])
             lps = (voxels @ source.affine.T)[:, :3] * (-1, -1, 1)
             found.append(
                 _of(

@@ -117,6 +117,11 @@ class Instance:
 
 def instance_of(path: Path, header: Header) -> Instance:
     """Return what a header says; wrong values count as absent."""
+    with values.quiet():
+        return _instance(path, header)
+
+
+def _instance(path: Path, header: Header) -> Instance:
     dataset = header.dataset
     top = [dataset]
     count = int(values.number(top, "NumberOfFrames") or 1)
@@ -166,11 +171,7 @@ def _frames(path: Path, dataset: Dataset, count: int) -> tuple[Frame, ...]:
 
 def _groups(item: Dataset | None) -> list[Dataset]:
     """Return the first items of a functional group's sequences."""
-    found = []
-    for element in item if item is not None else ():
-        if element.VR == "SQ" and not element.tag.is_private and element.value:
-            found.append(element.value[0])
-    return found
+    return values.first_items(item) if item is not None else []
 
 
 def _frame(path: Path, index: int, layers: list[Dataset], known: dict[tuple, Scan]) -> Frame:

@@ -11,6 +11,7 @@ from functools import cache
 
 from pydicom import Dataset, config
 from pydicom.charset import decode_bytes, default_encoding, python_encoding
+from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PN_DELIMS
 
@@ -85,6 +86,21 @@ def item(layers: Iterable[Dataset], keyword: str) -> Dataset | None:
     """Return the first item of a sequence, None without one."""
     value = first(layers, keyword)
     return value[0] if _is_list(value) and len(value) and isinstance(value[0], Dataset) else None
+
+
+def first_items(dataset: Dataset) -> list[Dataset]:
+    """Return the first item of each sequence of a dataset that is no private one and not empty."""
+    found = []
+    for tag in list(dataset.keys()):
+        if tag.is_private:
+            continue
+        try:
+            value = dataset[tag].value
+        except Exception:  # As in `first`.
+            continue
+        if isinstance(value, Sequence) and len(value):
+            found.append(value[0])
+    return found
 
 
 def uid(dataset: Dataset, keyword: str) -> str:
