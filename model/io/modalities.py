@@ -22,6 +22,9 @@ _SPELLINGS = (
     ("[\u0300-\u036f]", ""),
     *(("[\u00e0-\u00e5]", "a"), ("[\u00e8-\u00eb]", "e"), ("[\u00ec-\u00ef\u0131]", "i")),
     *(("[\u00f2-\u00f6]", "o"), ("[\u00f9-\u00fc]", "u"), ("\u00e7", "c"), ("\u00f1", "n")),
+    # Without and with contrast agent in Chinese, Japanese, Korean and Russian.
+    ("造影前|平扫|平掃|単純|조영 ?전|без[ _-]*контраст[а-я]*", " native "),
+    ("造影|增强|增強|増強|조영|контраст[а-я]*", " contrast "),
     # BIDS says so in which space an image lies; SPACE is also a sequence of Siemens.
     (r"(^|_)space-", r"\1to "),
     # `C-` for without contrast; hyphens between words mean nothing.
@@ -38,18 +41,23 @@ _SPELLINGS = (
 # Words for contrast agents and for images with them, in the languages of Western and Central Europe, and the agents'
 # names. Neither `c` nor `post`: before a T1 they may belong to a patient or session (`ses-post_T1w`).
 _AFTER = r"contrast|con|gad[a-z]*|gd|c|ce|km|inj[a-z]*|kontrast[a-z]*"
-_CONTRAST = (
-    rf"ce|cew|gd|gdtpa|gddtpa|gbca|gad[a-z]*|contrast[a-z]*|kontrast[a-z]*|km|ivkm|kmg|mdc|mdk|pdc|post(?:{_AFTER})|\+(?:c|ce|gd|gad[a-z]*|km)"
-    r"|inj|injec[a-z]*|iniez[a-z]*|inyec[a-z]*|enh|enhanced|enhancement"
+_AGENT = (
+    rf"gad[a-z]*|gbca|gdtpa|gddtpa|contrast[a-z]*|kontras[a-z]*|post(?:{_AFTER})|\+(?:c|ce|gd|gad[a-z]*|km)"
+    r"|inj|injec[a-z]*|iniez[a-z]*|inyec[a-z]*|enhanced|enhancement"
     r"|dotarem|prohance|magnevist|multihance|omniscan|clariscan|optimark|elucirem|vueway|artirem|primovist|eovist|ablavar"
 )
+# Short ones, which may be somebody's initials where they do not stand beside the sequence: `KM_001_T1`.
+_SHORT = r"ce|cew|gd|km|mkm|ivkm|kmg|mdc|mdk|pdc|enh"
+_CONTRAST = rf"{_AGENT}|{_SHORT}"
+_PLANE = r"ax|axial|tra|sag|cor|3d|2d|fs|fatsat"
 _WITHOUT = (
     r"pre|non|no|not|without|wo|w o|minus|before|ohne|vor|kein|sans|avant|senza|prima|sin|sem|antes|zonder|voor|bez|przed"
     r"|uden|utan|uten|fara"
 )
 _NATIVE = (
-    r"native|nativ|nativo|nativa|nativt|plain|unenhanced|nonenhanced|nonenh|kontrastsiz|(?:non|pre|no|un)"
-    rf"(?:{_AFTER}|contrasted)"
+    r"native|nativ|nativo|nativa|nativt|plain|basale|diretto|blanco|unenhanced|nonenhanced|nonenh|kontrastsiz|o km|okm"
+    rf"|(?:non|pre|no|un)(?:{_AFTER}|contrasted)"
+    r"|(?:wo|without|sans|ohne|senza|sin|sem|zonder)(?:contrast[a-z]*|kontrast[a-z]*|gad[a-z]*|gd|km|mdc|inj[a-z]*)"
 )
 _T1 = r"t1w?i?|t1 weighted|mprage|mp rage|bravo|fspgr|spgr"
 # What a name tells about the treatment, not about contrast: `T1_post_op`.
@@ -75,11 +83,12 @@ _REWRITES = (
     (r" (?:brain|bet|head|skull|tissue|wm|gm|csf) (?:mask|seg|segmentation)(?= )", " brainmask"),
     (rf" (?:pre|post) (?:{_TREATMENT})(?= )", " treated"),
     (r" c \+(?= )", " +c"),
-    (rf" (?:{_WITHOUT})(?: (?!t1|t2|flair|c )[^ ]+){{0,2}}? (?:{_CONTRAST}|c)(?= )", " native"),
+    (rf" (?:{_WITHOUT})(?: (?!t1|t2|flair|c )[a-z]+){{0,2}}? (?:{_CONTRAST}|c)(?= )", " native"),
     (rf" (?:{_NATIVE})(?= )", " native"),
     # A FLAIR that is weighted to T1.
     (r" (t1w?) flair(?= )", r" \1"),
-    (rf" (?:{_CONTRAST}){_BETWEEN} (?:{_T1})(?= )", " t1ce"),
+    (rf" (?:{_AGENT}){_BETWEEN} (?:{_T1})(?= )", " t1ce"),
+    (rf" (?:{_SHORT})(?: (?:{_PLANE}))* (?:{_T1})(?= )", " t1ce"),
     (rf" (?:{_T1}){_BETWEEN} (?:{_CONTRAST}|post|\+)(?= )", " t1ce"),
     (rf" (?:{_T1}) c(?= )", " t1ce"),
     # Short for FLAIR where nothing else is named; FLASH is fl2d and fl3d.
@@ -92,7 +101,7 @@ _REWRITES = (
 # `t1ce`. Sources: BraTS 2012-2021 and 2023 naming, BIDS suffixes (FLAIR, T1w, T2w, ce-gadolinium) and
 # common series descriptions of scanners.
 _WORDS = (
-    (MASK, r"seg|mask|label|labels|segmentation"),
+    (MASK, r"seg|dseg|mask|label|labels|segmentation"),
     ("flair", r"flair|fla|t2f|t2flair|t2 flair|tirm|dark fluid|darkfluid|spcir"),
     (
         "t1ce",
@@ -108,21 +117,22 @@ _OTHER_KINDS = (
     ("localiser", r"localizer|localiser|locator|scout|survey|3plane|3 plane|plan loc|loc 3"),
     ("subtraction", r"subtraction|subtracted|subtract|subtr|t1[a-z]* sub(?= $)"),
     ("susceptibility", r"t2 star|t2star|swi|swan|swip|hemo|medic|gre t2s|qsm"),
-    ("diffusion", r"dwi|adc|eadc|dti|dki|trace|tracew|ep2d diff|diffusion|dw"),
+    ("diffusion", r"dwi|adc|eadc|dti|dki|trace|tracew|ep2d diff|diffusion"),
     (
         "perfusion",
         r"asl|pwi|dsc|dce|perf|perfusion|cbf|cbv|rcbv|mtt|ttp|tmax|ktrans|ep2d perf",
     ),
     ("functional", r"bold|fmri|rsfmri|resting state|sbref|fieldmap|field map"),
-    ("angiography", r"tof|mra|mrv|angio|angiography|venogram|pca|venography"),
-    ("spectroscopy", r"mrs|spectro|spectroscopy|svs|csi|mrsi"),
+    ("angiography", r"tof|mra|mrv|angio|angiography|venogram|venography"),
+    ("spectroscopy", r"mrs|spectro|spectroscopy|svs|mrsi"),
     ("projection", r"mip|minip|mnip|projection"),
     ("map", r"t[12]w? ?map|r[12]star|t1rho|mtr"),
-    ("balanced", r"ciss|fiesta|bffe|drive"),
+    ("balanced", r"ciss|fiesta|bffe"),
     (
         "derived",
         r"brainmask|brainmasks|roi|rois|pred|preds|prediction|predicted|prob|probs|probability|heatmap|entropy|overlay"
-        r"|uncertainty|difference|aseg|aparc|synthseg|ribbon|parcellation|atlas|jacobian|warpfield|xfm|pve|biasfield",
+        r"|uncertainty|difference|aseg|aparc|synthseg|ribbon|parcellation|jacobian|warpfield|xfm|pve|probseg|biasfield|bias field"
+        r"|deformation|displacement|(?:gm|wm|csf)(?= $)",
     ),
 )
 _OTHERS = re.compile(rf" (?:{'|'.join(words for _, words in _OTHER_KINDS)})(?= )")

@@ -34,7 +34,7 @@ NAMES = {
            "T1_post_RT.nii", "T1_post_3_months.nii", "pre_RT_T1.nii", "T1_reg_T1ce.nii", "T1_aligned_T1c.nii",
            "T1WI.nii", "3DT1.nii", "T1_senza_mdc.nii", "T1_sin_contraste.nii", "T1_zonder_contrast.nii",
            "T1_sans_produit_de_contraste.nii", "T1_avant_injection.nii", "t1_nativ_tra.nii", "T1_unenhanced.nii",
-           "T1_2_T1ce.nii", "t1_space_sag.nii"],
+           "T1_2_T1ce.nii", "t1_space_sag.nii", "KM_001_T1.nii", "T1_oKM.nii", "T1_woGd.nii", "T1_平扫.nii", "T1_単純.nii", "T1_без_контраста.nii", "CE-12_t1.nii.gz", "T1_in_atlas_space.nii"],
     "t1ce": ["BraTS2021_01661_t1ce.nii.gz", "BraTS-GLI-00000-000-t1c.nii.gz", "AX T1 +C.nii.gz",
              "t1_gd.nii", "T1_MPRAGE_POST.nii.gz", "sub-01_ce-gadolinium_T1w.nii.gz",
              "x_T1CE.NII.GZ", "t1_mpr_tra_km.nii", "t1_se_tra_km.nii", "t1_tra_post.nii",
@@ -45,16 +45,16 @@ NAMES = {
              "sub-1_ce-gadavist_T1w.nii.gz", "t1_mprage_sag_km.nii", "T1_con_contraste.nii", "T1_après_injection.nii",
              "T1_inject\u0065\u0301.nii", "T1_mit_KM.nii", "T1_SE_+GD.nii", "AXT1post.nii", "3D_BRAVO_GAD.nii",
              "T1_post_op_gad.nii", "pre_op_gad_T1.nii", "gad_T1.nii", "T1_preprocessed_gd.nii", "T1ce_reg_T1.nii",
-             "T1_dotarem.nii", "t1_tse_tra_fs_p2_384_km.nii"],
+             "T1_dotarem.nii", "KM_tra_T1.nii", "T1_增强.nii", "T1_造影後.nii", "T1_с_контрастом.nii", "T1_po_kontrascie.nii", "T1_sinc_gad.nii", "gad_ax_fs_t1.nii", "patient_no_3_gad_T1.nii", "t1_tse_tra_fs_p2_384_km.nii"],
     "t2": ["BraTS2021_01661_t2.nii.gz", "BraTS-GLI-00000-000-t2w.nii.gz", "AX_T2_TSE.nii",
            "folder_t1/patient_t2.nii.gz", "t2_reg_to_t1ce.nii.gz", "t1_post_op_t2.nii",
            "T2w_space-T1w.nii", "T2WI.nii", "3D_SPACE_T2.nii", "AX_T2_FSE_PROPELLER.nii", "T2_post_gad.nii",
            "T2_registered_to_T1.nii", "t2_space_sag.nii", "T2_SPACE_post_op.nii"],
-    "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii", "t1_mask.nii", "dwi_mask.nii"],
+    "seg": ["BraTS2021_01661_seg.nii.gz", "tumor-mask.nii", "t1_mask.nii", "dwi_mask.nii", "sub-1_dseg.nii"],
     None: ["patient12.nii.gz", "scan.nii", "", "dwi.nii.gz", "../../etc/passwd", "t2_swi.nii",
            "T2-star.nii", "T2star.nii", "T2*.nii", "dwi_t2.nii", "t1_subtraction.nii", "t1_sub.nii", "T1CE_SUB.nii", "T1map.nii", "p_T1w_map.nii",
            "p_t1_brainmask.nii", "t1_brain_mask.nii", "p_t1_roi.nii", "T1ce_pred.nii", "t1_heatmap.nii", "T1_MIP.nii",
-           "T2_map.nii", "T1_DCE.nii", "t1_aseg.nii", "T1_prob.nii"],
+           "T2_map.nii", "T1_DCE.nii", "t1_aseg.nii", "T1_prob.nii", "t1_csf.nii"],
 }  # fmt: skip
 
 
