@@ -50,6 +50,8 @@ def choose(series: Sequence[Series], read: ReadVolume | None = None) -> Choice:
     guesses = with_contrast(candidates, guesses, series)
     if read:
         guesses |= _by_image(candidates, guesses, read)
+    left_out |= _computed(candidates, guesses)
+    candidates = [one for one in candidates if not left_out[one.key]]
     every = {one.key: guesses.get(one.key) or _although_left_out(one, left_out) for one in series}
     chosen = {}
     for modality in MODALITIES:
@@ -75,6 +77,21 @@ def _left_out(series: Series) -> tuple[Reason, ...]:
         elif coverage_mm(series) < MIN_COVERAGE_MM:
             found.append(Reason("little_coverage", (coverage_mm(series),)))
     return tuple(found)
+
+
+def _computed(
+    candidates: Sequence[Series], guesses: Mapping[str, Guess]
+) -> dict[str, tuple[Reason, ...]]:
+    """Return which series that are called derived are left out, as an original one of the sequence is there.
+
+    Without one they stay: tools that anonymise or convert call all that they write derived.
+    """
+    originals = {guesses[one.key].modality for one in candidates if not one.computed}
+    return {
+        one.key: (Reason("derived", ("/".join(one.frames[0].image_type[:4]),)),)
+        for one in candidates
+        if one.computed and guesses[one.key].modality in originals
+    }
 
 
 def _although_left_out(series: Series, left_out: Mapping[str, tuple[Reason, ...]]) -> Guess:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from model.io.dicom.series import Series
 from model.io.modalities import contrast_in
@@ -12,6 +12,8 @@ from model.io.sequence_evidence import Evidence, Guess
 NO_AGENTS = {"", "NONE", "NO", "N", "NIL", "NULL", "N/A", "NA", "WITHOUT", "OHNE", "SANS", "0", "NATIVE"}  # fmt: skip
 # Two T1 are of the same kind if repetition and echo time differ by less than this share.
 SAME_SHARE = 0.2
+# Series that begin this near to each other are several reconstructions of one acquisition.
+AT_ONCE = timedelta(seconds=30)
 SURE, LIKELY, WEAK, OPEN = 0.95, 0.85, 0.6, 0.4
 
 
@@ -87,25 +89,21 @@ def _by_order(
     open_ones: Sequence[Series], t1: Sequence[Series], decided: Mapping[str, Decision]
 ) -> dict[str, Decision]:
     """Return decisions for T1 of which only times tell, beside the others."""
-    known = {decided[one.key][0] for one in t1}
+    if any(decided[one.key][0] for one in t1):
+        # Another one is known to have contrast agent, and this one names none.
+        return {one.key: (False, Evidence("no_agent"), WEAK) for one in open_ones}
     found: dict[str, Decision] = {}
-    timed = [one for one in t1 if one.time]
+    timed = [one for one in t1 if one.time and not one.computed]
     for one in open_ones:
-        same = [other for other in timed if other is not one and _same_kind(one, other)]
-        pool, kind = (same, "same_kind") if same else ([o for o in timed if o is not one], "t1")
-        if True in known or not pool or not one.time:
-            # Another one is known to have contrast agent, and this one names none.
-            if True in known:
-                found[one.key] = (False, Evidence("no_agent"), WEAK)
+        if one not in timed:
             continue
-        later = all(one.time > other.time for other in pool)
-        earlier = all(one.time < other.time for other in pool)
-        if later or earlier:
-            sure = LIKELY if kind == "same_kind" else WEAK
+        same = [other for other in timed if _same_kind(one, other)]
+        pool, kind, sure = (same, "same_kind", LIKELY) if len(same) > 1 else (timed, "t1", WEAK)
+        first, last = (limit(other.time for other in pool) for limit in (min, max))
+        if last - first > AT_ONCE:
+            later = one.time - first > AT_ONCE
             code = f"{kind}_{'later' if later else 'earlier'}"
             found[one.key] = (later, Evidence(code), sure)
-        else:
-            found[one.key] = (True, Evidence(f"{kind}_later"), WEAK)
     return found
 
 

@@ -91,6 +91,14 @@ def test_with_and_without_contrast_agent(tmp_path, case, name):
     assert code in [one.code for one in guess.evidence] and guess.contrast is True
 
 
+def test_two_reconstructions_of_one_acquisition_are_not_before_and_after(tmp_path, case):
+    series = [t1(1, case), t1(2, case, AcquisitionTime="090100"), t1(9, case)]
+    write_study(tmp_path / "three", series)
+    assert numbers(choose(series_in(tmp_path / "three")))["t1ce"] == 9
+    write_study(tmp_path / "two", series[:2])
+    assert set(numbers(choose(series_in(tmp_path / "two")))) == {"t1"}
+
+
 def test_a_perfusion_between_tells_when_the_agent_was_given(tmp_path, case):
     perfusion = moved(t1(2, case), ImageType=["ORIGINAL", "PRIMARY", "PERFUSION"])
     series = [t1(1, case, SequenceVariant="SP"), perfusion, t1(3, case, RepetitionTime=8)]
@@ -122,6 +130,19 @@ def test_physics_counts_more_than_a_wrong_description(tmp_path, case):
     choice = choose(series_in(tmp_path))
     assert numbers(choice) == {"t1": 1}
     assert "Its description says T2, though." in choice.guesses[choice.chosen["t1"].key].text
+
+
+def test_derived_series_count_only_where_there_is_no_original(tmp_path, case):
+    derived = ["DERIVED", "PRIMARY", "M", "ND"]
+    fine = t1(2, case, ImageType=derived)
+    coarse = replace(t1(1, case), data=t1(1, case).data[:, :, ::2], affine=case.affine @ np.diag([1, 1, 2, 1]))  # fmt: skip
+    write_study(tmp_path / "both", [coarse, fine])
+    series = series_in(tmp_path / "both")
+    choice = choose(series)
+    assert numbers(choice) == {"t1": 1}
+    assert [reason.code for reason in choice.left_out[series[1].key]] == ["derived"]
+    write_study(tmp_path / "one", [fine])
+    assert numbers(choose(series_in(tmp_path / "one"))) == {"t1": 2}
 
 
 def native_case(folder):
