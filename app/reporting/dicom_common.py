@@ -44,11 +44,14 @@ COLOURS = {region.key: region.colour for region in REGIONS} | {
 class ResultIdentity:
     """Of which case and which version of its mask a result is, and which model made it.
 
+    source_uid : of the series that the mask was drawn on, since names of cases need not be unique
+
     The UIDs of results are made from it: the same result gets the same UIDs, so that an archive to which it is
     sent twice has it once, while a corrected mask is a new instance in a new series.
     """
 
     case_id: str
+    source_uid: str
     model: ModelInfo
     mask: MaskInfo | None = None
 
@@ -61,8 +64,15 @@ class ResultIdentity:
         return self.mask.number if self.mask else 0
 
     def uid(self, kind: str, what: str) -> str:
-        """Return the UID of a kind of result: `what` is "series", "instance", or a region."""
-        return generate_uid(entropy_srcs=[self.case_id, str(self.version), kind, what])
+        """Return the UID of a kind of result: `what` is "series" or "instance"."""
+        return self._uid(kind, what, str(self.version), VERSION, self.model.checksum)
+
+    def tracking_uid(self, key: str) -> str:
+        """Return the UID of a region, the same in all versions of a mask, so that they can be compared."""
+        return self._uid("region", key)
+
+    def _uid(self, *words: str) -> str:
+        return generate_uid(entropy_srcs=[self.case_id, self.source_uid, *words])
 
     def description(self, what: str) -> str:
         """Return the description of a series, at most 64 characters."""

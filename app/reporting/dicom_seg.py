@@ -80,7 +80,7 @@ def _segment(key: str, identity: ResultIdentity) -> SegmentDescription:
             source=common.MANUFACTURER,
             parameters={"weights_sha256": model.checksum},
         ),
-        tracking_uid=identity.uid("region", key),
+        tracking_uid=identity.tracking_uid(key),
         tracking_id=f"{key} v{identity.version}",
         anatomic_regions=[common.BRAIN],
         display_color=CIELabColor(*common.cielab(region.colour)),

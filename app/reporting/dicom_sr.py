@@ -148,7 +148,7 @@ def _group(
 
 def _tracking(key: str, identity: ResultIdentity) -> TrackingIdentifier:
     """Return the identifiers of a region: those of its segment, where it is one."""
-    return TrackingIdentifier(uid=identity.uid("region", key), identifier=common.LABELS[key])
+    return TrackingIdentifier(uid=identity.tracking_uid(key), identifier=common.LABELS[key])
 
 
 def _volume(ml: float, identity: ResultIdentity) -> Measurement:

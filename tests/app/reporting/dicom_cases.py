@@ -13,8 +13,8 @@ from tests.support.dicom_reading import series_in
 from tests.support.dicom_study import Patient, Written, write_study
 
 MODEL = ModelInfo("mobileunet-ensemble", "0.7.0", "MobileNetV2 U-Net", "ab" * 32)
-MODELS = ResultIdentity("c0ffee", MODEL)
-CORRECTED = ResultIdentity("c0ffee", MODEL, MaskInfo(2, "corrected", 0, True))
+MODELS = ResultIdentity("c0ffee", "1.2.3", MODEL)
+CORRECTED = ResultIdentity("c0ffee", "1.2.3", MODEL, MaskInfo(2, "corrected", 0, True))
 KINDS = {"classic": False, "enhanced": True}
 
 

@@ -1,5 +1,7 @@
 """The segmentation is read back to the same voxels at the same place, by other programs' readers."""
 
+from dataclasses import replace
+
 import highdicom as hd
 import nibabel as nib
 import numpy as np
@@ -90,6 +92,10 @@ def test_a_corrected_mask_says_so_in_a_new_instance(drawn):
     assert first.SOPInstanceUID == again.SOPInstanceUID
     assert other.SOPInstanceUID != first.SOPInstanceUID
     assert other.SeriesInstanceUID != first.SeriesInstanceUID
+    regions = zip(first.SegmentSequence, other.SegmentSequence, strict=True)
+    assert all(a.TrackingUID == b.TrackingUID for a, b in regions)
+    namesake = replace(MODELS, source_uid="1.2.4")
+    assert namesake.uid("seg", "instance") != first.SOPInstanceUID
     assert CORRECTED_WORD in other.SeriesDescription and NOTICE in other.SeriesDescription
     assert other.ContentLabel == "CORRECTED"
     assert {one.SegmentAlgorithmType for one in other.SegmentSequence} == {"SEMIAUTOMATIC"}
