@@ -1,9 +1,11 @@
 """What all DICOM results share: identity, equipment, codes, and what they must say of themselves."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
+from typing import ParamSpec
 
 import numpy as np
 from pydicom import Dataset
@@ -11,9 +13,11 @@ from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
 from app.analysis.record import MaskInfo, ModelInfo
+from model.io.dicom.values import quiet
 from model.labels import DERIVED, DERIVED_TITLES, REGIONS
 from model.version import VERSION
 
+P = ParamSpec("P")
 NOTICE = "RESEARCH USE ONLY - not for diagnosis"
 # How descriptions of corrected masks say so.
 CORRECTED_WORD = "by hand"
@@ -80,6 +84,17 @@ class ResultIdentity:
         return f"{NOTICE}: {what}{made}"[:64]
 
 
+def without_warnings(make: Callable[P, Dataset]) -> Callable[P, Dataset]:
+    """Keep what highdicom warns of to itself: its warnings have patients' names in them."""
+
+    @wraps(make)
+    def quietly(*args: P.args, **kwargs: P.kwargs) -> Dataset:
+        with quiet():
+            return make(*args, **kwargs)
+
+    return quietly
+
+
 def software_versions(model: ModelInfo) -> tuple[str, ...]:
     return (f"{PRODUCT} {VERSION}", f"model {model.version}", f"sha256 {model.checksum[:57]}")
 
@@ -90,6 +105,8 @@ def now() -> datetime:
 
 def add_notice(dataset: Dataset, identity: ResultIdentity, what: str) -> Dataset:
     """Set what every result says of itself in its series."""
+    # Names of patients can be in any script.
+    dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SeriesDescription = identity.description(what)
     moment = now()
     dataset.SeriesDate, dataset.SeriesTime = f"{moment:%Y%m%d}", f"{moment:%H%M%S}"

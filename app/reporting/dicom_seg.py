@@ -9,11 +9,12 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from app.reporting import dicom_common as common
-from app.reporting.dicom_common import ResultIdentity
+from app.reporting.dicom_common import ResultIdentity, without_warnings
 from model.io.dicom.source import Source, on_grid
 from model.labels import REGIONS
 
 
+@without_warnings
 def to_seg(
     labels: np.ndarray,
     affine: np.ndarray,
@@ -30,7 +31,7 @@ def to_seg(
     Segments are numbered as the network's indices: 1 core, 2 edema, 3 enhancing; a region without voxels has
     its segment, too. Raises ValueError if the mask lies on another grid.
     """
-    pixels = _frames(on_grid(labels, affine, source), source)
+    pixels = on_grid(labels, affine, source).transpose(2, 1, 0)
     kind = "labelmap" if labelmap else "seg"
     form = SegmentationTypeValues.LABELMAP if labelmap else SegmentationTypeValues.BINARY
     dataset = Segmentation(
@@ -51,17 +52,24 @@ def to_seg(
         transfer_syntax_uid=RLELossless if labelmap else ExplicitVRLittleEndian,
         omit_empty_frames=bool(pixels.any()),
     )
+    _number_frames(dataset, source)
     return common.add_notice(dataset, identity, "tumour mask")
 
 
-def _frames(labels: np.ndarray, source: Source) -> np.ndarray:
-    """Return labels (X, Y, Z) as (frames, rows, columns) in the order of the source's files or frames."""
-    slices = labels.transpose(2, 1, 0)
+def _number_frames(dataset: Dataset, source: Source) -> None:
+    """Turn the numbers of the source's frames, of which only those of the slices were given, into those of its file."""
     if source.frames is None:
-        return slices
-    frames = np.zeros((int(source.first.NumberOfFrames), *slices.shape[1:]), np.uint8)
-    frames[list(source.frames)] = slices
-    return frames
+        return
+    images = [
+        image
+        for group in dataset.PerFrameFunctionalGroupsSequence
+        for derivation in group.get("DerivationImageSequence", [])
+        for image in derivation.SourceImageSequence
+    ]
+    # Segments of one slice share their reference.
+    for image in {id(image): image for image in images}.values():
+        place = int(image.ReferencedFrameNumber) - 1
+        image.ReferencedFrameNumber = source.references(place)[1]
 
 
 def _segment(key: str, identity: ResultIdentity) -> SegmentDescription:

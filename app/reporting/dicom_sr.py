@@ -25,7 +25,7 @@ from pydicom.sr.coding import Code
 from app.analysis.measurements import Measurements
 from app.analysis.rano import Rano
 from app.reporting import dicom_common as common
-from app.reporting.dicom_common import ResultIdentity
+from app.reporting.dicom_common import ResultIdentity, without_warnings
 from model.io.dicom.source import Source
 from model.labels import DERIVED, REGIONS
 
@@ -35,6 +35,7 @@ BRAIN_MRI = Code("24590-2", "LN", "MR Brain")
 PRODUCT = Code("RANO-PRODUCT", "99BTS", "Product of perpendicular diameters")
 
 
+@without_warnings
 def to_sr(
     measurements: Measurements, seg: Dataset, source: Source, identity: ResultIdentity
 ) -> Dataset:

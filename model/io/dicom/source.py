@@ -13,6 +13,7 @@ from pydicom import Dataset, FileDataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
+from model.errors import CaseError
 from model.io.dicom import values
 from model.io.dicom.files import read_header
 from model.io.dicom.geometry import Grid
@@ -34,7 +35,8 @@ SAME_GRID = 0.01
 class Source:
     """The headers of a series, and the grid that its slices make.
 
-    datasets : without pixels; one a slice in the order of the slices, or one of several frames
+    datasets : without pixels; one a slice in the order of the slices, or one of several frames, of which it has those
+        of the slices alone, in their order
     frames : for each slice along Z its frame in the one file, from 0; None for one file a slice
     shape : (X, Y, Z); affine : (4, 4) voxel index to RAS+ mm
     """
@@ -60,13 +62,25 @@ class Source:
 
 
 def source_of(series: Series) -> Source:
-    """Read the headers of a series that has a grid. Raises CaseError as `read_header` does."""
+    """Read the headers of a series that has a grid.
+
+    Raises CaseError as `read_header` does, and `dicom_source` for a series in several enhanced files, which
+    segmentations cannot refer to slice by slice.
+    """
     grid: Grid = series.grid
     ordered = [series.frames[index] for index in grid.order]
     paths = list(dict.fromkeys(frame.path for frame in ordered))
-    multi_frame = len(paths) == 1 and series.instances[0].is_multi_frame
-    datasets = tuple(_cut(read_header(path).dataset, multi_frame) for path in paths)
+    enhanced = series.instances[0].class_uid != MRImageStorage
+    if enhanced and len(paths) > 1:
+        raise CaseError(
+            "dicom_source",
+            f"{series.name} lies in several multi-frame files, to which DICOM results cannot refer.",
+            "Take the results as NIfTI, or export the series as one file or as one file a slice.",
+            series.name,
+        )
+    multi_frame = enhanced or series.instances[0].is_multi_frame
     frames = tuple(frame.index for frame in ordered) if multi_frame else None
+    datasets = tuple(_cut(read_header(path).dataset, frames) for path in paths)
     return Source(datasets, frames, grid.shape, grid.affine)
 
 
@@ -114,10 +128,10 @@ def _numbers(text: bytes) -> list[float]:
     return [float(word) for word in text.split()]
 
 
-def _cut(dataset: Dataset, multi_frame: bool) -> Dataset:
-    """Return what results need of a header, each value fit to be written again."""
+def _cut(dataset: Dataset, frames: tuple[int, ...] | None) -> Dataset:
+    """Return what results need of a header, each value fit to be written again; of frames, those that are named."""
     with values.quiet():
-        sop_class = EnhancedMRImageStorage if multi_frame else MRImageStorage
+        sop_class = MRImageStorage if frames is None else EnhancedMRImageStorage
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = sop_class
         meta.MediaStorageSOPInstanceUID = values.uid(dataset, "SOPInstanceUID")
@@ -130,11 +144,11 @@ def _cut(dataset: Dataset, multi_frame: bool) -> Dataset:
         cut.Rows, cut.Columns = (int(values.number(top, key) or 0) for key in ("Rows", "Columns"))
         cut.ImageType = list(values.words(top, "ImageType"))[:4] or ["ORIGINAL", "PRIMARY"]
         cut.LossyImageCompression = "01" if values.words(top, "LossyImageCompression") == ("01",) else "00"  # fmt: skip
-        if multi_frame:
-            cut.NumberOfFrames = int(values.number(top, "NumberOfFrames") or 1)
-            _copy_groups(cut, dataset)
-        else:
+        if frames is None:
             _copy_plane(cut, top)
+        else:
+            cut.NumberOfFrames = len(frames)
+            _copy_groups(cut, dataset, frames)
     return cut
 
 
@@ -163,12 +177,12 @@ def _copy_plane(cut: Dataset, layers: Sequence[Dataset]) -> None:
     cut.SliceThickness = _ds(values.number(layers, "SliceThickness") or 1.0)
 
 
-def _copy_groups(cut: Dataset, dataset: Dataset) -> None:
-    """Copy the position of every frame, and orientation and pixel measures, which all frames of a grid share."""
+def _copy_groups(cut: Dataset, dataset: Dataset, frames: tuple[int, ...]) -> None:
+    """Copy the position of frames, and orientation and pixel measures, which all frames of a grid share."""
     shared = values.item([dataset], "SharedFunctionalGroupsSequence") or Dataset()
-    each = list(dataset.get("PerFrameFunctionalGroupsSequence") or [Dataset()])
+    each = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     planes = []
-    for own in each:
+    for own in (each[index] for index in frames):
         names = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
         plane = Dataset()
         _copy_plane(

@@ -1,5 +1,6 @@
 """The segmentation is read back to the same voxels at the same place, by other programs' readers."""
 
+import io
 from dataclasses import replace
 
 import highdicom as hd
@@ -8,15 +9,20 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from app.reporting.dicom_common import CORRECTED_WORD, NOTICE, cielab
+from app.reporting.dicom_common import CORRECTED_WORD, NOTICE, as_file, cielab
+from app.reporting.dicom_rtstruct import to_rtstruct
 from app.reporting.dicom_seg import to_seg
+from app.reporting.dicom_sr import to_sr
+from model.errors import CaseError
 from model.geometry import to_canonical
 from model.io.dicom import source as sources
 from model.io.dicom.geometry import LPS_TO_RAS
+from model.io.dicom.pixels import read_series
 from model.labels import REGIONS
 from tests.app.reporting.dicom_cases import CORRECTED, MODEL, MODELS, segmented
 from tests.support.dicom_judge import errors, needs_judge
-from tests.support.dicom_study import Patient
+from tests.support.dicom_reading import series_in
+from tests.support.dicom_study import Patient, Written, enhanced_file
 
 
 def canonical(labels, affine):
@@ -125,11 +131,75 @@ def test_sources_are_kept_and_read_again(drawn, tmp_path):
     assert all("PixelData" not in dataset for dataset in again.datasets)
 
 
-def test_headers_with_slips_make_valid_results(tmp_path):
-    patient = Patient("Müller^Jörg", elements={"AccessionNumber": "", "PatientBirthDate": "", "StudyID": "", "PatientSex": ""})  # fmt: skip
-    drawn = segmented(tmp_path, False, patient=patient)
-    dataset = to_seg(drawn.labels, drawn.affine, drawn.source, MODELS)
-    assert str(dataset.PatientName) == "Müller^Jörg"
+SLIPS = {
+    "empty": {"AccessionNumber": "", "PatientBirthDate": "", "StudyID": "", "PatientSex": "", "PatientID": ""},
+    "too long": {"PatientID": "x" * 80, "StudyID": "y" * 40, "PatientSex": "FEMALE", "AccessionNumber": "z" * 30},
+    "other scripts": {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Yamada^Tarou=山田^太郎"},
+    "no frame of reference": {"FrameOfReferenceUID": ""},
+    "no date": {"StudyDate": "", "StudyTime": ""},
+    "one word": {"PatientName": "ANON"},
+}  # fmt: skip
+
+
+@needs_judge
+@pytest.mark.parametrize("name", SLIPS)
+@pytest.mark.filterwarnings("ignore:.*(Invalid value|exceeds the maximum length)")
+def test_headers_with_slips_make_valid_results(tmp_path, name):
+    drawn = segmented(tmp_path / "in", False, patient=Patient(elements=SLIPS[name]))
+    seg = to_seg(drawn.labels, drawn.affine, drawn.source, MODELS)
+    results = [
+        seg,
+        to_sr(drawn.measurements, seg, drawn.source, MODELS),
+        to_rtstruct(drawn.labels, drawn.affine, drawn.source, MODELS),
+    ]
+    for dataset in results:
+        assert errors(dataset, tmp_path) == []
+        if name == "other scripts":
+            again = dcmread(io.BytesIO(as_file(dataset)))
+            assert str(again.PatientName) == "Yamada^Tarou=山田^太郎"
+
+
+def test_a_series_that_shares_its_file_with_another_echo(tmp_path):
+    """Frames of the other echo get no segments."""
+    data = np.arange(9 * 8 * 5, dtype=np.int16).reshape(9, 8, 5)
+    affine = np.diag([-1, -1, 3, 1.0])
+    files = [enhanced_file(Written(1, data, affine, {"EchoTime": te}, "1.2.3")) for te in (12, 90)]
+    for dataset in files:
+        for item in dataset.PerFrameFunctionalGroupsSequence:
+            item.MREchoSequence = dataset.SharedFunctionalGroupsSequence[0].MREchoSequence
+    del files[0].SharedFunctionalGroupsSequence[0].MREchoSequence
+    files[0].PerFrameFunctionalGroupsSequence.extend(files[1].PerFrameFunctionalGroupsSequence)
+    files[0].NumberOfFrames = 10
+    files[0].PixelData += files[1].PixelData
+    files[0].save_as(tmp_path / "a", enforce_file_format=True)
+    late = next(one for one in series_in(tmp_path) if one.scan.te_ms == 90)
+    source = sources.source_of(late)
+    labels = np.zeros(data.shape, np.uint8)
+    labels[2:5, 3:6, 1:3] = 3
+    dataset = to_seg(labels, affine, source, MODELS)
+    assert dataset.NumberOfFrames == 2
+    frames = [
+        group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+        for group in dataset.PerFrameFunctionalGroupsSequence
+    ]
+    assert sorted(frames) == [7, 8]
+    to_seg(np.zeros_like(labels), affine, source, MODELS)
+
+
+def test_a_series_in_several_enhanced_files_is_refused(tmp_path):
+    data = np.arange(9 * 8 * 6, dtype=np.int16).reshape(9, 8, 6)
+    affine = np.diag([-1, -1, 3, 1.0])
+    for place in range(2):
+        start = affine.copy()
+        start[2, 3] = 9 * place
+        dataset = enhanced_file(Written(1, data[:, :, 3 * place : 3 * place + 3], start))
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{place}"
+        dataset.save_as(tmp_path / str(place), enforce_file_format=True)
+    (series,) = series_in(tmp_path)
+    np.testing.assert_array_equal(read_series(series).data, data)
+    with pytest.raises(CaseError) as caught:
+        sources.source_of(series)
+    assert caught.value.code == "dicom_source"
 
 
 @needs_judge
