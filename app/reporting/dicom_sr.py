@@ -55,7 +55,6 @@ def to_sr(
         title=codes.DCM.ImagingMeasurementReport,
     )
     report[0].ContentSequence.append(_note(_text(identity)))
-    # The groups above refer to the segmentation, and through it to the images.
     dataset = Comprehensive3DSR(
         evidence=[seg, *source.datasets],
         content=report,
@@ -112,7 +111,7 @@ def _region(
         return _group(key, found, identity)
     if key == "enhancing" and measurements.rano:
         found += _diameters(measurements.rano)
-    images = [SourceImageForSegmentation.from_source_image(one) for one in _images(source)]
+    images = [SourceImageForSegmentation.from_source_image(one) for one in source.datasets]
     segment = ReferencedSegment(
         sop_class_uid=seg.SOPClassUID,
         sop_instance_uid=seg.SOPInstanceUID,
@@ -165,7 +164,3 @@ def _diameters(rano: Rano) -> list[Measurement]:
         Measurement(name=codes.SCT.ShortAxis, value=rano.perpendicular_mm, unit=mm),
         Measurement(name=CodedConcept.from_code(PRODUCT), value=rano.product_mm2, unit=mm2),
     ]
-
-
-def _images(source: Source) -> list[Dataset]:
-    return list(source.datasets)

@@ -103,7 +103,8 @@ def look(volumes: Mapping[str, Volume]) -> Looks | None:
 def _score(found: Mapping[str, str], looks: Looks) -> float:
     """Return how well scans look like sequences: `found` has keys by sequence.
 
-    Weights are round numbers; which sequence is right does not hang on them in any of 72 labelled cases but one.
+    Weights are round numbers. Of 71 labelled cases FLAIR, T2 and T1 were right in all, and which T1 has contrast agent
+    in 68.
     """
     flair, t1, t1ce, t2 = (found.get(role) for role in MODALITIES)
     score = 0.0

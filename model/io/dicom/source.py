@@ -56,10 +56,6 @@ class Source:
             return self.datasets[place], None
         return self.datasets[0], self.frames[place] + 1
 
-    def position_mm(self, place: int) -> np.ndarray:
-        """Return where the first pixel of a slice lies, (3,) LPS mm."""
-        return (self.affine @ (0, 0, place, 1))[:3] * (-1, -1, 1)
-
 
 def source_of(series: Series) -> Source:
     """Read the headers of a series that has a grid.
