@@ -77,9 +77,9 @@ bench: $(filter .uv/%,$(UV)) $(NIIVUE)  ## measure speed and memory, rewrite ben
 	$(UV) sync --frozen --quiet --extra train
 	$(RUN) python -m benchmarks.bench
 
-fuzz: $(filter .uv/%,$(UV))  ## feed random files to reader, unzipping and names, FUZZ_S seconds each
+fuzz: $(filter .uv/%,$(UV))  ## feed random files to readers, unzipping and names, FUZZ_S seconds each
 	$(UV) sync --frozen --quiet --inexact --group fuzz --extra train
-	for target in read unpack name; do $(RUN) python -m tests.fuzz $$target $(FUZZ_S) || exit 1; done
+	for target in read unpack name dicom; do $(RUN) python -m tests.fuzz $$target $(FUZZ_S) || exit 1; done
 
 soak: $(filter .uv/%,$(UV))  ## load and kill a server on this machine for SOAK_S seconds, write benchmarks/README.md
 	$(UV) sync --frozen --quiet --extra train

@@ -17,41 +17,125 @@ MASK = "seg"
 MOST_MISSING = 1
 
 # Makes words of a name in lower case: only a `*` after T2 and a `+`, which begins a word, mean something.
-_SPELLINGS = ((r"t2\*", "t2star"), (r"\+", " +"), (r"[^a-z0-9+]+", " "))
+_SPELLINGS = (
+    # Letters with marks, also where the mark is a character of its own, as in names from macOS.
+    ("[\u0300-\u036f]", ""),
+    *(("[\u00e0-\u00e5]", "a"), ("[\u00e8-\u00eb]", "e"), ("[\u00ec-\u00ef\u0131]", "i")),
+    *(("[\u00f2-\u00f6]", "o"), ("[\u00f9-\u00fc]", "u"), ("\u00e7", "c"), ("\u00f1", "n")),
+    # Without and with contrast agent in Chinese, Japanese, Korean and Russian.
+    ("造影前|平扫|平掃|単純|조영 ?전|без[ _-]*контраст[а-я]*", " native "),
+    ("造影|增强|增強|増強|조영|контраст[а-я]*", " contrast "),
+    # BIDS says so in which space an image lies; SPACE is also a sequence of Siemens.
+    (r"(^|_)space-", r"\1to "),
+    # `C-` for without contrast; hyphens between words mean nothing.
+    (r"(^|[ _.(])(?:c|ce|gd|gad|km|mdc)-(?=[ _.)]|$)", r"\1 native "),
+    (r"w/o", "wo"),
+    (r"t2\*", "t2star"),
+    # Glued to the target of a registration, or to a plane: `flair2t1`, `3DT1`, `T2ax`.
+    (r"(flair|t1ce|t1c|t1|t2)2(t1|t2|flair)", r"\1 to \2"),
+    (r"(^|[^a-z0-9])(3d|2d|ax|axial|sag|cor|tra)(t1|t2|flair)", r"\1\2 \3"),
+    (r"(t1|t2|flair)(3d|2d|ax|axial|sag|cor|tra)(?![a-z0-9])", r"\1 \2"),
+    (r"\+", " +"),
+    (r"[^a-z0-9+]+", " "),
+)
+# Words for contrast agents and for images with them, in the languages of Western and Central Europe, and the agents'
+# names. Neither `c` nor `post`: before a T1 they may belong to a patient or session (`ses-post_T1w`).
+_AFTER = r"contrast|con|gad[a-z]*|gd|c|ce|km|inj[a-z]*|kontrast[a-z]*"
+_AGENT = (
+    rf"gad[a-z]*|gbca|gdtpa|gddtpa|contrast[a-z]*|kontras[a-z]*|post(?:{_AFTER})|\+(?:c|ce|gd|gad[a-z]*|km)"
+    r"|inj|injec[a-z]*|iniez[a-z]*|inyec[a-z]*|enhanced|enhancement"
+    r"|dotarem|prohance|magnevist|multihance|omniscan|clariscan|optimark|elucirem|vueway|artirem|primovist|eovist|ablavar"
+)
+# Short ones, which may be somebody's initials where they do not stand beside the sequence: `KM_001_T1`.
+_SHORT = r"ce|cew|gd|km|mkm|ivkm|kmg|mdc|mdk|pdc|enh"
+_CONTRAST = rf"{_AGENT}|{_SHORT}"
+_PLANE = r"ax|axial|tra|sag|cor|3d|2d|fs|fatsat"
+_WITHOUT = (
+    r"pre|non|no|not|without|wo|w o|minus|before|ohne|vor|kein|sans|avant|senza|prima|sin|sem|antes|zonder|voor|bez|przed"
+    r"|uden|utan|uten|fara"
+)
+_NATIVE = (
+    r"native|nativ|nativo|nativa|nativt|plain|basale|diretto|blanco|unenhanced|nonenhanced|nonenh|kontrastsiz|o km|okm"
+    rf"|(?:non|pre|no|un)(?:{_AFTER}|contrasted)"
+    r"|(?:wo|without|sans|ohne|senza|sin|sem|zonder)(?:contrast[a-z]*|kontrast[a-z]*|gad[a-z]*|gd|km|mdc|inj[a-z]*)"
+)
+_T1 = r"t1w?i?|t1 weighted|mprage|mp rage|bravo|fspgr|spgr"
+# What a name tells about the treatment, not about contrast: `T1_post_op`.
+_TREATMENT = (
+    r"op|operative|operation|operatory|surgery|surgical|resection|biopsy|bx|rt|xrt|crt|radiation|radiotherapy|radio|chemo"
+    r"|chemotherapy|tx|treatment|treat|therapy|srs|sbrt|gk|gammaknife|tmz|bev|avastin|ictal|processed|processing|proc"
+    r"|registration|mortem|[0-9]+ ?(?:d|days?|w|wk|wks|weeks?|m|mo|mos|mth|months?|y|yrs?|years?)"
+)
+_SEQUENCE = r"t1ce|t1c|t1gd|t1w?|t2w?|t2f|flair"
+# Up to five words that neither name a sequence nor say that there is no contrast.
+_BETWEEN = r"(?: (?!(?:(?:t1|t2|flair|native|seg|mask|label)[^ ]*|pre) )[^ ]+){0,5}?"
 # Rewrites of names, applied in this order, to words between single spaces; a `+` begins a word.
-_CONTRAST = r"ce|gd|gad|postgd|postcontrast|contrast|km|\+c|gadolinium|enhanced"
 _REWRITES = (
-    # The target of a registration is not the sequence: `flair_to_t1`, `space-T1w_FLAIR`.
-    (r" (?:to|onto|in|on|space) (?:t1ce|t1c|t1gd|t1w?|t2w?|t2f|flair)(?= )", ""),
+    # The target of a registration is not the sequence: `flair_to_t1`, `space-T1w_FLAIR`, `T1_reg_T1ce`.
+    (rf" (?:to|onto|in|on|into) (?:{_SEQUENCE})(?= )", ""),
+    (
+        rf" ({_SEQUENCE})((?: [^ ]+){{0,8}}?) (?:reg|coreg|registered|coregistered|rigid|aligned|warped|resliced|resampled)"
+        rf" (?:{_SEQUENCE})(?= )",
+        r" \1\2",
+    ),
+    (rf" ({_SEQUENCE}) 2 (?:{_SEQUENCE})(?= )", r" \1"),
+    # The brain's mask is not the tumour's.
+    (r" (?:brain|bet|head|skull|tissue|wm|gm|csf) (?:mask|seg|segmentation)(?= )", " brainmask"),
+    (rf" (?:pre|post) (?:{_TREATMENT})(?= )", " treated"),
     (r" c \+(?= )", " +c"),
-    (rf" (?:pre|non|no|without|wo) (?:{_CONTRAST})(?= )", " native"),
+    (rf" (?:{_WITHOUT})(?: (?!t1|t2|flair|c )[a-z]+){{0,2}}? (?:{_CONTRAST}|c)(?= )", " native"),
+    (rf" (?:{_NATIVE})(?= )", " native"),
     # A FLAIR that is weighted to T1.
     (r" (t1w?) flair(?= )", r" \1"),
-    # Before a T1, `c` and `post` may belong to a patient or session (`ses-post_T1w`).
-    (rf" (?:{_CONTRAST}) (?:t1w?|mprage|bravo)(?= )", " t1ce"),
+    (rf" (?:{_AGENT}){_BETWEEN} (?:{_T1})(?= )", " t1ce"),
+    (rf" (?:{_SHORT})(?: (?:{_PLANE}))* (?:{_T1})(?= )", " t1ce"),
+    (rf" (?:{_T1}){_BETWEEN} (?:{_CONTRAST}|post|\+)(?= )", " t1ce"),
+    (rf" (?:{_T1}) c(?= )", " t1ce"),
+    # Short for FLAIR where nothing else is named; FLASH is fl2d and fl3d.
     (
-        r" (?:t1w?|mprage|bravo)(?: (?!(?:t1|t2|flair|native|pre|seg|mask|label)[^ ]* )[^ ]+){0,3}?"
-        rf" (?:{_CONTRAST}|post)(?= )",
-        " t1ce",
+        r"^((?: (?!t1|t2|mpr|flair|fla )[^ ]+)*) fl(?=(?: (?!t1|t2|mpr|flair|fla )[^ ]+)* $)",
+        r"\1 flair",
     ),
-    (r" (?:t1w?|mprage|bravo) c(?= )", " t1ce"),
 )
 # First match wins: contrast and FLAIR before plain T1 and T2. So `t1` is not found in `patient12` or
 # `t1ce`. Sources: BraTS 2012-2021 and 2023 naming, BIDS suffixes (FLAIR, T1w, T2w, ce-gadolinium) and
 # common series descriptions of scanners.
 _WORDS = (
-    (MASK, r"seg|mask|label|labels|segmentation"),
-    ("flair", r"flair|t2f|t2flair|t2 flair|tirm|dark fluid"),
-    ("t1ce", r"t1ce|t1c|t1gd|t1km|t1post|t1contrast|t1wce|ce gadolinium"),
-    ("t1", r"t1|t1n|t1w|t1 native|t1pre|mprage|bravo"),
-    ("t2", r"t2|t2w|t2 tse|t2tse"),
+    (MASK, r"seg|dseg|mask|label|labels|segmentation"),
+    ("flair", r"flair|fla|t2f|t2flair|t2 flair|tirm|dark fluid|darkfluid|spcir"),
+    (
+        "t1ce",
+        rf"t1w?i?(?:ce|c|gd|gad|gado|km|inj|mdc|enh|post(?:{_AFTER})?|contrast|plus)w?i?|(?:ce|c|gd|gad|post|km)t1w?i?"
+        r"|ce gadolinium",
+    ),
+    ("t1", rf"{_T1}|t1n|t1 native|t1pre|t1plain|t1nativ|t1native|t1tse|t1se|t1fse|t1tfe|t1ffe"),
+    ("t2", r"t2|t2wi?|t2 tse|t2tse|t2fse|t2 weighted"),
 )
 _PATTERNS = tuple((key, re.compile(rf"(?:^| )(?:{words})(?: |$)")) for key, words in _WORDS)
-# Other sequences, whatever else the name contains.
-_OTHERS = re.compile(
-    r" (?:t2 star|t2star|swi|dwi|adc|dti|bold|fmri|asl|tof|mra|pwi|subtraction"
-    r"|t[12]w? ?map|t1[a-z]* sub(?= $))(?= )"
+# Other images, whatever else the name contains; the kinds are codes of model/io/dicom/reasons.py.
+_OTHER_KINDS = (
+    ("localiser", r"localizer|localiser|locator|scout|survey|3plane|3 plane|plan loc|loc 3"),
+    ("subtraction", r"subtraction|subtracted|subtract|subtr|t1[a-z]* sub(?= $)"),
+    ("susceptibility", r"t2 star|t2star|swi|swan|swip|hemo|medic|gre t2s|qsm"),
+    ("diffusion", r"dwi|adc|eadc|dti|dki|trace|tracew|ep2d diff|diffusion"),
+    (
+        "perfusion",
+        r"asl|pwi|dsc|dce|perf|perfusion|cbf|cbv|rcbv|mtt|ttp|tmax|ktrans|ep2d perf",
+    ),
+    ("functional", r"bold|fmri|rsfmri|resting state|sbref|fieldmap|field map"),
+    ("angiography", r"tof|mra|mrv|angio|angiography|venogram|venography"),
+    ("spectroscopy", r"mrs|spectro|spectroscopy|svs|mrsi"),
+    ("projection", r"mip|minip|mnip|projection"),
+    ("map", r"t[12]w? ?map|r[12]star|t1rho|mtr"),
+    ("balanced", r"ciss|fiesta|bffe"),
+    (
+        "derived",
+        r"brainmask|brainmasks|roi|rois|pred|preds|prediction|predicted|prob|probs|probability|heatmap|entropy|overlay"
+        r"|uncertainty|difference|aseg|aparc|synthseg|ribbon|parcellation|jacobian|warpfield|xfm|pve|probseg|biasfield|bias field"
+        r"|deformation|displacement|(?:gm|wm|csf)(?= $)",
+    ),
 )
+_OTHERS = re.compile(rf" (?:{'|'.join(words for _, words in _OTHER_KINDS)})(?= )")
 # Of names in any case.
 SUFFIX = re.compile(r"(\.nii|\.gz)+$", re.IGNORECASE)
 
@@ -88,6 +172,31 @@ def guess_modality(path: str) -> str | None:
             if found := _match(part):
                 return None if found != MASK and _OTHERS.search(text) else found
     return None
+
+
+def guess_description(text: str) -> str | None:
+    """Return what `guess_modality` says of a series' description, in which a slash parts no folders."""
+    return guess_modality(_unslashed(text))
+
+
+def contrast_in(text: str) -> bool | None:
+    """Return whether a description of a T1 says that a contrast agent was given; None: it does not say."""
+    words = _words_of(f"t1 {_unslashed(text)}")
+    if re.search(r" (?:native|pre)(?= )", words):
+        return False
+    return True if _PATTERNS[2][1].search(words) else None
+
+
+def other_kind(text: str) -> str | None:
+    """Return which other kind of image a description names, a code of the reasons for series, or None."""
+    words = _words_of(_unslashed(text))
+    return next(
+        (kind for kind, names in _OTHER_KINDS if re.search(rf" (?:{names})(?= )", words)), None
+    )
+
+
+def _unslashed(text: str) -> str:
+    return re.sub(r"w/o", "wo", text, flags=re.IGNORECASE).replace("/", " ").replace("\\", " ")
 
 
 def guess_modalities(paths: Sequence[str]) -> list[str | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["app.intake.zip_archive", "app.intake.files", "model"]):
+with atheris.instrument_imports(include=["app.intake", "model", "pydicom.filereader"]):
     from tests.fuzz.targets import TARGETS, seeds
 
 

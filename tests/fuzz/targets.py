@@ -7,15 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from app.intake import zip_archive
+from app.intake.dicom_study import read_study
 from app.intake.files import ScanFile, assign, common_name, shown_folder, shown_name
+from app.reporting.dicom_common import as_file
 from model.errors import CaseError
+from model.io.dicom.pixels import read_middle_slice, read_series
+from model.io.modalities import contrast_in, guess_description, other_kind
 from model.io.nifti import read_volume
 from model.io.nifti_header import Limits
+from model.io.sequence_choice import choose
+from model.io.sequence_table import series_table
 from tests.app.web.hazards import packed, scan
 from tests.model.io.malformed import BROKEN, GOOD, gz
+from tests.support.dicom_study import Written, classic_files, enhanced_file
 
 LIMITS = Limits(max_voxels=2**16, max_trailing_bytes=2**16)
 MAX_UNPACKED = 2**18
+SCAN = Written(1, np.arange(9 * 8 * 5, dtype=np.int16).reshape(9, 8, 5), np.diag([-1, -1, 3, 1.0]))
 # Larger hazards only slow it down.
 LARGEST_SEED = 2**14
 
@@ -54,6 +62,7 @@ def name(content: bytes) -> None:
     names = [shown_name(text) for text in texts]
     for shown in (*names, *map(shown_folder, texts)):
         assert len(shown) <= 120 and "/" not in shown and "\0" not in shown
+        guess_description(shown), contrast_in(shown), other_kind(shown)
     common_name(names)
     try:
         assign(
@@ -67,7 +76,27 @@ def name(content: bytes) -> None:
         assert error.code in ("missing_modality", "duplicate_modality")
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"read": read, "unpack": unpack, "name": name}
+def dicom(content: bytes) -> None:
+    """Read bytes as a study of one file: series with sentences and finite voxels, or a CaseError."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "file").write_bytes(content)
+        try:
+            series = read_study(Path(folder), LIMITS).series
+            for row in series_table(series, choose(series)):
+                assert row.text
+            for one in series:
+                read_middle_slice(one)
+                assert np.isfinite(read_series(one, limits=LIMITS).data).all()
+        except CaseError as error:
+            assert error.code.startswith(("dicom_", "too_large")) and error.hint
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "read": read,
+    "unpack": unpack,
+    "name": name,
+    "dicom": dicom,
+}
 
 
 def seeds(target: str) -> list[bytes]:
@@ -78,4 +107,6 @@ def seeds(target: str) -> list[bytes]:
     if target == "unpack":
         zips = [packed({"a_t1.nii": scan()}), packed({"a/../b_t2.nii.gz": scan(), "x.zip": b""})]
         return [content.removeprefix(zip_archive.MAGIC) for content in zips]
+    if target == "dicom":
+        return [as_file(dataset) for dataset in (*classic_files(SCAN)[:1], enhanced_file(SCAN))]
     return [b"p_flair.nii\nT1/a.nii\np_t1ce.nii\np_t2.nii", "病人_t1.nii\n..\\..\\x".encode()]

@@ -4,6 +4,7 @@ import textwrap
 from pathlib import Path
 
 from tests.promises.access import ACCESS, PRIVACY, WEB
+from tests.promises.dicom import DICOM
 from tests.promises.failures import CRASHES, DATABASE, DISK, WORKERS
 from tests.promises.row import Section
 from tests.promises.supply_chain import SUPPLY_CHAIN
@@ -14,6 +15,7 @@ SECTIONS = (
     UPLOADS,
     NAMES,
     LIMITS,
+    DICOM,
     CRASHES,
     WORKERS,
     DATABASE,

@@ -1,0 +1,166 @@
+"""Measurements as DICOM structured report: TID 1500, with the segments that they were taken from."""
+
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodedConcept,
+    Comprehensive3DSR,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    Measurement,
+    MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    ObservationContext,
+    ObserverContext,
+    ReferencedSegment,
+    RelationshipTypeValues,
+    SourceImageForSegmentation,
+    TextContentItem,
+    TrackingIdentifier,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
+)
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from app.analysis.measurements import Measurements
+from app.analysis.rano import Rano
+from app.reporting import dicom_common as common
+from app.reporting.dicom_common import ResultIdentity, without_warnings
+from model.io.dicom.source import Source
+from model.labels import DERIVED, REGIONS
+
+ML = Code("mL", "UCUM", "mL")
+BRAIN_MRI = Code("24590-2", "LN", "MR Brain")
+# The product of the two diameters has no code in DICOM or SNOMED CT.
+PRODUCT = Code("RANO-PRODUCT", "99BTS", "Product of perpendicular diameters")
+
+
+@without_warnings
+def to_sr(
+    measurements: Measurements, seg: Dataset, source: Source, identity: ResultIdentity
+) -> Dataset:
+    """Return measurements as Comprehensive 3D SR: a group for each region and derived region.
+
+    seg : what `to_seg` made of the same mask
+
+    Volumes are in mL; that of the enhancing tumour has the RANO diameters in mm with it. Groups of regions refer
+    to their segments; a region of which no voxel is marked has its volume of 0 alone.
+    """
+    groups = [_region(region.key, measurements, seg, source, identity) for region in REGIONS]
+    groups += [_derived(key, measurements, identity) for key in DERIVED]
+    report = MeasurementReport(
+        observation_context=ObservationContext(_observer(identity)),
+        procedure_reported=BRAIN_MRI,
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    report[0].ContentSequence.append(_note(_text(identity)))
+    dataset = Comprehensive3DSR(
+        evidence=[seg, *source.datasets],
+        content=report,
+        series_instance_uid=identity.uid("sr", "series"),
+        series_number=common.SERIES_NUMBERS["sr"],
+        sop_instance_uid=identity.uid("sr", "instance"),
+        instance_number=1,
+        manufacturer=common.MANUFACTURER,
+        is_complete=True,
+        is_final=False,
+    )
+    dataset.ManufacturerModelName = common.PRODUCT
+    dataset.DeviceSerialNumber = common.SERIAL
+    dataset.SoftwareVersions = list(common.software_versions(identity.model))
+    return common.add_notice(dataset, identity, "measurements")
+
+
+def _text(identity: ResultIdentity) -> str:
+    made = "The mask was corrected by hand." if identity.by_hand else "The mask was made by a model and not read by a physician."  # fmt: skip
+    return f"{common.NOTICE}. {made}"
+
+
+def _note(text: str) -> TextContentItem:
+    return TextContentItem(
+        name=codes.DCM.Comment, value=text, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+
+
+def _observer(identity: ResultIdentity) -> ObserverContext:
+    return ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=identity.uid("device", identity.model.checksum),
+            name=f"{common.MANUFACTURER}, {common.NOTICE}"[:64],
+            manufacturer_name=common.MANUFACTURER,
+            model_name=identity.model.name[:64],
+        ),
+    )
+
+
+def _algorithm(identity: ResultIdentity) -> AlgorithmIdentification:
+    model = identity.model
+    return AlgorithmIdentification(
+        name=model.name, version=model.version, parameters=[f"weights_sha256={model.checksum}"]
+    )
+
+
+def _region(
+    key: str, measurements: Measurements, seg: Dataset, source: Source, identity: ResultIdentity
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
+    number = next(region.index for region in REGIONS if region.key == key)
+    found = [_volume(measurements.volumes_ml[key], identity)]
+    if not measurements.volumes_ml[key]:
+        return _group(key, found, identity)
+    if key == "enhancing" and measurements.rano:
+        found += _diameters(measurements.rano)
+    images = [SourceImageForSegmentation.from_source_image(one) for one in source.datasets]
+    segment = ReferencedSegment(
+        sop_class_uid=seg.SOPClassUID,
+        sop_instance_uid=seg.SOPInstanceUID,
+        segment_number=number,
+        source_images=images,
+    )
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(key, identity),
+        referenced_segment=segment,
+        finding_type=common.TYPES[key],
+        finding_category=common.CATEGORY,
+        finding_sites=[FindingSite(anatomic_location=common.BRAIN)],
+        measurements=found,
+    )
+
+
+def _derived(
+    key: str, measurements: Measurements, identity: ResultIdentity
+) -> MeasurementsAndQualitativeEvaluations:
+    return _group(key, [_volume(measurements.volumes_ml[key], identity)], identity)
+
+
+def _group(
+    key: str, found: list[Measurement], identity: ResultIdentity
+) -> MeasurementsAndQualitativeEvaluations:
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(key, identity),
+        finding_type=common.TYPES[key],
+        finding_category=common.CATEGORY,
+        finding_sites=[FindingSite(anatomic_location=common.BRAIN)],
+        measurements=found,
+    )
+
+
+def _tracking(key: str, identity: ResultIdentity) -> TrackingIdentifier:
+    """Return the identifiers of a region: those of its segment, where it is one."""
+    return TrackingIdentifier(uid=identity.tracking_uid(key), identifier=common.LABELS[key])
+
+
+def _volume(ml: float, identity: ResultIdentity) -> Measurement:
+    return Measurement(
+        name=codes.SCT.Volume, value=round(ml, 3), unit=ML, algorithm_id=_algorithm(identity)
+    )
+
+
+def _diameters(rano: Rano) -> list[Measurement]:
+    mm, mm2 = codes.UCUM.Millimeter, codes.UCUM.SquareMillimeter
+    return [
+        Measurement(name=codes.SCT.LongAxis, value=rano.longest_mm, unit=mm),
+        Measurement(name=codes.SCT.ShortAxis, value=rano.perpendicular_mm, unit=mm),
+        Measurement(name=CodedConcept.from_code(PRODUCT), value=rano.product_mm2, unit=mm2),
+    ]

@@ -1,0 +1,137 @@
+"""What is promised about DICOM files: hostile ones, mixed ones, and patients' names in them."""
+
+from tests.promises.row import Section, rows
+
+FILE = "tests/app/intake/test_dicom_study.py"
+DICOM = Section(
+    "DICOM studies",
+    "Headers are read first, under limits: 64 MiB of header a file, 64 MiB of a file that is deflated as a whole, "
+    "20,000 frames a file, 20,000 files a study. Pixels are decoded file by file once a series' grid is known. The tests "
+    "measure that refusing takes less than 256 MiB.",
+    [
+        *rows(
+            FILE,
+            (
+                "A DICOM file whose preamble makes it a program, an archive or a page, too",
+                "`dicom_disguised`",
+                "test_a_file_that_is_another_one_too",
+            ),
+            (
+                "A file deflated as a whole that inflates to a gigabyte",
+                "`dicom_too_large`",
+                "test_hostile_files_are_refused_within_a_bound[deflated bomb]",
+            ),
+            (
+                "Sequences nested 3,000 deep",
+                "`dicom_damaged`",
+                "test_hostile_files_are_refused_within_a_bound[nested without end]",
+            ),
+            (
+                "A header longer than that of any image",
+                "`dicom_too_large`",
+                "test_hostile_files_are_refused_within_a_bound[header longer than any]",
+            ),
+            (
+                "An element that claims 4 GB in a small file",
+                "nothing is allocated for it; the file counts as what it still is",
+                "test_a_length_that_lies_allocates_nothing",
+            ),
+            (
+                "Two billion frames claimed",
+                "the file is no image: `dicom_no_images`",
+                "test_a_claim_of_many_frames",
+            ),
+            (
+                "Pixels shorter than the header says",
+                "the series has the problem `no_pixels`, and reading it is `dicom_series`",
+                "test_pixels_shorter_than_declared",
+            ),
+            (
+                "Compressed pixels that are cut off",
+                "`dicom_pixels`",
+                "test_compressed_pixels_that_are_damaged",
+            ),
+            (
+                "More than 20,000 files",
+                "`dicom_too_many_files`",
+                "test_too_many_files",
+            ),
+            (
+                "A symbolic link out of the folder",
+                "`dicom_link`",
+                "test_links_that_lead_out_are_refused",
+            ),
+            (
+                "Pipes and devices in the folder",
+                "never opened",
+                "test_pipes_are_not_opened",
+            ),
+            (
+                "A DICOMDIR with paths of its own",
+                "not believed; all files are told by their content",
+                "test_an_index_is_not_believed",
+            ),
+            (
+                "Two patients in one folder",
+                "`dicom_two_patients`, by identifiers, names or birth dates",
+                "test_two_patients_are_never_mixed",
+            ),
+            (
+                "Two studies in one folder",
+                "`dicom_two_studies`",
+                "test_two_studies",
+            ),
+            (
+                "One instance twice, with other pixels",
+                "`dicom_conflict`; with the same, it counts once",
+                "test_the_same_instance_with_other_pixels",
+            ),
+            (
+                "Images without UIDs",
+                "`dicom_no_uids`",
+                "test_missing_uids",
+            ),
+            (
+                "Names in Japanese, Korean, Chinese or unknown character sets",
+                "decoded; what is no text in its set becomes a replacement character",
+                "test_character_sets",
+            ),
+            (
+                "Files that hold private elements alone",
+                "`dicom_no_images`",
+                "test_private_tags_alone",
+            ),
+            (
+                "Any damage to a file",
+                "read, left out with a reason, or a `dicom_...` code",
+                "test_any_damage_is_refused_or_read",
+            ),
+            (
+                "Patients' names in logs and errors",
+                "none: pydicom's own messages are kept out, and errors name neither files nor patients",
+                "test_names_stay_out_of_logs",
+            ),
+        ),
+        *rows(
+            "tests/model/io/dicom/test_geometry.py",
+            (
+                "Slices that do not belong together: missing, double, turned, tilted, of other sizes",
+                "the series has a problem with a code; it is never stacked",
+                "test_what_is_wrong_with_a_series_is_said",
+            ),
+        ),
+        *rows(
+            "tests/app/reporting/test_dicom_seg.py",
+            (
+                "A mask that lies on another grid than the series that it would be written for",
+                "refused before anything is written",
+                "test_a_mask_of_another_grid_is_refused",
+            ),
+            (
+                "A result sent to an archive twice",
+                "has the same UIDs; a corrected mask has others and says so",
+                "test_a_corrected_mask_says_so_in_a_new_instance",
+            ),
+        ),
+    ],
+)
