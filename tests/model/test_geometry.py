@@ -94,3 +94,27 @@ def test_centre_of_mass_stays_where_it_is(axes):
     x, y, z = np.argwhere(mask).mean(axis=0) * (1, 2, 3)
     array, other = turned(mask, affine, axes)
     assert geometry.centre_mm(array.astype(bool), other) == pytest.approx((x, y, z))
+
+
+@pytest.mark.parametrize("edge", [False, True])
+def test_labels_are_computed_only_where_they_can_be(edge):
+    """The part that is computed holds all that interpolating everywhere would."""
+    rng = np.random.default_rng(2)
+    labels = np.zeros((24, 20, 16), np.uint8)
+    labels[0 if edge else 8 : 15, 6:12, 5:11] = rng.integers(0, 4, (15 if edge else 7, 6, 6))
+    target = OBLIQUE.copy()
+    target[:3, 3] = 2
+    shape = (26, 22, 20)
+    found = geometry.labels_to_grid(labels, np.eye(4), shape, target)
+    best, expected = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    for value in range(4):
+        share = geometry.to_grid((labels == value).astype(np.float32), np.eye(4), shape, target)
+        expected[share > best] = value
+        best = np.maximum(best, share)
+    np.testing.assert_array_equal(found, expected)
+    assert found.any()
+
+
+def test_voxels_of_sheared_grids_have_their_volume():
+    assert geometry.voxel_ml(np.diag([1.0, 2.0, 5.0, 1.0])) == pytest.approx(0.01)
+    assert geometry.voxel_ml(OBLIQUE) == pytest.approx(1.08e-3)

@@ -65,6 +65,20 @@ def test_scaling_is_applied_and_zero_or_nan_mean_none(tmp_path):
         np.testing.assert_array_equal(read(tmp_path, nifti(scl_slope=none)).data, voxels())
 
 
+@pytest.mark.parametrize(("lowest", "expected"), [(5.0, 0.0), (-3.5, -5.0), (0.0, -1.0)])
+def test_nan_around_a_brain_is_background(tmp_path, lowest, expected):
+    data = np.full((12, 12, 12), NAN, np.float32)
+    data[3:9, 3:9, 3:9] = np.linspace(lowest, 100, 6**3).reshape(6, 6, 6)
+    nib.Nifti1Image(data, np.eye(4)).to_filename(tmp_path / "scan.nii")
+    found = read_volume(tmp_path / "scan.nii").data
+    assert found[0, 0, 0] == expected and np.count_nonzero(found == expected) == 12**3 - 6**3
+    data[5, 5, 5] = np.inf
+    nib.Nifti1Image(data, np.eye(4)).to_filename(tmp_path / "broken.nii")
+    with pytest.raises(CaseError) as caught:
+        read_volume(tmp_path / "broken.nii")
+    assert caught.value.code == "not_finite"
+
+
 def test_trailing_dimensions_of_one_are_dropped(tmp_path):
     assert read(tmp_path, nifti(dim=(4, *SHAPE, 1, 1, 1, 1))).data.shape == SHAPE
     assert read(tmp_path, nifti(dim=(6, *SHAPE, 1, 1, 1, 1))).data.shape == SHAPE

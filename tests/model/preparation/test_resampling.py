@@ -1,0 +1,71 @@
+import nibabel as nib
+import numpy as np
+import pytest
+import scipy
+
+from model.preparation.resampling import interpolated, refined, resampled, shrunk
+
+
+def smooth(shape, seed=0):
+    rng = np.random.default_rng(seed)
+    return scipy.ndimage.gaussian_filter(rng.normal(size=shape), 3).astype(np.float32) * 100
+
+
+def test_interpolated_is_the_linear_interpolation_of_scipy():
+    volume = smooth((30, 24, 18))
+    turn = scipy.spatial.transform.Rotation.from_euler("xyz", (5, -8, 11), degrees=True).as_matrix()
+    inside = nib.affines.from_matvec(turn * 0.8, (3, 2, 1))
+    shape = (20, 20, 16)
+    found = interpolated(volume, inside, shape, outside=0.0)
+    expected = scipy.ndimage.affine_transform(
+        volume, turn * 0.8, (3, 2, 1), shape, order=1, mode="constant"
+    )
+    within = scipy.ndimage.affine_transform(
+        np.ones_like(volume), turn * 0.8, (3, 2, 1), shape, order=1, mode="constant"
+    )
+    np.testing.assert_allclose(found[within == 1], expected[within == 1], atol=1e-3)
+
+
+def test_a_scan_on_its_own_grid_stays_as_it_is():
+    volume = smooth((30, 24, 18))
+    affine = nib.affines.from_matvec(np.diag([-1.0, 1.0, 1.0]), (9, 8, 7))
+    found, covered = resampled(volume, affine, volume.shape, affine)
+    np.testing.assert_allclose(found, volume, atol=1e-4)
+    assert covered.all()
+
+
+def test_what_lies_outside_the_field_of_view_is_told():
+    volume = smooth((20, 20, 20))
+    target = nib.affines.from_matvec(np.eye(3), (5, 0, 0))
+    _, covered = resampled(volume, np.eye(4), volume.shape, target)
+    assert covered[:15].all() and not covered[15:].any()
+
+
+def test_fine_voxels_are_averaged_in_place():
+    volume = smooth((41, 30, 20))
+    affine = np.diag([0.5, 0.5, 1.0, 1.0])
+    found, moved = shrunk(volume, affine, 1.0)
+    assert found.shape == (21, 15, 20)
+    np.testing.assert_allclose(found[3, 4, 5], volume[6:8, 8:10, 5].mean(), rtol=1e-5)
+    np.testing.assert_allclose((moved @ [3, 4, 5, 1])[:3], [3.25, 4.25, 5])
+    # The last block of an odd number holds what is there.
+    np.testing.assert_allclose(found[20, 0, 0], volume[40:, :2, 0].mean(), rtol=1e-5)
+
+
+def test_thick_slices_are_refined_by_a_cubic_spline():
+    z = np.arange(12)
+    profile = np.sin(z / 2.0).astype(np.float32)
+    volume = np.broadcast_to(profile, (6, 6, 12))
+    found, affine = refined(volume, np.diag([1.0, 1.0, 4.0, 1.0]), 1.0)
+    assert found.shape == (6, 6, 48)
+    middle = slice(4, 44)
+    places = (affine @ np.stack([0 * np.arange(48)] * 2 + [np.arange(48), np.ones(48)]))[2] / 4
+    np.testing.assert_allclose(found[0, 0, middle], np.sin(places[middle] / 2), atol=0.01)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.5, 6.0), (1.2, 1.2, 3.0)])
+def test_no_value_leaves_the_range_of_the_scan(spacing):
+    volume = np.where(smooth((24, 24, 16)) > 0, 900.0, 10.0)
+    affine = np.diag([*spacing, 1.0])
+    found, _ = resampled(volume, affine, (20, 20, 40), np.eye(4))
+    assert found.min() >= 10 and found.max() <= 900
