@@ -9,7 +9,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["/", "/about", "case", "case/report", "/cases/none"])
+@pytest.mark.parametrize(
+    "path", ["/", "/about", "case", "case/report", "case/preparation", "/cases/none"]
+)
 def test_page_has_no_serious_violation(page: Page, demo_address, path, expected_errors):
     expected_errors.append("404")
     page.goto(path.replace("case", demo_address) if path.startswith("case") else path)
