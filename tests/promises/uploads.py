@@ -110,6 +110,24 @@ LIMITS = Section(
             ),
         ),
         *rows(
+            "tests/model/preparation/test_native.py",
+            (
+                "Scans in which no brain is found, such as a leg's",
+                "the case fails with `no_brain`",
+                "test_a_volume_without_a_brain_is_refused",
+            ),
+            (
+                "Scans whose brains do not fit on each other",
+                "the case fails with `registration_failed`",
+                "test_scans_that_do_not_belong_together_are_refused",
+            ),
+            (
+                "A field of view that cuts the brain",
+                "the warning `field_of_view`",
+                "test_a_field_of_view_that_cuts_the_brain_is_told",
+            ),
+        ),
+        *rows(
             "tests/app/web/test_quotas.py",
             ("More parts than `BTS_MAX_PARTS`", "413 `form_too_large`", "test_parts"),
             ("Text fields over `BTS_MAX_FIELD_KB`", "413 `form_too_large`", "test_text_fields"),
