@@ -4,9 +4,7 @@ coarse brains -> registration to the reference -> brain of the reference -> 1 mm
 labels at 1 mm -> the grid of the reference, and that of every other scan
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -210,11 +208,11 @@ def _native(
             shown[..., channel] = fixed.data
         else:
             grid = fixed.data.shape, transform @ fixed.affine
-            elsewhere, covered = resampled(volume.data, volume.affine, *grid)
-            shown[..., channel] = np.where(covered, elsewhere, volume.data.min())
+            shown[..., channel], _ = resampled(volume.data, volume.affine, *grid)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(resample, scans.volumes))
+    # One after the other: each uses all cores, and side by side they would fill the memory.
+    for modality in scans.volumes:
+        resample(modality)
     missing, oriented = scans.missing, scans.oriented
     return Native(
         scans,

@@ -15,15 +15,17 @@ def resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a scan (X, Y, Z) on another grid, float32, and which voxels lie in its field of view.
 
-    Thick slices are refined by a cubic spline, finer voxels averaged, so that nothing is aliased; the rest is
+    Voxels beyond it have the scan's lowest value. Thick slices are refined by a cubic spline, finer voxels averaged, so that nothing is aliased; the rest is
     linear. No value leaves the range of the scan.
     """
     step_mm = float(spacing_mm(target).min())
     data, source = refined(*shrunk(array, affine, step_mm), step_mm)
     inside = np.linalg.inv(source) @ target
-    found = interpolated(data, inside, shape)
-    np.clip(found, array.min(), array.max(), out=found)
-    return found, in_view(data.shape, inside, shape)
+    found = interpolated(data, inside, shape, outside=np.nan)
+    covered = np.isfinite(found)
+    low, high = array.min(), array.max()
+    found[~covered] = low
+    return np.clip(found, low, high, out=found), covered
 
 
 def shrunk(array: np.ndarray, affine: np.ndarray, step_mm: float) -> tuple[np.ndarray, np.ndarray]:
