@@ -14,7 +14,7 @@ from model.inference.segmenter import Segmenter, card_for
 log = logging.getLogger(__name__)
 
 # Modules imported at first use. Importing them in the background spares the first case half a second.
-FOR_FIRST_CASE = ("scipy.ndimage", "scipy.spatial")
+FOR_FIRST_CASE = ("scipy.fft", "scipy.ndimage", "scipy.spatial")
 
 
 class ModelHolder:

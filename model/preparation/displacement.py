@@ -38,11 +38,14 @@ def displaced(scores: np.ndarray, brain: np.ndarray, present: tuple[int, ...]) -
 
 
 def _means(volume: np.ndarray) -> np.ndarray:
-    """Return the means of cubes of BLOCK_MM voxels of (X, Y, Z, C), float32."""
-    shape = [length // BLOCK_MM for length in volume.shape[:3]]
-    x, y, z = (length * BLOCK_MM for length in shape)
-    blocks = [part for length in shape for part in (length, BLOCK_MM)]
-    return volume[:x, :y, :z].reshape(*blocks, -1).mean(axis=(1, 3, 5), dtype=np.float32)
+    """Return the means of cubes of BLOCK_MM voxels of (X, Y, Z, C), of every second one along each axis."""
+    # The conversion from float16 takes most of the time.
+    few = volume[::2, ::2, ::2].astype(np.float32)
+    edge = BLOCK_MM // 2
+    shape = [length // edge for length in few.shape[:3]]
+    x, y, z = (length * edge for length in shape)
+    blocks = [part for length in shape for part in (length, edge)]
+    return few[:x, :y, :z].reshape(*blocks, -1).mean(axis=(1, 3, 5))
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> bool:
