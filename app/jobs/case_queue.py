@@ -159,8 +159,10 @@ def postpone(case: StoredCase, error: dict[str, str]) -> str:
     return "postponed"
 
 
-def queue_again(case: StoredCase, options: Options) -> None:
+def queue_again(case: StoredCase, options: Options, change: Callable[[], object]) -> None:
     """Queue a case that has ended, to be prepared and segmented anew.
+
+    change : called while the row is locked, before anybody can take the case
 
     Raises NotReady while it has not, and CaseError `mask_corrected` where a correction would be lost.
     """
@@ -174,6 +176,7 @@ def queue_again(case: StoredCase, options: Options) -> None:
         )
     ended = sa.update(StoredCase).where(StoredCase.id == case.id, StoredCase.state == case.state)
     db.session.execute(ended.values(**WAITING, attempts=0, error=None, options=options))
+    change()
     db.session.commit()
 
 

@@ -36,8 +36,7 @@ def accept_brain(case: StoredCase) -> None:
     mask_versions.find(case, 0)
     path, name = _received(case)
     mask_versions.check_brain(path, name, case.record.geometry)
-    queue_anew(case, case.options, keep_brain=True)
-    path.replace(case.folder.drawn_brain)
+    queue_anew(case, case.options, path)
 
 
 def _received(case: StoredCase) -> tuple[Path, str]:

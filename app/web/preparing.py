@@ -1,5 +1,6 @@
 """Preparing a case anew: what the form asks for, and putting the case back into the queue."""
 
+from pathlib import Path
 from typing import get_args
 
 from flask import current_app, request
@@ -23,10 +24,18 @@ def wanted_options(case: StoredCase) -> Options:
     return Options(**found)
 
 
-def queue_anew(case: StoredCase, options: Options, keep_brain: bool = False) -> None:
-    """Queue a case that has ended again. Raises NotReady or CaseError; see `case_queue.queue_again`."""
+def queue_anew(case: StoredCase, options: Options, brain: Path | None = None) -> None:
+    """Queue a case that has ended again; see `case_queue.queue_again`, also for errors.
+
+    brain : a brain mask that a person has drawn; it replaces an earlier one, and None removes that
+    """
     drawn = case.folder.drawn_brain
-    case_queue.queue_again(case, options)
-    if not keep_brain:
-        drawn.unlink(missing_ok=True)
+
+    def change() -> None:
+        if brain:
+            brain.replace(drawn)
+        else:
+            drawn.unlink(missing_ok=True)
+
+    case_queue.queue_again(case, options, change)
     queue_runner(current_app).notify()

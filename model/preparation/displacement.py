@@ -1,7 +1,7 @@
 """Whether sequences that lie on one grid show the head in one place.
 
-Fine structure of two sequences correlates best where they lie on each other. Measured on 71 prepared cases, as
-they are and with one sequence shifted by 10 mm inside the common brain mask (docs/preparation.md).
+Fine structure of two sequences correlates best where they lie on each other. Tried on 14 prepared cases: as
+they are it is strongest in place or within 4 mm; with a sequence shifted by 10 mm, at least twice as strong elsewhere.
 """
 
 import numpy as np

@@ -15,8 +15,8 @@ def resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a scan (X, Y, Z) on another grid, float32, and which voxels lie in its field of view.
 
-    Voxels beyond it have the scan's lowest value. Thick slices are refined by a cubic spline, finer voxels averaged, so that nothing is aliased; the rest is
-    linear. No value leaves the range of the scan.
+    Voxels beyond it have the scan's lowest value. Thick slices are refined by a cubic spline, finer voxels
+    averaged, so that nothing is aliased; the rest is linear. No value leaves the range of the scan.
     """
     step_mm = float(spacing_mm(target).min())
     data, source = refined(*shrunk(array, affine, step_mm), step_mm)
