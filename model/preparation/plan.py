@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from model.geometry import voxel_ml
+from model.geometry import from_canonical, to_canonical, voxel_ml
 from model.io.case import Case, stacked
 from model.io.nifti import Volume
 from model.io.scans import Scans, on_one_grid
@@ -86,7 +86,8 @@ def plan_for(scans: Scans, mode: Mode, extractor: BrainExtractor) -> Plan:
 def registering(plan: Plan, scans: Scans) -> Plan:
     """Return the plan of a case whose images turned out to be displaced, although its grids agree."""
     others = tuple(modality for modality in scans.volumes if modality != plan.reference)
-    brains = dict.fromkeys(scans.volumes, plan.case.brain)
+    brain, _ = to_canonical(plan.case.brain, plan.case.affine)
+    brains = {key: from_canonical(brain, volume.affine) for key, volume in scans.volumes.items()}
     return replace(plan, register=others, brains=brains)
 
 

@@ -108,6 +108,14 @@ def test_a_displaced_case_is_registered_within_its_brain(scans):
     assert plan.brains["t1ce"].any() and not plan.extract
 
 
+def test_each_scan_gets_the_brain_in_its_own_order(scans):
+    volume = scans.volumes["t2"]
+    data, affine = turned(volume.data, volume.affine, ("S", "R", "A"))
+    other = with_volume(scans, "t2", data=data, affine=affine)
+    plan = registering(plan_for(other, "auto", NoExtractor()), other)
+    np.testing.assert_array_equal(plan.brains["t2"], data > 0)
+
+
 def test_tiny_brains_tell_nothing_of_displacement():
     assert displaced(np.zeros((20, 20, 20, 4)), np.ones((20, 20, 20), bool), (0, 1, 2, 3)) == []
 
