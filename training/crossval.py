@@ -23,7 +23,7 @@ from model.errors import ModelError
 from model.inference.segmenter import Segmenter
 from model.preprocess import Preprocessing
 from training import prepare
-from training.data.dataset import load_preprocessing, load_split
+from training.data.prepared import load_preprocessing, load_split
 from training.data.folds import fold_split
 from training.data.labelled import find_labelled_cases
 from training.experiments import CONFIG, Experiment, digest, read_experiments

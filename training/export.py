@@ -23,7 +23,7 @@ from model.planes import PLANES
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
 from model.version import VERSION
-from training.data.dataset import load_preprocessing
+from training.data.prepared import load_preprocessing
 from training.networks.network_files import write_network
 from training.networks.trained import differing, further_networks, is_model, trained
 from training.scoring.engine_difference import ENGINE_TOLERANCE, engines_differ_by

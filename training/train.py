@@ -26,7 +26,8 @@ import numpy as np
 from model.card import read_card
 from model.errors import ModelError
 from model.networks import NETWORKS
-from training.data.dataset import Patches, load_cases, load_preprocessing, load_split
+from training.data.dataset import Patches
+from training.data.prepared import load_cases, load_preprocessing, load_split
 from training.networks import replicas
 from training.networks.checkpoint import Checkpoint
 from training.networks.deep_supervision import at_all_levels, at_full_resolution, with_heads
@@ -43,6 +44,7 @@ from training.networks.provenance import by_network
 from training.scoring.validation import ValidationDice
 from training.settings import Settings, merged, parse, read_toml
 
+PARTS = ("train", "validation", "test", "partial", "added", "slices", "test_slices")
 # Settings with a flag of their own. All others, which are nested, are set in a file.
 FLAGS = {
     name: field.type
@@ -61,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     try:
         split = load_split(options.data)
-        trained = sum((split[part] for part in options.parts), [])
+        trained = sum((split.get(part, []) for part in options.parts), [])
         split = {part: [] if part in options.parts else names for part, names in split.items()}
         run(
             settings,
@@ -72,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.validate_every,
             options.start_from,
             options.workers,
+            options.start_network - 1,
         )
     except ModelError as error:
         print(error, file=sys.stderr)
@@ -90,6 +93,7 @@ def run(
     validate_every: int = 0,
     start_from: Path | None = None,
     workers: int = 0,
+    start_network: int = 0,
 ) -> None:
     """Train on `split["train"]` of a prepared folder, or go on with the run in `out`.
 
@@ -97,6 +101,7 @@ def run(
     validate_every : epochs between validations; 0: none
     start_from : folder of a trained model, whose weights the training starts from
     workers : processes that draw patches ahead
+    start_network : which of that model's networks it is, from 0
 
     Raises ModelError if the model cannot be read.
     """
@@ -105,10 +110,10 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     remember(out / "settings.json", asdict(settings))
     remember(out / "split.json", split)
-    remember(out / "start.json", provenance(start_from) if start_from else {})
+    remember(out / "start.json", provenance(start_from, start_network) if start_from else {})
     preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings, workers)
-    network = starting_network(settings, patches, imagenet, start_from)
+    network = starting_network(settings, patches, imagenet, start_from, start_network)
     begun = network.get_weights()
     with devices:
         model = compiled(network, settings)
@@ -154,9 +159,16 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--start-from", type=Path, metavar="MODEL_DIR", help="start from the weights of a model"
     )
     parser.add_argument(
+        "--start-network",
+        type=int,
+        default=1,
+        metavar="NUMBER",
+        help="the network of that model, where it has several",
+    )
+    parser.add_argument(
         "--parts",
         nargs="+",
-        choices=("train", "validation", "test", "partial"),
+        choices=PARTS,
         default=["train"],
         help="parts of the split to train on",
     )
@@ -191,20 +203,25 @@ def remember(path: Path, content: dict) -> None:
     path.write_text(text)
 
 
-def provenance(model_dir: Path) -> dict:
-    """Return the weights of a model's first network and its training. Raises ModelError."""
+def provenance(model_dir: Path, network: int = 0) -> dict:
+    """Return the weights of a model's network, from 0, and its training. Raises ModelError."""
     card = read_card(model_dir)
-    first, *_ = by_network(card.training)
-    return {"weights": card.weights[0], "training": first}
+    if not 0 <= network < card.networks:
+        raise ModelError(f"The model in {model_dir} has no network {network + 1}.")
+    return {"weights": card.weights[network], "training": by_network(card.training)[network]}
 
 
 def starting_network(
-    settings: Settings, patches: Patches, imagenet: Path | None, start_from: Path | None
+    settings: Settings,
+    patches: Patches,
+    imagenet: Path | None,
+    start_from: Path | None,
+    start_network: int,
 ) -> keras.Model:
     """Return the network with its starting weights, on one device."""
     model = NETWORKS[settings.network](patches.preprocessing.channels)
     if start_from:
-        load_model_weights(model, start_from)
+        load_model_weights(model, start_from, start_network)
     elif settings.network == "mobile_unet" and settings.imagenet:
         load_imagenet(model, imagenet, patches.preprocessing)
     else:

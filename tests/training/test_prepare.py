@@ -6,7 +6,7 @@ import numpy as np
 
 from model.labels import REGIONS
 from tests.phantoms import small_case
-from training.data.dataset import load_cases, load_split
+from training.data.prepared import load_cases, load_split
 from training.prepare import group_same_patients, split_patients
 
 

@@ -11,7 +11,8 @@ from model.inference.network_inputs import slice_batches
 from model.io.case import find_case_files, load_case
 from model.planes import PLANES, as_slices
 from model.preprocess import Preprocessing, prepare
-from training.data.dataset import Patches, PreparedCase, load_cases, load_preprocessing, load_split
+from training.data.dataset import Patches
+from training.data.prepared import PreparedCase, load_cases, load_preprocessing, load_split
 from training.settings import Sampling, Settings
 
 
