@@ -1,5 +1,6 @@
 """Warnings about a case: what was missing, unusual or resampled. A code each, and text for people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from model.io.case import Case
 from model.io.modalities import TITLES
 from model.plausibility import ct_like, exchanged
 from model.preprocess import Prepared
+from model.small_lesions import SmallLesion
 
 WarningCode = Literal[
     "missing_sequence",
@@ -19,10 +21,13 @@ WarningCode = Literal[
     "not_skull_stripped",
     "resampled",
     "nothing_marked",
+    "small_uncertain",
     "unclassified",
 ]
 # Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
 WARNED_REGIONS = {"WT": "the whole tumour", "TC": "tumour core", "ET": "enhancing tumour"}
+# What a small uncertain lesion may be, as it stands in the warning.
+SMALL_LESIONS = {"WT": "a separate tumour", "ET": "all of the enhancing tumour"}
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,17 @@ NOTHING_MARKED = CaseWarning(
 
 
 def case_warnings(
-    prepared: Prepared, case: Case, labels: np.ndarray, scores: dict[str, Any]
+    prepared: Prepared,
+    case: Case,
+    labels: np.ndarray,
+    scores: dict[str, Any],
+    small: Sequence[SmallLesion] = (),
 ) -> tuple[CaseWarning, ...]:
-    """Return the warnings about a case and its labels; `scores` are those of the model card."""
+    """Return the warnings about a case and its labels.
+
+    scores : those of the model card
+    small : the small uncertain lesions that were marked
+    """
     warnings = [missing_sequence(modality, scores) for modality in case.missing]
     warnings += implausible_scans(prepared, case)
     if not case.oriented:
@@ -66,6 +79,8 @@ def case_warnings(
         warnings.append(_resampled(case))
     if not labels.any():
         warnings.append(NOTHING_MARKED)
+    if small:
+        warnings.append(small_uncertain(small))
     return tuple(warnings)
 
 
@@ -85,6 +100,16 @@ def missing_sequence(modality: str, scores: dict[str, Any]) -> CaseWarning:
         f"{start} On {scores['patients']} patients not trained on, Dice without it was "
         f"{', '.join(parts)} and {last}.",
     )
+
+
+def small_uncertain(small: Sequence[SmallLesion]) -> CaseWarning:
+    """Return the warning of small lesions that were marked, but may not be there."""
+    parts = "; ".join(
+        f"{SMALL_LESIONS[one.short]}, {one.volume_ml:.2f} mL, probability {one.probability:.2f}"
+        for one in small
+    )
+    text = f"Small and uncertain marks, to be looked at closely: {parts}."
+    return CaseWarning("small_uncertain", text)
 
 
 def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:

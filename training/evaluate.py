@@ -4,7 +4,8 @@
 
 Every folder below DATA_DIR with a `*seg.nii*` is read and segmented as a user's upload is, and
 scored as a 3-D volume on its own grid. `--only test` keeps to the patients that the model's card
-names as test patients. `--without MODALITY` leaves that file out of every case, and `--voxels X Y Z`
+names as test patients. `--beside MODEL_DIR` scores another model on the same cases in the same run.
+`--without MODALITY` leaves that file out of every case, and `--voxels X Y Z`
 resamples scans and masks first.
 """
 
@@ -21,16 +22,24 @@ from model.errors import CaseError, ModelError
 from model.inference.segmenter import Segmenter
 from model.io.modalities import MODALITIES, TITLES
 from training.data.labelled import find_labelled_cases
+from training.data.split import read_patients
+from training.scoring.by_source import names_by_source, summarise
 from training.scoring.labelled_case import mean_lesion_wise, score_folder
+from training.scoring.lesion_wise import LESION_REGIONS
 from training.scoring.scores import SHORT, mean_scores
+
+# Columns of the lesion-wise scores, in the order of `summarise`.
+LESION_WISE = tuple(f"{short} by lesion" for short in LESION_REGIONS)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = read_arguments(arguments)
+    model_dirs = [options.model_dir, *([options.beside] if options.beside else [])]
     try:
-        segmenter = Segmenter.load(
-            options.model_dir, engine=options.engine, quality=options.quality
-        )
+        segmenter, *others = [
+            Segmenter.load(folder, engine=options.engine, quality=options.quality)
+            for folder in model_dirs
+        ]
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
@@ -38,21 +47,22 @@ def main(arguments: list[str] | None = None) -> int:
     if options.only:
         wanted = set(segmenter.card.training["split"][options.only])
         folders = [folder for folder in folders if folder.name in wanted]
-    cases, failures = {}, {}
+    cases, beside, failures = {}, {}, {}
     for folder in track(folders, "Scoring", console=Console(stderr=True)):
         try:
             cases[folder.name] = score_folder(segmenter, folder, options.without, options.voxels)
+            for other in others:
+                beside[folder.name] = score_folder(other, folder, options.without, options.voxels)
         except (CaseError, ValueError) as error:
             failures[folder.name] = str(error)
     if not cases:
         print("No labelled case that can be segmented was found.", file=sys.stderr)
         return 1
     result = {
-        "model": describe(segmenter),
+        **evaluation(segmenter, cases),
         "without": options.without,
         "voxels_mm": options.voxels,
-        "cases": cases,
-        "mean": mean_scores(list(cases.values())) | {"lesion_wise": mean_lesion_wise(cases)},
+        "beside": [evaluation(other, beside) for other in others],
         "left_out": failures,
     }
     if options.json:
@@ -66,6 +76,7 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
     parser.add_argument("--json", type=Path, help="where to write all scores")
     parser.add_argument("--model-dir", type=Path)
+    parser.add_argument("--beside", type=Path, help="another model, scored on the same cases")
     parser.add_argument("--engine", choices=("auto", "tensorflow", "openvino"), default="auto")
     parser.add_argument(
         "--only", choices=("train", "validation", "test"), help="part of the model's own split"
@@ -85,6 +96,12 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     if options.voxels and min(options.voxels) <= 0:
         parser.error("argument --voxels: edges must be more than 0 mm")
     return options
+
+
+def evaluation(segmenter: Segmenter, cases: dict[str, dict]) -> dict:
+    """Return a model with its scores by case, and their means."""
+    means = mean_scores(list(cases.values())) | {"lesion_wise": mean_lesion_wise(cases)}
+    return {"model": describe(segmenter), "cases": cases, "mean": means}
 
 
 def describe(segmenter: Segmenter) -> dict:
@@ -124,6 +141,15 @@ def show(result: dict) -> None:
         seconds = scores["seconds"]["read"] + scores["seconds"]["segment"]
         table.add_row(name, *dice, f"{scores['accuracy']:.4f}", f"{seconds:.1f}")
     console.print(table)
+    show_means(console, result)
+    for shown in (result, *result["beside"]):
+        show_sources(console, shown)
+    for name, reason in result["left_out"].items():
+        console.print(f"left out {name}: {reason}")
+
+
+def show_means(console: Console, result: dict) -> None:
+    """Print the means of every score over all cases."""
     mean = result["mean"]
     titles = ("Dice", "HD95 mm", "volume error mL", "precision", "recall")
     table = Table("mean over patients", *titles)
@@ -136,8 +162,18 @@ def show(result: dict) -> None:
         table.add_row(short, *means, *[str(scores[key]) for key in ("lesions", "missed", "false")])
     console.print(table)
     console.print(f"accuracy {mean['accuracy']:.4f}, dice loss {mean['dice_loss']:.4f}")
-    for name, reason in result["left_out"].items():
-        console.print(f"left out {name}: {reason}")
+
+
+def show_sources(console: Console, result: dict) -> None:
+    """Print mean and median Dice by source of the patients."""
+    groups = names_by_source(result["cases"], read_patients())
+    title = f"{result['model']['version']} {result['model']['checksum'][:12]}: mean (median)"
+    table = Table("source", "patients", *SHORT, *LESION_WISE, title=title)
+    for source, names in groups.items():
+        found = summarise([result["cases"][name] for name in names])
+        cells = [f"{found[name].mean:.3f} ({found[name].median:.2f})" for name in found]
+        table.add_row(source, str(len(names)), *cells)
+    console.print(table)
 
 
 if __name__ == "__main__":

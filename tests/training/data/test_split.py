@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,8 @@ from model.card import read_card
 from training.data.labelled import patient_of
 from training.data.split import SOURCE_TITLES, check_sides, part_of, read_patients
 from training.networks.provenance import cases_trained_on, stages_by_network
-from training.train import TWIN
+
+TWIN = Path(__file__).parents[3] / "training/held_out"
 
 
 @pytest.fixture(scope="module")
