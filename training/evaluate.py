@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
+from model.card import ModelCard
 from model.errors import CaseError, ModelError
 from model.inference.segmenter import Segmenter
 from model.io.modalities import MODALITIES, TITLES
-from training.data.labelled import find_labelled_cases
+from training.data.labelled import find_labelled_cases, patient_of
 from training.data.split import read_patients
 from training.scoring.by_source import names_by_source, summarise
 from training.scoring.labelled_case import mean_lesion_wise, score_folder
@@ -43,10 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModelError as error:
         print(error, file=sys.stderr)
         return 1
-    folders = find_labelled_cases(options.data_dirs)
-    if options.only:
-        wanted = set(segmenter.card.training["split"][options.only])
-        folders = [folder for folder in folders if folder.name in wanted]
+    folders = chosen(find_labelled_cases(options.data_dirs), segmenter.card, options)
     cases, beside, failures = {}, {}, {}
     for folder in track(folders, "Scoring", console=Console(stderr=True)):
         try:
@@ -71,6 +69,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def chosen(folders: list[Path], card: ModelCard, options: argparse.Namespace) -> list[Path]:
+    """Return the case folders that are asked for: all, or a part of the model's or of the file's split."""
+    if options.only:
+        wanted = set(card.training["split"][options.only])
+        folders = [folder for folder in folders if folder.name in wanted]
+    if options.part:
+        patients = read_patients()
+        known = {folder: patients.get(patient_of(folder.name)) for folder in folders}
+        folders = [folder for folder, one in known.items() if one and one.part == options.part]
+    return folders
+
+
 def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="training.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
@@ -80,6 +90,9 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--engine", choices=("auto", "tensorflow", "openvino"), default="auto")
     parser.add_argument(
         "--only", choices=("train", "validation", "test"), help="part of the model's own split"
+    )
+    parser.add_argument(
+        "--part", choices=("train", "added", "test"), help="part of training/split.csv"
     )
     parser.add_argument("--quality", choices=("accurate", "fast"), default="accurate")
     parser.add_argument("--without", choices=MODALITIES, help="sequence dropped from every case")
@@ -114,6 +127,7 @@ def describe(segmenter: Segmenter) -> dict:
         "weights": card.weights,
         "device": provenance.text,
         "averaged": provenance.averaged,
+        "temperatures": card.postprocessing.temperatures,
         "training": card.training,
     }
 

@@ -23,11 +23,11 @@ from typing import get_args
 import keras
 import numpy as np
 
-from model.card import read_card
 from model.errors import ModelError
 from model.networks import NETWORKS
 from training.data.dataset import Patches
-from training.data.prepared import load_cases, load_preprocessing, load_split
+from training.data.folds import without_fold
+from training.data.prepared import load_cases, load_folds, load_preprocessing, load_split
 from training.networks import replicas
 from training.networks.checkpoint import Checkpoint
 from training.networks.deep_supervision import at_all_levels, at_full_resolution, with_heads
@@ -40,7 +40,7 @@ from training.networks.pretrained import (
     load_model_weights,
     match_batch_norm,
 )
-from training.networks.provenance import by_network
+from training.networks.provenance import start_of
 from training.scoring.validation import ValidationDice
 from training.settings import Settings, merged, parse, read_toml
 
@@ -62,12 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     started = time.monotonic()
     try:
-        split = load_split(options.data)
-        trained = sum((split.get(part, []) for part in options.parts), [])
-        split = {part: [] if part in options.parts else names for part, names in split.items()}
         run(
             settings,
-            split | {"train": trained},
+            cases_of(options),
             options.data,
             options.out,
             options.imagenet,
@@ -82,6 +79,16 @@ def main(arguments: list[str] | None = None) -> int:
     minutes = (time.monotonic() - started) / 60
     print(f"{minutes:.1f} minutes; weights in {options.out / 'final.weights.h5'}")
     return 0
+
+
+def cases_of(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the split of a run: all that is trained on in "train". Raises ModelError."""
+    split = load_split(options.data)
+    parts = {part: split.get(part, []) for part in options.parts}
+    split = {part: [] if part in parts else names for part, names in split.items()}
+    if options.fold is not None:
+        return split | without_fold(parts, load_folds(options.data), options.fold)
+    return split | {"train": sum(parts.values(), [])}
 
 
 def run(
@@ -110,7 +117,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     remember(out / "settings.json", asdict(settings))
     remember(out / "split.json", split)
-    remember(out / "start.json", provenance(start_from, start_network) if start_from else {})
+    remember(out / "start.json", start_of(start_from, start_network) if start_from else {})
     preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings, workers)
     network = starting_network(settings, patches, imagenet, start_from, start_network)
@@ -172,6 +179,9 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         default=["train"],
         help="parts of the split to train on",
     )
+    parser.add_argument(
+        "--fold", type=int, help="hold out this fold of the split file: it becomes `validation`"
+    )
     parser.add_argument("--validate-every", type=int, default=5, metavar="EPOCHS")
     parser.add_argument(
         "--workers",
@@ -201,14 +211,6 @@ def remember(path: Path, content: dict) -> None:
     if path.exists() and path.read_text() != text:
         raise SystemExit(f"{path} holds other {path.stem}: choose another --out or remove that run")
     path.write_text(text)
-
-
-def provenance(model_dir: Path, network: int = 0) -> dict:
-    """Return the weights of a model's network, from 0, and its training. Raises ModelError."""
-    card = read_card(model_dir)
-    if not 0 <= network < card.networks:
-        raise ModelError(f"The model in {model_dir} has no network {network + 1}.")
-    return {"weights": card.weights[network], "training": by_network(card.training)[network]}
 
 
 def starting_network(

@@ -102,6 +102,12 @@ def load_split(data: Path) -> dict[str, list[str]]:
     return _prepared(data, "split.json")
 
 
+def load_folds(data: Path) -> dict[str, int | None]:
+    """Return the fold of the split file that each case is in; none for phantoms. Raises ModelError."""
+    cases = _prepared(data, "index.json")["cases"]
+    return {entry["case"]: entry.get("fold") for entry in cases}
+
+
 def load_preprocessing(data: Path) -> Preprocessing:
     """Return the parameters that the folder was prepared with. Raises ModelError."""
     fields = _prepared(data, "index.json")["preprocessing"]

@@ -44,6 +44,7 @@ def score_folder(
     return scores | {
         "lesion_wise": score_lesions_by_region(truth, result.labels, case.spacing_mm),
         "calibration": calibration.count(truth, result.labels, result.confidence, marked),
+        "calibration_by_label": calibration.by_label(truth, result.labels, result.confidence),
         "missing": list(case.missing),
         "seconds": {
             "read": round(loaded, 3),
