@@ -23,6 +23,7 @@ from model.inference.ensemble import Ensemble
 from model.io.case import Case
 from model.postprocess import postprocess
 from model.preprocess import Prepared, prepare
+from model.quality import expected_by_region
 from model.small_lesions import small_uncertain
 from model.warnings import CaseWarning, case_warnings
 
@@ -104,11 +105,12 @@ class Segmenter:
         parameters = self.card.postprocessing.for_case(complete=not case.missing)
         labels, confidence = postprocess(probabilities, prepared.brain, parameters)
         small = small_uncertain(labels, confidence)
+        expected = expected_by_region(probabilities, labels)
         labels, confidence, brain = _to_source(prepared, case, labels, confidence)
         centre = centre_mm(prepared.brain, _box_affine(prepared))
         clock.lap("postprocess")
         report("postprocess", 1.0)
-        warnings = case_warnings(prepared, case, labels, self.card.scores, small)
+        warnings = case_warnings(prepared, case, labels, self.card.scores, small, expected)
         return Segmentation(
             labels,
             confidence,
