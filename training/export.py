@@ -175,7 +175,7 @@ def make_card(
         postprocessing=postprocessing,
         labels={region.key: asdict(region) for region in REGIONS},
         training={
-            "data": "BraTS 2017-2025 training cases, research use",
+            "data": "Training cases of BraTS 2013-2025, among them sub-Saharan Africa, research use",
             **first.training,
             **further_networks([other.training for other in others]),
         },
