@@ -31,6 +31,7 @@ BESIDE ?=
 UNPACK := $(wildcard $(DATA)/unpack.py)
 UNPACKED := runs/unpacked
 CASES := $(DATA) $(if $(UNPACK),$(UNPACKED)/cases)
+LAID_OUT := $(if $(UNPACK),$(UNPACKED)/done)
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -133,31 +134,33 @@ define network
 	$(call later,$(1),4_all,$(DEVELOPMENT) $(ADDED) test test_slices,4_sources.toml,3_average,$(2))
 endef
 
-# Cases and single slices as arrays for training.
-define prepare
-	$(if $(UNPACK),$(RUN) python $(UNPACK) $(UNPACKED)/cases --slices $(UNPACKED)/slices)
-	$(RUN) python -m training.prepare $(CASES) $(if $(UNPACK),--slices $(UNPACKED)/slices) --out runs/data
-endef
-
-train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks by training/recipe, export and score them
+$(UNPACKED)/done: $(UNPACK) | $(filter .uv/%,$(UV))
 	$(UV) sync --frozen --quiet --extra train
-	$(call prepare)
+	$(RUN) python $(UNPACK) $(UNPACKED)/cases --slices $(UNPACKED)/slices
+	@touch $@
+
+# Cases and single slices as arrays for training.
+prepare = $(RUN) python -m training.prepare $(CASES) $(if $(UNPACK),--slices $(UNPACKED)/slices) --out runs/data
+
+train: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## prepare DATA, train both networks by training/recipe, export and score them
+	$(UV) sync --frozen --quiet --extra train
+	$(prepare)
 	$(call network,$(ONE))
 	$(call network,$(TWO),--deep-supervision 0.5)
 	$(RUN) python -m training.export --run $(ONE)/4_held_out $(TWO)/4_held_out --out $(TWIN) $(EXPORT)
 	$(RUN) python -m training.export --run $(ONE)/4_all $(TWO)/4_all --out $(SHIPPED) $(EXPORT)
 	$(MAKE) card DATA=$(DATA)
 
-experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite docs/experiments.md and docs/error-analysis.md
+experiments: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## run what is open in training/experiments.toml, rewrite docs/experiments.md and docs/error-analysis.md
 	$(UV) sync --frozen --quiet --extra train
-	$(call prepare)
+	$(prepare)
 	$(RUN) python -m training.crossval $(CASES) $(if $(IMAGENET),--imagenet $(IMAGENET),)
 	$(RUN) python -m training.reports.error_analysis $(CASES)
 
 # Scores a model on the test patients: its folder, the file's name, flags.
 score = $(RUN) python -m training.evaluate $(CASES) --model-dir $(1) --only test --json $(CARD)/$(2).json $(3)
 
-card: $(filter .uv/%,$(UV))  ## score the twin of the shipped model on the test patients of DATA, rewrite MODEL_CARD.md
+card: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## score the twin of the shipped model on the test patients of DATA, rewrite MODEL_CARD.md
 	$(UV) sync --frozen --quiet --extra train
 	@mkdir -p $(CARD)
 	$(call score,$(TWIN),test,$(if $(BESIDE),--beside $(BESIDE)))
