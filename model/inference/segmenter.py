@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +42,7 @@ class Segmentation:
     affine : (4, 4)
     brain_voxels : voxels of the scans' grid that hold brain
     brain_centre_mm : the brain's centre of mass, RAS+ mm
+    expected_dice : what the model expects by region, as far as marked; see `model/quality.py`
     """
 
     labels: np.ndarray
@@ -52,6 +53,7 @@ class Segmentation:
     timings_s: dict[str, float]
     warnings: tuple[CaseWarning, ...]
     provenance: Provenance
+    expected_dice: dict[str, float] = field(default_factory=dict)
 
 
 class Segmenter:
@@ -120,6 +122,7 @@ class Segmenter:
             clock.laps,
             warnings,
             self.provenance,
+            expected,
         )
 
 

@@ -30,7 +30,7 @@ from training.reports.card_tables import (
     stages_table,
 )
 from training.reports.held_out import held_out_text
-from training.reports.source_tables import lesions_table, sources_table
+from training.reports.source_tables import expected_text, lesions_table, sources_table
 from training.scoring.results import RESULTS, Result, read_results
 from training.settings import read_toml
 
@@ -71,6 +71,8 @@ the same run. `training/split.csv` names the source of each patient.
 Lesion by lesion:
 
 {lesions}
+
+The model expects a Dice of itself (`model/quality.py`), and warns where that is low. {expected}
 
 ### With a sequence missing
 
@@ -191,6 +193,7 @@ def card_text(options: argparse.Namespace) -> str:
         missing=missing_table(test, options.without),
         sources=sources_table(test, patients),
         lesions=lesions_table(test, patients),
+        expected=expected_text(list(test["cases"].values())),
     )
     return wrapped(text)
 

@@ -3,6 +3,7 @@
 from training.data.split import Patient
 from training.reports.card_tables import table
 from training.scoring.by_source import Summary, lesion_counts, names_by_source, summarise
+from training.scoring.expected import rank_correlation, warned
 from training.scoring.lesion_wise import LESION_REGIONS
 from training.scoring.scores import SHORT
 
@@ -29,6 +30,19 @@ def lesions_table(result: dict, patients: dict[str, Patient]) -> str:
         rows.append((source, version, *dice, *counts))
     titles = [f"{key} {'/'.join(LESION_REGIONS)}" for key in ("lesions", "missed", "false")]
     return table(("source", "model", *LESION_REGIONS, *titles), rows)
+
+
+def expected_text(cases: list[dict]) -> str:
+    """Say how well the Dice that the model expects ranks the cases, and which it warns of."""
+    ranks = [f"{rank:.2f} in {short}" for short, rank in rank_correlation(cases).items()]
+    flagged, found, worst = warned(cases)
+    ranked = (
+        f"Spearman's rank correlation with the true Dice is {', '.join(ranks)}. " if ranks else ""
+    )
+    return (
+        f"{ranked}It warns of {flagged} of the {len(cases)} patients, {found} of the {worst} with the "
+        "lowest mean Dice of ET, TC and WT among them."
+    )
 
 
 def scored(result: dict, patients: dict[str, Patient]) -> list[tuple[str, str, list[dict]]]:

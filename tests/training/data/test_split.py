@@ -8,6 +8,7 @@ import pytest
 
 from model.card import read_card
 from training.data.labelled import patient_of
+from training.data.single_slices import SUFFIX
 from training.data.split import SOURCE_TITLES, check_sides, part_of, read_patients
 from training.networks.provenance import cases_trained_on, stages_by_network
 
@@ -37,7 +38,8 @@ def test_no_test_patient_was_trained_on_under_any_name():
     known = read_patients()
     card = read_card(TWIN)
     trained = cases_trained_on(stages_by_network(card.weights, card.training))
-    sides = {known[patient_of(name)].part for name in trained if patient_of(name) in known}
+    names = {patient_of(name.removesuffix(SUFFIX)) for name in trained}
+    sides = {known[name].part for name in names if name in known}
     assert "test" not in sides and "train" in sides
 
 

@@ -1,7 +1,7 @@
 """Scores by source in the model card."""
 
 from training.data.split import Patient
-from training.reports.source_tables import lesions_table, sources_table
+from training.reports.source_tables import expected_text, lesions_table, sources_table
 from training.scoring.lesion_wise import LESION_REGIONS
 from training.scoring.scores import SHORT
 
@@ -40,3 +40,16 @@ def test_both_models_have_a_row_for_each_source_and_all_patients():
 def test_lesions_are_counted_over_all_patients_of_a_source():
     _, _, *rows = lesions_table(evaluation("2", 0.75), PATIENTS).splitlines()
     assert rows[-1].endswith("| 4/4/4 | 0/0/0 | 2/2/2 |")
+
+
+def test_it_tells_how_well_the_model_knows_its_worst_cases():
+    case = {"regions": {short: {"dice": 0.5} for short in SHORT}}
+    case |= {"expected_dice": {}, "look_closely": True}
+    text = expected_text([case])
+    assert text.startswith("It warns of 1 of the 1 patients, 1 of the 1 with the lowest")
+    cases = [
+        case
+        | {"expected_dice": {"ET": dice}, "regions": {short: {"dice": dice} for short in SHORT}}
+        for dice in (0.3, 0.9, 0.6)
+    ]
+    assert "true Dice is 1.00 in ET. It warns of 3 of the 3" in expected_text(cases)
