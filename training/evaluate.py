@@ -29,9 +29,6 @@ from training.scoring.labelled_case import mean_lesion_wise, score_folder
 from training.scoring.lesion_wise import LESION_REGIONS
 from training.scoring.scores import SHORT, mean_scores
 
-# Columns of the lesion-wise scores, in the order of `summarise`.
-LESION_WISE = tuple(f"{short} by lesion" for short in LESION_REGIONS)
-
 
 def main(arguments: list[str] | None = None) -> int:
     options = read_arguments(arguments)
@@ -179,15 +176,20 @@ def show_means(console: Console, result: dict) -> None:
 
 
 def show_sources(console: Console, result: dict) -> None:
-    """Print mean and median Dice by source of the patients."""
+    """Print mean and median Dice by source of the patients, on whole volumes and lesion by lesion."""
     groups = names_by_source(result["cases"], read_patients())
-    title = f"{result['model']['version']} {result['model']['checksum'][:12]}: mean (median)"
-    table = Table("source", "patients", *SHORT, *LESION_WISE, title=title)
-    for source, names in groups.items():
-        found = summarise([result["cases"][name] for name in names])
-        cells = [f"{found[name].mean:.3f} ({found[name].median:.2f})" for name in found]
-        table.add_row(source, str(len(names)), *cells)
-    console.print(table)
+    found = {
+        (source, len(names)): summarise([result["cases"][name] for name in names])
+        for source, names in groups.items()
+    }
+    model = f"{result['model']['version']} {result['model']['checksum'][:12]}"
+    for kind, columns in (("", SHORT), ("lesion-wise ", LESION_REGIONS)):
+        table = Table("source", "patients", *columns, title=f"{model}: {kind}mean (median)")
+        for (source, count), scores in found.items():
+            shown = [scores[f"{kind}{short}"] for short in columns]
+            cells = [f"{one.mean:.3f} ({one.median:.2f})" for one in shown]
+            table.add_row(source, str(count), *cells)
+        console.print(table)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_another_model_is_scored_beside_it(evaluated, artefact, capsys):
     assert other["model"]["checksum"] == result["model"]["checksum"]
     assert other["mean"] == result["mean"] and other["cases"].keys() == result["cases"].keys()
     told = capsys.readouterr().out
-    assert told.count("mean (median)") == 2 and "other" in told
+    assert told.count("mean (median)") == 4 and "other" in told
 
 
 def test_cases_are_resampled(evaluated):
