@@ -12,17 +12,26 @@ FUZZ_S ?= 60
 WORKERS ?= 2
 SOAK_S ?= 900
 # Inference and post-processing of the shipped model; docs/experiments.md says why.
-EXPORT ?= --planes axial coronal sagittal --interval 2 --refinement-threshold 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.5 --growth-temperature 1.5
+EXPORT ?= --planes axial coronal sagittal --interval 2 --refinement-threshold 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.05 --keep-probability 0.7 --growth-temperature 1.5
 SEQUENCES := flair t1 t1ce t2
 RECIPE := training/recipe
+# Parts of the split, training/split.csv: stages 1 to 3 are trained on the first, stage 4 on the second, too.
 DEVELOPMENT := train validation partial
-# Two networks are averaged; the second is trained with deep supervision. Stages 2 and 3 of each are trained
-# twice: with the test patients for the shipped model, and without them for its twin, which is scored on them.
+ADDED := added slices
+# Two networks are averaged; the second is trained with deep supervision. Stage 4 of each is trained twice: with
+# the test patients for the shipped model, and without them for its twin, which is scored on them.
 ONE := runs/mobile_unet
 TWO := runs/deeply_supervised
 SHIPPED := model/artefact
 TWIN := training/held_out
 CARD := runs/card
+# An earlier model that is scored on the same patients.
+BESIDE ?=
+# A folder whose cases are packed has a program that lays them out, and single slices.
+UNPACK := $(wildcard $(DATA)/unpack.py)
+UNPACKED := runs/unpacked
+CASES := $(DATA) $(if $(UNPACK),$(UNPACKED)/cases)
+LAID_OUT := $(if $(UNPACK),$(UNPACKED)/done)
 
 # An NVIDIA GPU is used through TensorFlow, which a CPU can do without.
 SERVE := $(if $(shell command -v nvidia-smi 2>/dev/null),--extra gpu,)
@@ -113,41 +122,48 @@ define stage
 	$(RUN) python -m training.export --run $(1) --out $(1)/artefact $(EXPORT)
 endef
 
-# The stages after the first: folder of the network, their name, the parts of the split, flags.
-define later_stages
-	$(call stage,$(1)/2_$(2),$(3),2_slices.toml $(4) --start-from $(1)/1_patches/artefact)
-	$(call stage,$(1)/3_$(2),$(3),3_average.toml $(4) --start-from $(1)/2_$(2)/artefact)
-endef
+# A later stage of a network: its folder, the stage, the parts of the split, its settings, the stage before, flags.
+later = $(call stage,$(1)/$(2),$(3),$(4) --start-from $(1)/$(5)/artefact $(6))
 
 # The training of one network: its folder, flags.
 define network
 	$(call stage,$(1)/1_patches,train validation,1_patches.toml $(2) $(if $(IMAGENET),--imagenet $(IMAGENET),))
-	$(call later_stages,$(1),held_out,$(DEVELOPMENT),$(2))
-	$(call later_stages,$(1),all,$(DEVELOPMENT) test,$(2))
+	$(call later,$(1),2_slices,$(DEVELOPMENT),2_slices.toml,1_patches,$(2))
+	$(call later,$(1),3_average,$(DEVELOPMENT),3_average.toml,2_slices,$(2))
+	$(call later,$(1),4_held_out,$(DEVELOPMENT) $(ADDED),4_sources.toml,3_average,$(2))
+	$(call later,$(1),4_all,$(DEVELOPMENT) $(ADDED) test test_slices,4_sources.toml,3_average,$(2))
 endef
 
-train: $(filter .uv/%,$(UV))  ## prepare DATA, train both networks by training/recipe, export and score them
+$(UNPACKED)/done: $(UNPACK) | $(filter .uv/%,$(UV))
 	$(UV) sync --frozen --quiet --extra train
-	$(RUN) python -m training.prepare $(DATA) --out runs/data
+	$(RUN) python $(UNPACK) $(UNPACKED)/cases --slices $(UNPACKED)/slices
+	@touch $@
+
+# Cases and single slices as arrays for training.
+prepare = $(RUN) python -m training.prepare $(CASES) $(if $(UNPACK),--slices $(UNPACKED)/slices) --out runs/data
+
+train: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## prepare DATA, train both networks by training/recipe, export and score them
+	$(UV) sync --frozen --quiet --extra train
+	$(prepare)
 	$(call network,$(ONE))
 	$(call network,$(TWO),--deep-supervision 0.5)
-	$(RUN) python -m training.export --run $(ONE)/3_held_out $(TWO)/3_held_out --out $(TWIN) $(EXPORT)
-	$(RUN) python -m training.export --run $(ONE)/3_all $(TWO)/3_all --out $(SHIPPED) $(EXPORT)
+	$(RUN) python -m training.export --run $(ONE)/4_held_out $(TWO)/4_held_out --out $(TWIN) $(EXPORT)
+	$(RUN) python -m training.export --run $(ONE)/4_all $(TWO)/4_all --out $(SHIPPED) $(EXPORT)
 	$(MAKE) card DATA=$(DATA)
 
-experiments: $(filter .uv/%,$(UV))  ## run what is open in training/experiments.toml, rewrite docs/experiments.md and docs/error-analysis.md
+experiments: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## run what is open in training/experiments.toml, rewrite docs/experiments.md and docs/error-analysis.md
 	$(UV) sync --frozen --quiet --extra train
-	$(RUN) python -m training.prepare $(DATA) --out runs/data
-	$(RUN) python -m training.crossval $(DATA) $(if $(IMAGENET),--imagenet $(IMAGENET),)
-	$(RUN) python -m training.reports.error_analysis $(DATA)
+	$(prepare)
+	$(RUN) python -m training.crossval $(CASES) $(if $(IMAGENET),--imagenet $(IMAGENET),)
+	$(RUN) python -m training.reports.error_analysis $(CASES)
 
 # Scores a model on the test patients: its folder, the file's name, flags.
-score = $(RUN) python -m training.evaluate $(DATA) --model-dir $(1) --only test --json $(CARD)/$(2).json $(3)
+score = $(RUN) python -m training.evaluate $(CASES) --model-dir $(1) --only test --json $(CARD)/$(2).json $(3)
 
-card: $(filter .uv/%,$(UV))  ## score the twin of the shipped model on the test patients of DATA, rewrite MODEL_CARD.md
+card: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## score the twin of the shipped model on the test patients of DATA, rewrite MODEL_CARD.md
 	$(UV) sync --frozen --quiet --extra train
 	@mkdir -p $(CARD)
-	$(call score,$(TWIN),test)
+	$(call score,$(TWIN),test,$(if $(BESIDE),--beside $(BESIDE)))
 	for s in $(SEQUENCES); do $(call score,$(TWIN),without_$$s,--without $$s) || exit 1; done
 	$(RUN) python -m training.export --run $(TWIN) --out $(CARD)/every $(EXPORT) --interval 1 --refinement-threshold 0
 	$(RUN) python -m training.export --run $(TWIN) --out $(CARD)/flip $(EXPORT) --flip

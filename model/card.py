@@ -234,7 +234,11 @@ def _renamed(fields: dict[str, Any]) -> dict[str, Any]:
     # Until 0.6.
     if "attention" in inference:
         inference["refinement_threshold"] = inference.pop("attention")
-    return fields | {"inference": inference}
+    postprocessing = dict(fields["postprocessing"])
+    # Until 0.7 this was of all enhancing tumour in a case, which became core by its volume alone.
+    if "keep_probability" not in postprocessing:
+        postprocessing.pop("min_enhancing_ml", None)
+    return fields | {"inference": inference, "postprocessing": postprocessing}
 
 
 def _tuples(kind: type, fields: dict[str, Any]) -> Any:

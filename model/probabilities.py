@@ -46,10 +46,19 @@ class ProbabilityAccumulator:
         _by_blocks(add, len(total))
         return found
 
-    def confidence(self, where: np.ndarray, region: int) -> np.ndarray:
-        """Return the mean probability of one class in the voxels `where`, uint8; 255 is 1."""
-        found = self.total[where][:, region] / self.weight[where][:, 0]
-        return np.rint(found * 255).astype(np.uint8)
+    def cut(self, box: tuple[slice, ...]) -> "ProbabilityAccumulator":
+        """Return a view of the probabilities in a box."""
+        return ProbabilityAccumulator(self.total[box], self.weight[box])
+
+    def of(self, where: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+        """Return the mean probability that one of `classes` is in the voxels `where`, (n,) float32."""
+        found = self.total[where][:, list(classes)].sum(axis=1)
+        return found / self.weight[where][:, 0]
+
+    def confidence(self, where: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return the mean probability of the class (n,) of each of the n voxels `where`, uint8; 255 is 1."""
+        found = np.take_along_axis(self.total[where], labels[:, None].astype(np.intp), axis=1)
+        return np.rint(found[:, 0] / self.weight[where][:, 0] * 255).astype(np.uint8)
 
     def strongest(self, class_weights: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence, (X, Y, Z) uint8; see `strongest_class`."""
@@ -85,6 +94,16 @@ def strongest_class(
         np.copyto(confidence, probability, where=better)
         np.maximum(best, weighted, out=best)
     return labels, np.rint(confidence * 255).astype(np.uint8)
+
+
+def calibrated(probability: np.ndarray, temperature: float) -> np.ndarray:
+    """Return probabilities with their log-odds divided by `temperature`.
+
+    Networks are more certain than they are right (Guo et al., 2017, who divide all classes' logits;
+    here it is the class against the others).
+    """
+    odds = 1 / np.clip(probability, np.finfo(np.float32).tiny, 1.0) - 1
+    return 1 / (1 + odds ** (1 / temperature))
 
 
 def _by_blocks(work: Callable[[slice], None], length: int) -> None:

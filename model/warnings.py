@@ -1,6 +1,8 @@
 """Warnings about a case: what was missing, unusual or resampled. A code each, and text for people."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ from model.io.case import Case
 from model.io.modalities import TITLES
 from model.plausibility import ct_like, exchanged
 from model.preprocess import Prepared
+from model.small_lesions import SmallLesion
 
 WarningCode = Literal[
     "missing_sequence",
@@ -24,10 +27,16 @@ WarningCode = Literal[
     "field_of_view",
     "tumour_at_brain_edge",
     "nothing_marked",
+    "small_uncertain",
+    "look_closely",
     "unclassified",
 ]
 # Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
 WARNED_REGIONS = {"WT": "the whole tumour", "TC": "tumour core", "ET": "enhancing tumour"}
+# Expected Dice (`model/quality.py`) below which a region is to be looked at closely.
+LEAST_EXPECTED = {"WT": 0.85, "TC": 0.75, "ET": 0.7}
+# What a small uncertain lesion may be, as it stands in the warning.
+SMALL_LESIONS = {"WT": "a separate tumour", "ET": "all of the enhancing tumour"}
 
 
 @dataclass(frozen=True)
@@ -58,9 +67,19 @@ NOTHING_MARKED = CaseWarning(
 
 
 def case_warnings(
-    prepared: Prepared, case: Case, labels: np.ndarray, scores: dict[str, Any]
+    prepared: Prepared,
+    case: Case,
+    labels: np.ndarray,
+    scores: dict[str, Any],
+    small: Sequence[SmallLesion] = (),
+    expected: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[CaseWarning, ...]:
-    """Return the warnings about a case and its labels; `scores` are those of the model card."""
+    """Return the warnings about a case and its labels.
+
+    scores : those of the model card
+    small : the small uncertain lesions that were marked
+    expected : Dice that the model expects, by region
+    """
     warnings = [missing_sequence(modality, scores) for modality in case.missing]
     warnings += implausible_scans(prepared, case)
     if not case.oriented:
@@ -71,6 +90,9 @@ def case_warnings(
         warnings.append(resampled(case))
     if not labels.any():
         warnings.append(NOTHING_MARKED)
+    if small:
+        warnings.append(small_uncertain(small))
+    warnings += look_closely(expected)
     return tuple(warnings)
 
 
@@ -90,6 +112,32 @@ def missing_sequence(modality: str, scores: dict[str, Any]) -> CaseWarning:
         f"{start} On {scores['patients']} patients not trained on, Dice without it was "
         f"{', '.join(parts)} and {last}.",
     )
+
+
+def small_uncertain(small: Sequence[SmallLesion]) -> CaseWarning:
+    """Return the warning of small lesions that were marked, but may not be there."""
+    parts = "; ".join(
+        f"{SMALL_LESIONS[one.short]}, {one.volume_ml:.2f} mL, probability {one.probability:.2f}"
+        for one in small
+    )
+    text = f"Small and uncertain marks, to be looked at closely: {parts}."
+    return CaseWarning("small_uncertain", text)
+
+
+def look_closely(expected: Mapping[str, float]) -> list[CaseWarning]:
+    """Return a warning if the model is unsure of a region, else none."""
+    unsure = [
+        f"{region} ({expected[short]:.2f})"
+        for short, region in WARNED_REGIONS.items()
+        if short in expected and expected[short] < LEAST_EXPECTED[short]
+    ]
+    if not unsure:
+        return []
+    text = (
+        "Look closely: the networks are unsure of much of what they marked. By their own probabilities "
+        f"they expect little overlap with the truth (Dice) in {', '.join(unsure)}."
+    )
+    return [CaseWarning("look_closely", text)]
 
 
 def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:

@@ -26,7 +26,10 @@ ROOMS = {
         ("model.inference", "model.preparation"),
         ("model.warnings", "model.plausibility", "model.phantom"),
         ("model.card",),
-        ("model.preprocess", "model.postprocess", "model.probabilities"),
+        (
+            *("model.preprocess", "model.postprocess", "model.probabilities"),
+            *("model.small_lesions", "model.quality"),
+        ),
         ("model.io",),
         (
             *("model.geometry", "model.labels", "model.planes", "model.networks"),

@@ -23,9 +23,9 @@ from model.errors import ModelError
 from model.inference.segmenter import Segmenter
 from model.preprocess import Preprocessing
 from training import prepare
-from training.data.dataset import load_preprocessing, load_split
 from training.data.folds import fold_split
 from training.data.labelled import find_labelled_cases
+from training.data.prepared import load_preprocessing, load_split
 from training.experiments import CONFIG, Experiment, digest, read_experiments
 from training.export import export, make_card
 from training.reports.experiments_page import PAGE, SHOWN, write_page

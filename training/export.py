@@ -23,7 +23,7 @@ from model.planes import PLANES
 from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
 from model.version import VERSION
-from training.data.dataset import load_preprocessing
+from training.data.prepared import load_preprocessing
 from training.networks.network_files import write_network
 from training.networks.trained import differing, further_networks, is_model, trained
 from training.scoring.engine_difference import ENGINE_TOLERANCE, engines_differ_by
@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
         min_component_ml=options.min_component_ml,
         min_core_ml=options.min_core_ml,
         min_enhancing_ml=options.min_enhancing_ml,
+        keep_probability=options.keep_probability,
+        temperatures=tuple(options.temperatures),
         growth_temperature=options.growth_temperature,
     )
     scores = held_out(options.scores, options.without) if options.scores else {}
@@ -92,6 +94,21 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--min-component-ml", type=float, default=0.0)
     parser.add_argument("--min-core-ml", type=float, default=0.0)
     parser.add_argument("--min-enhancing-ml", type=float, default=0.0)
+    parser.add_argument(
+        "--keep-probability",
+        type=float,
+        default=Postprocessing().keep_probability,
+        metavar="PROBABILITY",
+        help="smaller parts stay if they are at least this probable; 1: none stays",
+    )
+    parser.add_argument(
+        "--temperatures",
+        type=float,
+        nargs=CLASSES,
+        default=Postprocessing().temperatures,
+        metavar="T",
+        help="calibration: what the log-odds of each class are divided by",
+    )
     parser.add_argument(
         "--growth-temperature",
         type=float,
@@ -158,7 +175,7 @@ def make_card(
         postprocessing=postprocessing,
         labels={region.key: asdict(region) for region in REGIONS},
         training={
-            "data": "BraTS 2017-2025 training cases, research use",
+            "data": "Training cases of BraTS 2013-2025, among them sub-Saharan Africa, research use",
             **first.training,
             **further_networks([other.training for other in others]),
         },

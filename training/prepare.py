@@ -3,9 +3,11 @@
     python -m training.prepare DATA_DIR [DATA_DIR ...] --out runs/data
 
 Each case becomes a folder with `slices.npy` (Z, X, Y, 4) float16 and `labels.npy` (Z, X, Y) uint8,
-the same values that serving gives the network. `index.json` lists the cases; `split.json` assigns
-whole patients to train, validation and test. Cases that lack sequences are in a part of their own,
-which is only trained on.
+the same values that serving gives the network. `--slices` adds single slices without neighbours.
+`index.json` lists the cases; `split.json` says which are trained on, added in the last stage or tested
+on. The file `--split` names the part of each patient (`training/data/split.py`); patients whom it does
+not name are divided at random. Cases that lack sequences are in a part of their own, which is only
+trained on.
 """
 
 import argparse
@@ -29,6 +31,8 @@ from model.labels import REGIONS, from_file_values
 from model.planes import as_slices
 from model.preprocess import Preprocessing, prepare
 from training.data.labelled import find_labelled_cases, patient_of, read_labels
+from training.data.single_slices import find_slices, prepare_slices
+from training.data.split import SPLIT, Patient, check_sides, part_of, read_patients
 
 # A case must have at least two of the four sequences.
 MOST_MISSING = 2
@@ -43,6 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training.prepare", description=__doc__.split("\n")[0])
     parser.add_argument("data_dirs", type=Path, nargs="+", metavar="DATA_DIR")
     parser.add_argument("--out", type=Path, default=Path("runs/data"))
+    parser.add_argument(
+        "--slices", type=Path, metavar="DIR", help="folder of single slices, <patient>_z<index>.npz"
+    )
+    parser.add_argument("--split", type=Path, default=SPLIT, help="table of patients and parts")
     parser.add_argument("--validation", type=float, default=0.1, help="share of patients")
     parser.add_argument("--test", type=float, default=0.2, help="share of patients")
     parser.add_argument("--phantoms", type=int, default=2, help="synthetic training cases added")
@@ -60,7 +68,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     options.out.mkdir(parents=True, exist_ok=True)
     entries, left_out = prepare_cases(folders, options.out, parameters, options.workers)
-    split = split_patients(entries, options.validation, options.test, options.seed)
+    if options.slices:
+        entries += prepare_single_slices(options.slices, options.out, parameters)
+    patients = read_patients(options.split)
+    for entry in entries:
+        if known := patients.get(entry["patient"]):
+            entry |= {"patient": known.name, "source": known.source, "fold": known.fold}
+    split = assign(entries, patients, options)
+    try:
+        check_sides(entries, split)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     synthetic = prepare_phantoms(options.phantoms, options.out, parameters)
     split["train"] += [entry["case"] for entry in synthetic]
     index = {
@@ -176,6 +195,27 @@ def split_patients(
     for entry in entries:
         if entry["missing"] and part.get(entry["patient"], "train") == "train":
             split["partial"].append(entry["case"])
+    return split
+
+
+def prepare_single_slices(folder: Path, out: Path, parameters: Preprocessing) -> list[dict]:
+    """Prepare all single slices of a folder; return the index entries of their patients."""
+    return [
+        prepare_slices(patient, paths, out, parameters)
+        for patient, paths in track(find_slices(folder).items(), "Preparing slices")
+    ]
+
+
+def assign(
+    entries: list[dict], patients: dict[str, Patient], options: argparse.Namespace
+) -> dict[str, list[str]]:
+    """Return case names by part: of patients in the split file as it says, of others at random."""
+    known = [entry for entry in entries if entry["patient"] in patients]
+    others = [entry for entry in entries if entry["patient"] not in patients]
+    split = split_patients(others, options.validation, options.test, options.seed)
+    for entry in known:
+        part = part_of(entry, patients[entry["patient"]])
+        split.setdefault(part, []).append(entry["case"])
     return split
 
 

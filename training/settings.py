@@ -22,6 +22,10 @@ class Sampling:
     margin_px : least distance of the patch's centre from the edge of the brain's box
     synthetic_share : share of samples from phantoms
     carve_share : share of samples in which another patient's tumour is pasted (CarveMix)
+    source_shares : sources, "slices" among them, and the shares of real samples from each; the rest
+        is of all other sources' cases alike
+    neighbour_dropout : share of samples whose neighbours are left out: the slice itself is in their
+        place, as always where single slices are sampled
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -33,6 +37,8 @@ class Sampling:
     margin_px: int = 44
     synthetic_share: float = 0.03
     carve_share: float = 0.0
+    source_shares: tuple[tuple[str, float], ...] = ()
+    neighbour_dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,28 @@ class Augmentation:
     low_resolution: float = 0.1
     low_resolution_factor: tuple[float, float] = (1.5, 2.5)
     sequence_dropout: float = 0.12
+
+
+@dataclass(frozen=True)
+class WeakScans:
+    """What weaker scanners, and preparation of native scans, do to slices; 0 leaves a step out.
+
+    misregistration : share of sequences that are shifted, by up to `misregistration_px` along each axis
+    thick : share of sequences that look like axial slices of `thickness_mm`, a range
+    rim : share of samples with tissue of up to `rim_px` left around a part of the brain
+    cut : share of samples with up to `cut_px` cut off a part of the brain's edge
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    misregistration: float = 0.0
+    misregistration_px: float = 1.0
+    thick: float = 0.0
+    thickness_mm: tuple[float, float] = (2.0, 6.0)
+    rim: float = 0.0
+    rim_px: int = 6
+    cut: float = 0.0
+    cut_px: int = 4
 
 
 @dataclass(frozen=True)
@@ -107,6 +135,7 @@ class Settings:
     seed: int = 0
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
+    weak_scans: WeakScans = WeakScans()
 
     def __post_init__(self) -> None:
         if self.deep_supervision and self.network != "mobile_unet":

@@ -23,10 +23,11 @@ from typing import get_args
 import keras
 import numpy as np
 
-from model.card import read_card
 from model.errors import ModelError
 from model.networks import NETWORKS
-from training.data.dataset import Patches, load_cases, load_preprocessing, load_split
+from training.data.dataset import Patches
+from training.data.folds import without_fold
+from training.data.prepared import load_cases, load_folds, load_preprocessing, load_split
 from training.networks import replicas
 from training.networks.checkpoint import Checkpoint
 from training.networks.deep_supervision import at_all_levels, at_full_resolution, with_heads
@@ -39,10 +40,11 @@ from training.networks.pretrained import (
     load_model_weights,
     match_batch_norm,
 )
-from training.networks.provenance import by_network
+from training.networks.provenance import start_of
 from training.scoring.validation import ValidationDice
 from training.settings import Settings, merged, parse, read_toml
 
+PARTS = ("train", "validation", "test", "partial", "added", "slices", "test_slices")
 # Settings with a flag of their own. All others, which are nested, are set in a file.
 FLAGS = {
     name: field.type
@@ -60,18 +62,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     started = time.monotonic()
     try:
-        split = load_split(options.data)
-        trained = sum((split[part] for part in options.parts), [])
-        split = {part: [] if part in options.parts else names for part, names in split.items()}
         run(
             settings,
-            split | {"train": trained},
+            cases_of(options),
             options.data,
             options.out,
             options.imagenet,
             options.validate_every,
             options.start_from,
             options.workers,
+            options.start_network - 1,
         )
     except ModelError as error:
         print(error, file=sys.stderr)
@@ -79,6 +79,16 @@ def main(arguments: list[str] | None = None) -> int:
     minutes = (time.monotonic() - started) / 60
     print(f"{minutes:.1f} minutes; weights in {options.out / 'final.weights.h5'}")
     return 0
+
+
+def cases_of(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the split of a run: all that is trained on in "train". Raises ModelError."""
+    split = load_split(options.data)
+    parts = {part: split.get(part, []) for part in options.parts}
+    split = {part: [] if part in parts else names for part, names in split.items()}
+    if options.fold is not None:
+        return split | without_fold(parts, load_folds(options.data), options.fold)
+    return split | {"train": sum(parts.values(), [])}
 
 
 def run(
@@ -90,6 +100,7 @@ def run(
     validate_every: int = 0,
     start_from: Path | None = None,
     workers: int = 0,
+    start_network: int = 0,
 ) -> None:
     """Train on `split["train"]` of a prepared folder, or go on with the run in `out`.
 
@@ -97,6 +108,7 @@ def run(
     validate_every : epochs between validations; 0: none
     start_from : folder of a trained model, whose weights the training starts from
     workers : processes that draw patches ahead
+    start_network : which of that model's networks it is, from 0
 
     Raises ModelError if the model cannot be read.
     """
@@ -105,10 +117,10 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     remember(out / "settings.json", asdict(settings))
     remember(out / "split.json", split)
-    remember(out / "start.json", provenance(start_from) if start_from else {})
+    remember(out / "start.json", start_of(start_from, start_network) if start_from else {})
     preprocessing = settings.preprocessing(load_preprocessing(data))
     patches = Patches(load_cases(data, split["train"]), settings, workers)
-    network = starting_network(settings, patches, imagenet, start_from)
+    network = starting_network(settings, patches, imagenet, start_from, start_network)
     begun = network.get_weights()
     with devices:
         model = compiled(network, settings)
@@ -154,11 +166,21 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--start-from", type=Path, metavar="MODEL_DIR", help="start from the weights of a model"
     )
     parser.add_argument(
+        "--start-network",
+        type=int,
+        default=1,
+        metavar="NUMBER",
+        help="the network of that model, where it has several",
+    )
+    parser.add_argument(
         "--parts",
         nargs="+",
-        choices=("train", "validation", "test", "partial"),
+        choices=PARTS,
         default=["train"],
         help="parts of the split to train on",
+    )
+    parser.add_argument(
+        "--fold", type=int, help="hold out this fold of the split file: it becomes `validation`"
     )
     parser.add_argument("--validate-every", type=int, default=5, metavar="EPOCHS")
     parser.add_argument(
@@ -191,20 +213,17 @@ def remember(path: Path, content: dict) -> None:
     path.write_text(text)
 
 
-def provenance(model_dir: Path) -> dict:
-    """Return the weights of a model's first network and its training. Raises ModelError."""
-    card = read_card(model_dir)
-    first, *_ = by_network(card.training)
-    return {"weights": card.weights[0], "training": first}
-
-
 def starting_network(
-    settings: Settings, patches: Patches, imagenet: Path | None, start_from: Path | None
+    settings: Settings,
+    patches: Patches,
+    imagenet: Path | None,
+    start_from: Path | None,
+    start_network: int,
 ) -> keras.Model:
     """Return the network with its starting weights, on one device."""
     model = NETWORKS[settings.network](patches.preprocessing.channels)
     if start_from:
-        load_model_weights(model, start_from)
+        load_model_weights(model, start_from, start_network)
     elif settings.network == "mobile_unet" and settings.imagenet:
         load_imagenet(model, imagenet, patches.preprocessing)
     else:

@@ -139,7 +139,8 @@ def findings_of(labels: np.ndarray, record: CaseRecord) -> MaskFindings:
         brain_centre_mm=record.geometry.brain_centre_mm,
     )
     # The other warnings are about the scans, and stay.
-    kept = tuple(warning for warning in record.warnings if warning.code != "nothing_marked")
+    of_marks = ("nothing_marked", "small_uncertain", "look_closely")
+    kept = tuple(warning for warning in record.warnings if warning.code not in of_marks)
     return MaskFindings(measurements, kept)
 
 

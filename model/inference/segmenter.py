@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,8 @@ from model.inference.ensemble import Ensemble
 from model.io.case import Case
 from model.postprocess import postprocess
 from model.preprocess import Prepared, prepare
+from model.quality import expected_by_region
+from model.small_lesions import small_uncertain
 from model.warnings import CaseWarning, case_warnings
 
 # Share of the whole job at which each stage ends, for the progress bar.
@@ -42,6 +44,7 @@ class Segmentation:
     brain : (X, Y, Z) bool
     brain_voxels : how many voxels of the scans' grid the brain fills
     brain_centre_mm : the brain's centre of mass, RAS+ mm
+    expected_dice : what the model expects by region, as far as marked; see `model/quality.py`
     """
 
     labels: np.ndarray
@@ -53,6 +56,7 @@ class Segmentation:
     timings_s: dict[str, float]
     warnings: tuple[CaseWarning, ...]
     provenance: Provenance
+    expected_dice: dict[str, float] = field(default_factory=dict)
 
 
 class Segmenter:
@@ -114,13 +118,15 @@ class Segmenter:
         report("postprocess", STAGES["inference"])
         parameters = self.card.postprocessing.for_case(complete=not case.missing)
         labels, confidence = postprocess(probabilities, prepared.brain, parameters)
+        small = small_uncertain(labels, confidence)
+        expected = expected_by_region(probabilities, labels)
         labels, confidence, brain = _to_source(prepared, case, labels, confidence)
         # Counted at 1 mm, where the network saw it.
         voxels = round(np.count_nonzero(prepared.brain) * 0.001 / voxel_ml(case.affine))
         centre = centre_mm(prepared.brain, _box_affine(prepared))
         clock.lap("postprocess")
         report("postprocess", 1.0)
-        warnings = case_warnings(prepared, case, labels, self.card.scores)
+        warnings = case_warnings(prepared, case, labels, self.card.scores, small, expected)
         return Segmentation(
             labels,
             confidence,
@@ -131,6 +137,7 @@ class Segmenter:
             clock.laps,
             warnings,
             self.provenance,
+            expected,
         )
 
 

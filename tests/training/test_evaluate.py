@@ -43,6 +43,15 @@ def test_a_sequence_is_left_out_of_every_case(evaluated):
     assert [case["missing"] for case in result["cases"].values()] == [["flair"]]
 
 
+def test_another_model_is_scored_beside_it(evaluated, artefact, capsys):
+    result = evaluated("--beside", str(artefact), only=("BraTS2021_4",))
+    (other,) = result["beside"]
+    assert other["model"]["checksum"] == result["model"]["checksum"]
+    assert other["mean"] == result["mean"] and other["cases"].keys() == result["cases"].keys()
+    told = capsys.readouterr().out
+    assert told.count("mean (median)") == 4 and "other" in told
+
+
 def test_cases_are_resampled(evaluated):
     result = evaluated("--voxels", "1", "1", "3", only=("BraTS2021_4", "BraTS2021_5"))
     assert result["voxels_mm"] == [1, 1, 3] and not result["left_out"]

@@ -6,8 +6,9 @@ import numpy as np
 
 from model.labels import REGIONS
 from tests.phantoms import small_case
-from training.data.dataset import load_cases, load_split
+from training.data.prepared import load_cases, load_split
 from training.prepare import group_same_patients, split_patients
+from training.prepare import main as prepare
 
 
 def test_cases_are_found_and_incomplete_ones_named(prepared):
@@ -58,3 +59,35 @@ def test_a_case_published_twice_is_one_patient():
     ]
     group_same_patients(entries)
     assert [entry["patient"] for entry in entries] == ["a", "b", "a"]
+
+
+def test_a_split_file_says_where_its_patients_are(labelled, tmp_path, capsys):
+    table, out = tmp_path / "split.csv", tmp_path / "out"
+    rows = [
+        "patient,source,part,fold,other_names",
+        "BraTS2021_1,ssa,test,,",
+        "other,brats,added,1,",
+    ]
+    rows.append("BraTS-GLI-7,brats,train,0,BraTS2021_9")
+    table.write_text("\n".join(rows))
+    slices = tmp_path / "slices"
+    slices.mkdir()
+    image, label = np.full((60, 60, 4), 9, np.uint8), np.zeros((60, 60), np.uint8)
+    image[:30] = 5
+    # One of a test patient, one of a patient with another name, one of a patient unknown otherwise.
+    for patient in ("BraTS2021_1", "BraTS2021_9", "other"):
+        np.savez(slices / f"{patient}_z003.npz", image=image, label=label)
+    arguments = [str(labelled), "--out", str(out), "--phantoms", "0", "--workers", "0"]
+    arguments += ["--split", str(table), "--slices", str(slices), "--test", "0"]
+    assert prepare([*arguments, "--validation", "0"]) == 0
+    split = load_split(out)
+    assert split["test"] == ["BraTS2021_1"] and split["test_slices"] == ["BraTS2021_1_slices"]
+    assert split["slices"] == ["BraTS2021_9_slices", "other_slices"]
+    assert {"BraTS-GLI-7-000", "BraTS-GLI-7-001", "BraTS2021_2"} <= set(split["train"])
+    one, single = load_cases(out, ["BraTS2021_1", "BraTS2021_9_slices"])
+    assert (one.source, one.isolated, single.source, single.isolated) == (
+        "ssa",
+        False,
+        "brats",
+        True,
+    )

@@ -8,7 +8,8 @@ import pytest
 from model.card import DEFAULT_DIR, read_card
 from model.networks import NETWORKS
 from training import train
-from training.data.dataset import Patches, load_cases, load_split
+from training.data.dataset import Patches
+from training.data.prepared import load_cases, load_split
 from training.networks.checkpoint import Checkpoint
 from training.networks.losses import region_dice
 from training.settings import Sampling, Settings

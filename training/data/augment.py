@@ -4,6 +4,8 @@ All parameters are in `training.settings.Augmentation`. Functions take a NumPy g
 sample can be drawn again from its seed.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -11,6 +13,8 @@ from training.settings import Augmentation
 
 # One process has many samples in flight; OpenCV's own threads would only fight for the cores.
 cv2.setNumThreads(1)
+# Most that OpenCV's resizing by areas and its warping work with.
+CHANNELS_AT_ONCE = 4
 
 
 def random_sampling(
@@ -51,11 +55,8 @@ def sample(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read (H, W, C) linearly and labels (H, W) by nearest neighbour at `where`; 0 outside."""
     rows, columns = where
-    channels = [
-        cv2.remap(image[..., start : start + 4], columns, rows, cv2.INTER_LINEAR)
-        for start in range(0, image.shape[-1], 4)
-    ]
-    return np.concatenate(channels, -1), cv2.remap(labels, columns, rows, cv2.INTER_NEAREST)
+    values = by_channels(lambda part: cv2.remap(part, columns, rows, cv2.INTER_LINEAR), image)
+    return values, cv2.remap(labels, columns, rows, cv2.INTER_NEAREST)
 
 
 def change_intensity(
@@ -85,7 +86,7 @@ def _changed(rng: np.random.Generator, parameters: Augmentation, image: np.ndarr
         power = np.exp(rng.uniform(*np.log(parameters.gamma)))
         image = low + (high - low) * cv2.pow((image - low) / (high - low + 1e-6), power)
     if rng.random() < parameters.bias_field:
-        field = parameters.bias_amplitude * _smooth(rng, 3, image.shape[:2])
+        field = parameters.bias_amplitude * smooth(rng, 3, image.shape[:2])
         # A field scales intensities. These are z-scores plus an offset, since z is relative to the mean.
         image = image + cv2.merge([field] * image.shape[2]).reshape(image.shape) * (image + 2.0)
     if rng.random() < parameters.noise_share:
@@ -106,25 +107,33 @@ def _low_resolution(rng, parameters: Augmentation, image: np.ndarray) -> np.ndar
     height, width = image.shape[:2]
     factor = rng.uniform(*parameters.low_resolution_factor)
     size = (int(width / factor), int(height / factor))
-    changed = [
-        cv2.resize(
-            cv2.resize(image[..., start : start + 4], size, interpolation=cv2.INTER_AREA),
+    return by_channels(
+        lambda part: cv2.resize(
+            cv2.resize(part, size, interpolation=cv2.INTER_AREA),
             (width, height),
             interpolation=cv2.INTER_LINEAR,
-        ).reshape(height, width, -1)
-        # INTER_AREA works with at most four channels.
-        for start in range(0, image.shape[2], 4)
+        ),
+        image,
+    )
+
+
+def by_channels(change: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> np.ndarray:
+    """Apply an OpenCV function to an image (H, W, C), as many channels at once as it can."""
+    parts = [
+        change(image[..., start : start + CHANNELS_AT_ONCE])
+        for start in range(0, image.shape[2], CHANNELS_AT_ONCE)
     ]
-    return np.concatenate(changed, -1)
+    # OpenCV drops the last axis of a single channel.
+    return np.concatenate([part.reshape(*part.shape[:2], -1) for part in parts], -1)
 
 
 def _bend(rng, parameters: Augmentation, size: tuple[int, int]) -> np.ndarray:
     """Return a smooth displacement, in pixels, of shape `size`."""
     amplitude = rng.uniform(0, parameters.elastic_amplitude_px)
-    return amplitude * _smooth(rng, parameters.elastic_grid, size)
+    return amplitude * smooth(rng, parameters.elastic_grid, size)
 
 
-def _smooth(rng: np.random.Generator, grid: int, size: tuple[int, int]) -> np.ndarray:
+def smooth(rng: np.random.Generator, grid: int, size: tuple[int, int]) -> np.ndarray:
     """Return random values from -1 to 1 on a coarse grid, interpolated to `size`."""
     coarse = rng.uniform(-1, 1, (grid, grid)).astype(np.float32)
     return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)

@@ -1,82 +1,23 @@
 """Batches of training patches from cases on disk; batch `i` depends only on the seed and `i`."""
 
-import json
 import multiprocessing
 import shutil
 import tempfile
 import weakref
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 
-from model.errors import ModelError
-from model.inference.network_inputs import fill_slice
 from model.io.modalities import MODALITIES
-from model.labels import REGIONS
-from model.planes import PLANES, Plane, as_slices
-from model.preprocess import Preprocessing
+from model.planes import PLANES, Plane
 from training.data.augment import change_intensity, random_sampling, sample
-from training.settings import Settings
-
-
-class PreparedCase:
-    """One case as `training.prepare` wrote it, sliced in any plane.
-
-    complete : whether it has all sequences; missing ones are 0 in `stack`
-    stack : (Z, X, Y, 4) float16
-    labels : (Z, X, Y) uint8
-    """
-
-    def __init__(self, folder: Path, *, synthetic: bool = False, complete: bool = True):
-        self.name, self.synthetic, self.complete = folder.name, synthetic, complete
-        self._folder = folder
-        self._tumour_slices: dict[Plane, dict[int, np.ndarray]] = {}
-
-    @property
-    def stack(self) -> np.ndarray:
-        return _mapped(self._folder / "slices.npy")
-
-    @property
-    def labels(self) -> np.ndarray:
-        return _mapped(self._folder / "labels.npy")
-
-    def labels_in(self, plane: Plane) -> np.ndarray:
-        """Return a view (slices, rows, columns) of the labels."""
-        return np.moveaxis(self.labels, 0, 2).transpose(PLANES[plane])
-
-    def tumour_slices(self, plane: Plane) -> dict[int, np.ndarray]:
-        """Return the slices that show each region, by region; they are found once for each plane."""
-        if plane not in self._tumour_slices:
-            labels = self.labels_in(plane)
-            found = {
-                region.index: np.flatnonzero((labels == region.index).any(axis=(1, 2)))
-                for region in REGIONS
-            }
-            self._tumour_slices[plane] = {k: v for k, v in found.items() if len(v)}
-        return self._tumour_slices[plane]
-
-    def slice(self, index: int, parameters: Preprocessing, plane: Plane = "axial") -> np.ndarray:
-        """Return the network's input (rows, columns, C) float32; empty beyond the ends."""
-        # The four half-precision values of a voxel are one word, so that they are copied together.
-        words = np.moveaxis(self.stack.view(np.uint64), 0, 2)
-        shape = as_slices(words, plane).shape[1:3]
-        image = np.zeros((*shape, parameters.slices, 1), np.uint64)
-        fill_slice(image, words, index, parameters, plane)
-        halves = image.view(np.float16).reshape(shape[0], -1)
-        # NumPy takes four times as long for this conversion.
-        return cv2.add(halves, 0.0, dtype=cv2.CV_32F).reshape(*shape, parameters.channels)
-
-
-# A mapped file stays open. A process may have about a thousand open files, fewer than patients.
-@lru_cache(maxsize=256)
-def _mapped(path: Path) -> np.ndarray:
-    """Return an array whose elements are read from disk when they are used."""
-    return np.load(path, mmap_mode="r")
+from training.data.prepared import PreparedCase
+from training.data.weak_scans import weakened
+from training.settings import Settings, WeakScans
 
 
 def _start_worker(cases: list[PreparedCase], settings: Settings, folder: Path) -> None:
@@ -135,7 +76,8 @@ class Patches(keras.utils.PyDataset):
             self._executor = ProcessPoolExecutor(workers, context, _start_worker, given)
         self.real = [case for case in cases if not case.synthetic]
         self.synthetic = [case for case in cases if case.synthetic]
-        self.hosts = [case for case in self.real if case.complete]
+        self.hosts = [case for case in self.real if case.complete and not case.isolated]
+        self._pools = pools(self.real, settings.sampling.source_shares)
         self.settings, self.first_step = settings, 0
         self.preprocessing = settings.preprocessing()
         # Number of channels of the slice and its neighbours. Those of the mirrored slice follow.
@@ -165,24 +107,41 @@ class Patches(keras.utils.PyDataset):
         """Return sample `number` of the run."""
         rng = np.random.default_rng((self.settings.seed, number))
         sampling, augmentation = self.settings.sampling, self.settings.augmentation
-        pool = self.real
-        if self.synthetic and rng.random() < sampling.synthetic_share:
-            pool = self.synthetic
-        case = pool[rng.integers(len(pool))]
-        plane = sampling.planes[rng.integers(len(sampling.planes))]
-        # The tumour of an incomplete case would leave holes in the sequences that it lacks.
-        if case.complete and rng.random() < sampling.carve_share:
+        case = self._choose(rng)
+        plane = "axial" if case.isolated else sampling.planes[rng.integers(len(sampling.planes))]
+        # The tumour of an incomplete case would leave holes in the sequences that it lacks, and that of a
+        # single slice has no neighbours.
+        can_donate = case.complete and not case.isolated
+        if can_donate and rng.random() < sampling.carve_share:
             drawn = self._draw_carved(rng, case, plane)
         else:
             drawn = self._draw(rng, case, plane, sampling.tumour_share)
         by_slice, rows, columns = (augmentation.flip[axis] for axis in PLANES[plane])
         where = random_sampling(rng, augmentation, drawn.centre, sampling.patch, (rows, columns))
         image, target = sample(drawn.image, drawn.labels, where)
+        own = image[..., : self._own].reshape(*image.shape[:2], -1, len(MODALITIES))
         if rng.random() < by_slice:
             # The order of the neighbours is reversed; the mirrored slice stays.
-            own = image[..., : self._own].reshape(*image.shape[:2], -1, len(MODALITIES))
-            image[..., : self._own] = own[:, :, ::-1].reshape(*image.shape[:2], -1)
+            own = own[:, :, ::-1]
+        dropout = sampling.neighbour_dropout
+        if case.isolated or (dropout and rng.random() < dropout):
+            own = np.broadcast_to(own[:, :, [self.settings.neighbours]], own.shape)
+        image[..., : self._own] = own.reshape(*image.shape[:2], -1)
+        if self.settings.weak_scans != WeakScans():
+            parameters = self.settings.weak_scans
+            image, target = weakened(rng, parameters, image, target, plane, len(MODALITIES))
         return change_intensity(rng, augmentation, image, len(MODALITIES)), target
+
+    def _choose(self, rng: np.random.Generator) -> PreparedCase:
+        """Choose the case of a sample: a phantom, or one of a source drawn by its share."""
+        if self.synthetic and rng.random() < self.settings.sampling.synthetic_share:
+            pool = self.synthetic
+        elif len(self._pools) == 1:
+            pool = self._pools[0][0]
+        else:
+            cases, shares = zip(*self._pools, strict=True)
+            pool = cases[rng.choice(len(cases), p=shares)]
+        return pool[rng.integers(len(pool))]
 
     def _draw(
         self, rng: np.random.Generator, case: PreparedCase, plane: Plane, tumour_share: float
@@ -244,34 +203,22 @@ class Patches(keras.utils.PyDataset):
         return index, np.clip(centre + jitter, margin, size - margin)
 
 
-def load_cases(data: Path, names: list[str]) -> list[PreparedCase]:
-    """Return the named cases of a folder that `training.prepare` wrote."""
-    entries = {
-        entry["case"]: entry for entry in json.loads((data / "index.json").read_text())["cases"]
-    }
-    return [
-        PreparedCase(
-            data / name,
-            synthetic=entries[name].get("synthetic", False),
-            complete=not entries[name]["missing"],
-        )
-        for name in names
-    ]
+def pools(
+    cases: list[PreparedCase], source_shares: tuple[tuple[str, float], ...]
+) -> list[tuple[list[PreparedCase], float]]:
+    """Return groups of cases and the share of samples from each, which sum up to 1.
+
+    Cases of sources without a share are one group. Sources without cases leave theirs to the others.
+    """
+    named, given = dict(source_shares), []
+    for source, share in source_shares:
+        given.append(([case for case in cases if _group(case) == source], share))
+    rest = [case for case in cases if _group(case) not in named]
+    given.append((rest, 1.0 - sum(named.values())))
+    given = [(group, share) for group, share in given if group]
+    total = sum(share for _, share in given)
+    return [(group, share / total) for group, share in given]
 
 
-def load_split(data: Path) -> dict[str, list[str]]:
-    """Return case names by part: train, validation, test, partial. Raises ModelError."""
-    return _prepared(data, "split.json")
-
-
-def load_preprocessing(data: Path) -> Preprocessing:
-    """Return the parameters that the folder was prepared with. Raises ModelError."""
-    fields = _prepared(data, "index.json")["preprocessing"]
-    return Preprocessing(**fields | {"clip_percentiles": tuple(fields["clip_percentiles"])})
-
-
-def _prepared(data: Path, name: str) -> dict:
-    try:
-        return json.loads((data / name).read_text())
-    except OSError as error:
-        raise ModelError(f"{data} holds no prepared data; training.prepare makes it.") from error
+def _group(case: PreparedCase) -> str:
+    return "slices" if case.isolated else case.source

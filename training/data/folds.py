@@ -1,9 +1,12 @@
-"""The cases of one fold of cross-validation."""
+"""The cases of one fold of cross-validation: a fold of the split file, or one drawn anew."""
 
 import random
 
 from training.data.labelled import patient_of
 from training.experiments import Folds
+
+# Parts that are only trained on, since their cases cannot be segmented as a user's are.
+INCOMPLETE = ("partial", "slices")
 
 
 def fold_split(split: dict[str, list[str]], folds: Folds, number: int) -> dict[str, list[str]]:
@@ -25,4 +28,25 @@ def fold_split(split: dict[str, list[str]], folds: Folds, number: int) -> dict[s
         + synthetic,
         "validation": [name for name in real if patient_of(name) in held_out],
         "test": [],
+    }
+
+
+def without_fold(
+    parts: dict[str, list[str]], fold_of: dict[str, int | None], number: int
+) -> dict[str, list[str]]:
+    """Return the cases of `parts` without fold `number` of the split file, and the fold's whole cases.
+
+    parts : names of cases to be trained on, by part of the split
+    fold_of : fold of each case; none for phantoms
+    """
+    held_out = {name for name, fold in fold_of.items() if fold == number}
+    return {
+        "train": [name for names in parts.values() for name in names if name not in held_out],
+        "validation": [
+            name
+            for part, names in parts.items()
+            if part not in INCOMPLETE
+            for name in names
+            if name in held_out
+        ],
     }

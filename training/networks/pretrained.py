@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from model.card import WEIGHTS, read_card, verified
+from model.card import WEIGHTS, file_of, read_card, verified
 from model.io.modalities import MODALITIES
 from model.networks import NETWORKS
 from model.preprocess import Preprocessing
@@ -43,15 +43,15 @@ def load_imagenet(model: keras.Model, weights: Path | None, inputs: Preprocessin
         targets[layer.name].set_weights(values)
 
 
-def load_model_weights(model: keras.Model, folder: Path) -> None:
-    """Copy the weights of a trained model's folder into `model`, a network of the same kind.
+def load_model_weights(model: keras.Model, folder: Path, network: int = 0) -> None:
+    """Copy the weights of a trained model's network, from 0, into `model`, one of the same kind.
 
-    With several networks, those of the first. New input channels start with weights of 0. Raises
+    New input channels start with weights of 0. Raises
     ModelError.
     """
     card = read_card(folder)
     source = NETWORKS[card.architecture](card.channels)
-    source.load_weights(verified(folder, card, WEIGHTS))
+    source.load_weights(verified(folder, card, file_of(WEIGHTS, network)))
     for target, layer in zip(model.layers, source.layers, strict=True):
         values = layer.get_weights()
         if values and values[0].shape != target.get_weights()[0].shape:

@@ -1,6 +1,10 @@
 """How a model was trained, as its card tells: the stages of each network, and their cases."""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from model.card import read_card
+from model.errors import ModelError
 
 
 def stages_of(weights: str, training: dict) -> list[dict]:
@@ -33,3 +37,11 @@ def stages_by_network(weights: Sequence[str], training: dict) -> list[list[dict]
 def cases_trained_on(networks: list[list[dict]]) -> set[str]:
     """Return the names of all cases that any stage of any network was trained on."""
     return {name for stages in networks for stage in stages for name in stage["split"]["train"]}
+
+
+def start_of(model_dir: Path, network: int = 0) -> dict:
+    """Return the weights of a model's network, from 0, and its training. Raises ModelError."""
+    card = read_card(model_dir)
+    if not 0 <= network < card.networks:
+        raise ModelError(f"The model in {model_dir} has no network {network + 1}.")
+    return {"weights": card.weights[network], "training": by_network(card.training)[network]}

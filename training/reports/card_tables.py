@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model.io.modalities import TITLES as MODALITY_TITLES
 from model.networks import NETWORKS
+from training.data.single_slices import SUFFIX
 from training.experiments import Experiment
 from training.reports.experiments_page import SHOWN, compared
 from training.scoring import calibration
@@ -93,19 +94,22 @@ def stages_table(networks: list[list[dict]]) -> str:
         for number, stage in enumerate(stages, start=1):
             row = (str(number), *stage_cells(stage))
             weights.setdefault(row, []).append(stage["weights"][:12])
-    header = ("stage", "patients", "phantoms", "patches", "size", "learning rate", "weights")
+    header = ("stage", "cases", "patients of single slices", "phantoms", "patches", "size")
+    header += ("learning rate", "weights")
     rows = [(*row, ", ".join(found)) for row, found in sorted(weights.items())]
     return table(header, rows)
 
 
 def stage_cells(stage: dict) -> tuple[str, ...]:
-    """Return patients, phantoms, patches, their size, and the learning rate of a stage."""
+    """Return cases, patients of single slices, phantoms, patches, their size and the learning rate."""
     settings, cases = stage["settings"], stage["split"]["train"]
     phantoms = sum(name.startswith("phantom_") for name in cases)
+    single = sum(name.endswith(SUFFIX) for name in cases)
     steps = settings["epochs"] * settings["steps_per_epoch"]
     height, width = settings["sampling"]["patch"]
     return (
-        str(len(cases) - phantoms),
+        str(len(cases) - phantoms - single),
+        str(single),
         str(phantoms),
         f"{steps:,} steps of {settings['batch']}",
         f"{height} x {width}",

@@ -8,13 +8,18 @@ import sys
 import textwrap
 from pathlib import Path
 
-from model.card import DEFAULT_DIR, ModelCard, count_text, read_card
+from model.card import DEFAULT_DIR, ModelCard, read_card
 from model.errors import ModelError
-from model.labels import REGIONS
-from model.networks import NETWORKS
-from model.postprocess import MIN_GROWTH_PROBABILITY, Postprocessing
+from training.data.split import read_patients
 from training.experiments import CONFIG, Experiment, read_experiments
 from training.networks.provenance import stages_by_network
+from training.reports.card_sentences import (
+    averaged_text,
+    post_text,
+    refinement_text,
+    size_text,
+    supervised_text,
+)
 from training.reports.card_tables import (
     TITLES,
     comparison_table,
@@ -25,6 +30,7 @@ from training.reports.card_tables import (
     stages_table,
 )
 from training.reports.held_out import held_out_text
+from training.reports.source_tables import expected_text, lesions_table, sources_table
 from training.scoring.results import RESULTS, Result, read_results
 from training.settings import read_toml
 
@@ -54,6 +60,19 @@ NCR, ED, ET) {dice_loss:.4f}. Calibration error: among voxels that are marked or
 probability and the share that is right differ by {calibration_error:.3f} on average. Lesion-wise is as in
 the BraTS challenge of 2023: every lesion counts alike; missed and false lesions score Dice 0 and HD95
 374 mm.
+
+### Each source
+
+Mean Dice with its interval (95 %, bootstrap over patients), then the median; models on the same patients in
+the same run. `training/split.csv` names the source of each patient.
+
+{sources}
+
+Lesion by lesion:
+
+{lesions}
+
+The model expects a Dice of itself (`model/quality.py`), and warns where that is low. {expected}
 
 ### With a sequence missing
 
@@ -105,8 +124,8 @@ for its MobileUNet.
 ## Data
 
 {data}, from public copies whose terms allow research use; they are not part of this
-repository. The split is by patient and was made before any training; `training/held_out/card.json` names
-the patients of each part.
+repository. The split is by patient: `training/split.csv` names each patient's source and part. No test
+patient was in any training of the scored model.
 Cases that lack sequences, and synthetic phantoms, were only trained on.
 
 ## Pre- and post-processing
@@ -162,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
 def card_text(options: argparse.Namespace) -> str:
     """Return the text of the card. Raises OSError and ModelError for what cannot be read."""
     test, card = read_json(options.test), read_card(options.model_dir)
-    networks = stages_by_network(card.weights, card.training)
+    networks, patients = stages_by_network(card.weights, card.training), read_patients()
     text = TEMPLATE.format(
         **describe(card),
         **measured(test),
@@ -172,6 +191,9 @@ def card_text(options: argparse.Namespace) -> str:
         comparison=comparison_table(compared(options.compare, options.results)),
         modes=modes_table([test, *map(read_json, options.modes)]),
         missing=missing_table(test, options.without),
+        sources=sources_table(test, patients),
+        lesions=lesions_table(test, patients),
+        expected=expected_text(list(test["cases"].values())),
     )
     return wrapped(text)
 
@@ -222,72 +244,6 @@ def describe(card: ModelCard) -> dict:
         "flip": on[card.inference.flip],
         "post": post_text(card.postprocessing),
     }
-
-
-def size_text(card: ModelCard) -> str:
-    """Return a sentence on the parameters of both networks, and of the model."""
-    counts = {TITLES[key]: build(card.channels).count_params() for key, build in NETWORKS.items()}
-    sentence = " and ".join(f"{title} has {count:,} parameters" for title, count in counts.items())
-    total = card.networks * counts[TITLES[card.architecture]]
-    return f"{sentence}; the model has {total:,}, {total * 4 / 1e6:.1f} MB in float32."
-
-
-def averaged_text(card: ModelCard) -> str:
-    """Return a sentence on the networks whose probabilities are averaged; empty for one."""
-    if card.networks == 1:
-        return ""
-    return f" Its probabilities are the mean of {count_text(card.networks)}, each trained alone."
-
-
-def supervised_text(card: ModelCard) -> str:
-    """Return which networks were trained with deep supervision, as the start of a list."""
-    trainings = [card.training, *card.training.get("others", ())]
-    supervised = [
-        str(number)
-        for number, training in enumerate(trainings, start=1)
-        if training["settings"].get("deep_supervision")
-    ]
-    if not supervised:
-        return ""
-    return f"network {', '.join(supervised)} was trained with deep supervision (`--deep-supervision`). "
-
-
-def refinement_text(card: ModelCard) -> str:
-    """Return a sentence on what later views leave out; empty where they leave out nothing."""
-    inference = card.inference
-    first, *others = inference.planes
-    if not (inference.refinement_threshold and (others or card.networks > 1)):
-        return ""
-    network = "The first network" if card.networks > 1 else "The network"
-    return (
-        f" {network} looks at {first} slices of the whole brain. All other slices cover only what lies near "
-        f"voxels to which these give tumour a probability of at least {inference.refinement_threshold:g}."
-    )
-
-
-def post_text(post: Postprocessing) -> str:
-    """Return the steps of post-processing as a list."""
-    steps = weights_text(post.class_weights)
-    steps += f"components under {post.min_component_ml:g} mL are dropped, "
-    if post.min_core_ml:
-        steps += f"tumour cores under {post.min_core_ml:g} mL become edema, "
-    steps += f"enhancing tumour becomes core if there is less than {post.min_enhancing_ml:g} mL of it in the case"
-    if post.growth_temperature:
-        steps += (
-            ". If no sequence is missing, edema then spreads to adjoining voxels that are probably tumour. The "
-            f"threshold is that of the largest expected Dice, at least {MIN_GROWTH_PROBABILITY:g} "
-            f"(`model/postprocess.py`; temperature {post.growth_temperature:g})"
-        )
-    return steps
-
-
-def weights_text(weights: tuple[float, ...]) -> str:
-    """Return which classes' probabilities are weighted, as the start of a list of steps."""
-    titles = ["background", *[region.title.lower() for region in REGIONS]]
-    changed = [f"{t} {w:g}" for t, w in zip(titles, weights, strict=True) if w != 1.0]
-    if not changed:
-        return ""
-    return f"class probabilities are multiplied ({', '.join(changed)}) and the strongest chosen, "
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ def score_folder(
     return scores | {
         "lesion_wise": score_lesions_by_region(truth, result.labels, case.spacing_mm),
         "calibration": calibration.count(truth, result.labels, result.confidence, marked),
+        "calibration_by_label": calibration.by_label(truth, result.labels, result.confidence),
+        "expected_dice": result.expected_dice,
+        "look_closely": any(warning.code == "look_closely" for warning in result.warnings),
         "missing": list(case.missing),
         "seconds": {
             "read": round(loaded, 3),

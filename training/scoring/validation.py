@@ -5,7 +5,7 @@ import numpy as np
 
 from model.inference.network_inputs import slice_batches
 from model.preprocess import Preprocessing
-from training.data.dataset import PreparedCase
+from training.data.prepared import PreparedCase
 from training.networks.pretrained import copy_weights
 from training.scoring.scores import SHORT, quick_dice
 

@@ -11,8 +11,9 @@ from model.inference.network_inputs import slice_batches
 from model.io.case import find_case_files, load_case
 from model.planes import PLANES, as_slices
 from model.preprocess import Preprocessing, prepare
-from training.data.dataset import Patches, PreparedCase, load_cases, load_preprocessing, load_split
-from training.settings import Sampling, Settings
+from training.data.dataset import Patches, pools
+from training.data.prepared import PreparedCase, load_cases, load_preprocessing, load_split
+from training.settings import Augmentation, Sampling, Settings
 
 
 @pytest.mark.parametrize("plane", PLANES)
@@ -102,3 +103,61 @@ def own_memory() -> int:
     """Bytes that this process holds and could not read from disk again."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
+
+
+def test_without_neighbours_a_slice_is_in_their_place(prepared):
+    """Left out at random in whole cases, always where slices are single."""
+    for dropout, isolated in ((1.0, False), (0.0, True)):
+        case = PreparedCase(prepared / "BraTS2021_1", isolated=isolated)
+        sampling = Sampling(neighbour_dropout=dropout, planes=("axial", "coronal"), carve_share=1.0)
+        settings = Settings(batch=6, sampling=sampling, augmentation=UNCHANGED)
+        images, labels = Patches([case], settings)[0]
+        by_slice = images.reshape(*images.shape[:3], 3, 4)
+        assert images.any() and labels.any()
+        for other in (0, 2):
+            np.testing.assert_array_equal(by_slice[..., other, :], by_slice[..., 1, :])
+    whole = PreparedCase(prepared / "BraTS2021_1")
+    images, _ = Patches([whole], Settings(batch=6, augmentation=UNCHANGED))[0]
+    by_slice = images.reshape(*images.shape[:3], 3, 4)
+    assert not np.array_equal(by_slice[..., 0, :], by_slice[..., 1, :])
+
+
+def test_single_slices_are_seen_from_above_and_never_carved(prepared, monkeypatch):
+    single = PreparedCase(prepared / "BraTS2021_1", isolated=True)
+    whole = PreparedCase(prepared / "BraTS2021_2")
+    sampling = Sampling(planes=("coronal", "sagittal"), carve_share=1.0)
+    drawn = Patches([single, whole], Settings(batch=8, sampling=sampling))
+    assert drawn.hosts == [whole]
+    monkeypatch.setattr(drawn, "_choose", lambda rng: single)
+    monkeypatch.setattr(drawn, "_draw_carved", None)
+    planes = []
+    draw = drawn._draw
+    monkeypatch.setattr(drawn, "_draw", lambda *given: planes.append(given[2]) or draw(*given))
+    drawn.batch(0)
+    assert planes == ["axial"] * 8
+
+
+def test_sources_are_drawn_by_their_shares(tmp_path):
+    sources = ["ssa"] * 2 + ["brats"] * 6
+    cases = [PreparedCase(tmp_path / str(n), source=source) for n, source in enumerate(sources)]
+    cases += [PreparedCase(tmp_path / "s", source="brats", isolated=True)]
+    settings = Settings(sampling=Sampling(source_shares=(("ssa", 0.5), ("slices", 0.2))))
+    drawn, rng = Patches(cases, settings), np.random.default_rng(0)
+    names = [drawn._choose(rng).name for _ in range(2000)]
+    share = {name: names.count(name) / 2000 for name in set(names)}
+    for name in ("0", "1"):
+        assert share[name] == pytest.approx(0.25, abs=0.04)
+    for name in map(str, range(2, 8)):
+        assert share[name] == pytest.approx(0.05, abs=0.02)
+    assert share["s"] == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_source_without_cases_leaves_its_share_to_the_others(tmp_path):
+    cases = [PreparedCase(tmp_path / "a", source="brats")]
+    assert pools(cases, (("ssa", 0.7),)) == [(cases, 1.0)]
+
+
+UNCHANGED = Augmentation(
+    spatial_share=0, gain=(1, 1), shift=0, gamma_share=0, bias_field=0, blur=0,
+    low_resolution=0, sequence_dropout=0, noise_share=0,
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 import json
 
-from training.data.folds import fold_split
+from training.data.folds import fold_split, without_fold
 from training.experiments import Folds
 
 SPLIT = {
@@ -38,3 +38,13 @@ def test_fewer_patients_are_a_part_of_more():
     few = fold_split(SPLIT, Folds(patients=3), 0)
     assert set(few["train"]) < set(fold_split(SPLIT, Folds(), 0)["train"])
     assert few["validation"] == fold_split(SPLIT, Folds(), 0)["validation"]
+
+
+def test_a_fold_of_the_file_is_held_out_in_every_part():
+    parts = {"train": ["a", "b", "phantom_1000"], "added": ["c"], "slices": ["d"], "partial": ["e"]}
+    fold_of = {"a": 0, "b": 1, "c": 1, "d": 1, "e": 1, "never": 1, "phantom_1000": None}
+    assert without_fold(parts, fold_of, 1) == {
+        "train": ["a", "phantom_1000"],
+        "validation": ["b", "c"],
+    }
+    assert without_fold(parts, fold_of, 0)["validation"] == ["a"]

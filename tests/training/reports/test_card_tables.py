@@ -5,7 +5,7 @@ import pytest
 from tests.training.told import OTHER, PATIENTS, both, shipped
 from training.networks.provenance import stages_by_network
 from training.reports import model_card
-from training.reports.card_tables import comparison_table, region_table, stages_table
+from training.reports.card_tables import comparison_table, region_table, stage_cells, stages_table
 from training.reports.experiments_page import SHOWN, compared
 from training.scoring.results import RESULTS
 from training.scoring.scores import SHORT
@@ -13,7 +13,7 @@ from training.scoring.scores import SHORT
 
 def test_stages_are_listed_and_networks_that_are_alike_share_rows():
     _, _, first, *_ = stages_table(shipped()).splitlines()
-    assert first == "| 1 | 1 | 1 | 6 steps of 4 | 8 x 9 | 0.1 | a |"
+    assert first == "| 1 | 1 | 0 | 1 | 6 steps of 4 | 8 x 9 | 0.1 | a |"
     networks = stages_by_network(["c", "d"], both(PATIENTS, OTHER))
     _, _, *rows = [line.strip("| ").split(" | ") for line in stages_table(networks).splitlines()]
     assert [row[0] for row in rows] == ["1", "2", "3"]
@@ -24,6 +24,12 @@ def test_stages_are_listed_and_networks_that_are_alike_share_rows():
         [*networks[1][:2], {**networks[1][2], "split": {"train": ["x", "y"]}}],
     ]
     assert len(stages_table(longer).splitlines()) == 2 + 4
+
+
+def test_single_slices_are_counted_apart():
+    (first, *_), *_ = shipped()
+    split = {"train": ["one", "two_slices", "three_slices", "phantom_1"]}
+    assert stage_cells(first | {"split": split})[:3] == ("1", "2", "1")
 
 
 def test_the_card_tells_by_how_much_one_network_is_better():

@@ -8,19 +8,20 @@ from pathlib import Path
 import pytest
 
 from model.card import DEFAULT_DIR, read_card
+from model.postprocess import Postprocessing
 from model.preprocess import Preprocessing
 from tests.training.runs import finished
 from tests.training.small_networks import tiny_unet
 from training import export
 from training.reports import model_card
-from training.reports.model_card import (
-    WIDTH,
+from training.reports.card_sentences import (
     averaged_text,
+    post_text,
     refinement_text,
     size_text,
     supervised_text,
-    wrapped,
 )
+from training.reports.model_card import WIDTH, wrapped
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,6 +71,20 @@ def test_it_tells_what_later_views_leave_out():
     assert "network 2 was trained" in supervised_text(card)
     everything = replace(card, inference=replace(card.inference, refinement_threshold=0.0))
     assert refinement_text(everything) == ""
+
+
+def test_it_tells_the_steps_of_post_processing():
+    plain = post_text(Postprocessing(min_component_ml=0.3))
+    assert plain == "tumours under 0.3 mL are dropped"
+    parameters = Postprocessing(
+        min_component_ml=0.3,
+        min_enhancing_ml=0.05,
+        keep_probability=0.75,
+        temperatures=(1.0, 3.0, 1.0, 0.7),
+    )
+    text = post_text(parameters)
+    assert "under 0.05 mL become what is next likely, unless" in text and "at least 0.75" in text
+    assert "1, 3, 1, 0.7 (background" in text
 
 
 def test_the_kept_card_is_of_the_shipped_model():

@@ -1,0 +1,66 @@
+"""The model card's scores by source of the patients, beside those of an earlier model."""
+
+from training.data.split import Patient
+from training.reports.card_tables import table
+from training.scoring.by_source import Summary, lesion_counts, names_by_source, summarise
+from training.scoring.expected import rank_correlation, warned
+from training.scoring.lesion_wise import LESION_REGIONS
+from training.scoring.scores import SHORT
+
+
+def sources_table(result: dict, patients: dict[str, Patient]) -> str:
+    """Return mean Dice, its interval and the median by source, region and model."""
+    rows = []
+    for source, version, cases in scored(result, patients):
+        found = summarise(cases)
+        rows.append((source, str(len(cases)), version, *[cell(found[short]) for short in SHORT]))
+    return table(("source", "patients", "model", *SHORT), rows)
+
+
+def lesions_table(result: dict, patients: dict[str, Patient]) -> str:
+    """Return lesion-wise Dice, and the lesions missed and false, by source, region and model."""
+    rows = []
+    for source, version, cases in scored(result, patients):
+        found = summarise(cases)
+        dice = [cell(found[f"lesion-wise {short}"]) for short in LESION_REGIONS]
+        counts = [
+            "/".join(map(str, lesion_counts(cases, key).values()))
+            for key in ("lesions", "missed", "false")
+        ]
+        rows.append((source, version, *dice, *counts))
+    titles = [f"{key} {'/'.join(LESION_REGIONS)}" for key in ("lesions", "missed", "false")]
+    return table(("source", "model", *LESION_REGIONS, *titles), rows)
+
+
+def expected_text(cases: list[dict]) -> str:
+    """Say how well the Dice that the model expects ranks the cases, and which it warns of."""
+    ranks = [f"{rank:.2f} in {short}" for short, rank in rank_correlation(cases).items()]
+    flagged, found, worst = warned(cases)
+    ranked = (
+        f"Spearman's rank correlation with the true Dice is {', '.join(ranks)}. " if ranks else ""
+    )
+    return (
+        f"{ranked}It warns of {flagged} of the {len(cases)} patients, {found} of the {worst} with the "
+        "lowest mean Dice of ET, TC and WT among them."
+    )
+
+
+def scored(result: dict, patients: dict[str, Patient]) -> list[tuple[str, str, list[dict]]]:
+    """Return source, model and scores of its cases, for each source and each model."""
+    models = [result, *result.get("beside", [])]
+    return [
+        (source, name_of(one["model"]), [one["cases"][name] for name in names])
+        for source, names in names_by_source(result["cases"], patients).items()
+        for one in models
+    ]
+
+
+def name_of(model: dict) -> str:
+    """Return a model's version and the start of its checksum, which tell two of a version apart."""
+    return f"{model['version']} ({model['checksum'][:6]})"
+
+
+def cell(found: Summary) -> str:
+    """Return mean, its interval and the median: "0.726 (0.55 to 0.87), 0.92"."""
+    low, high = found.mean_interval
+    return f"{found.mean:.3f} ({low:.2f} to {high:.2f}), {found.median:.2f}"
