@@ -98,14 +98,16 @@ class Settings(BaseSettings):
     proxy_hops: int = Field(
         0, ge=0, description="Proxies in front whose `X-Forwarded-` headers are believed."
     )
-    max_upload_mb: int = Field(512, ge=1, description="Largest upload, all files together, in MB.")
+    max_upload_mb: int = Field(1024, ge=1, description="Largest upload, all files together, in MB.")
     max_unpacked_mb: int = Field(
         2048, ge=1, description="Largest content of an uploaded zip, unpacked, in MB."
     )
     max_voxels: int = Field(
         512 * 512 * 256, ge=1, description="Most voxels that one scan may have."
     )
-    max_parts: int = Field(1000, ge=4, description="Most parts that one upload may have.")
+    max_parts: int = Field(
+        20_000, ge=4, description="Most parts that one upload may have; a DICOM study has thousands."
+    )
     # Werkzeug's buffer of 64 KB counts towards it, also while it passes files on.
     max_field_kb: int = Field(
         512, ge=256, description="Longest text field of a form, in KB; files do not count."
@@ -133,6 +135,11 @@ class Settings(BaseSettings):
         # A hundred years, which is well within what dates can be counted back.
         le=876_600,
         description="Cases are deleted this long after their upload; 0 keeps them.",
+    )
+    show_patients: bool = Field(
+        True,
+        description="Whether pages and REST show name, identifier, birth date and study of the patient, "
+        "where scans came as DICOM; results in DICOM have them anyway.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."

@@ -19,7 +19,7 @@ from model.preparation.brain_extraction import BrainExtractor
 from model.preparation.displacement import displaced
 from model.preparation.native import Native, prepare_native
 from model.preparation.plan import Options, Plan, plan_for, reference_of, registering
-from model.preparation.record import Preparation, preparation_of
+from model.preparation.record import Origin, Preparation, preparation_of
 from model.preparation.warnings import native_warnings
 
 Progress = Callable[[str, float], None]
@@ -56,11 +56,13 @@ class Loaded:
     """Checked scans, and how long reading them took.
 
     brain : (X, Y, Z) bool on the reference's grid, where a person has drawn it
+    origin : what the scans came as
     """
 
     scans: Scans
     seconds: float
     brain: np.ndarray | None = None
+    origin: Origin = "nifti"
 
 
 def load(
@@ -69,6 +71,7 @@ def load(
     names: Mapping[str, str],
     limits: Limits,
     drawn_brain: Path | None = None,
+    origin: Origin = "nifti",
 ) -> Loaded:
     """Read one case. Raises CaseError.
 
@@ -79,7 +82,7 @@ def load(
     if drawn_brain and drawn_brain.is_file():
         reference = found.volumes[reference_of(found)]
         brain = in_order_of(read_volume(drawn_brain, limits=limits), reference).data > 0
-    return Loaded(found, time.perf_counter() - start, brain)
+    return Loaded(found, time.perf_counter() - start, brain, origin)
 
 
 def analyse(
@@ -147,16 +150,18 @@ def _as_it_came(
     may_move = options.mode == "auto" and prepared.stripped
     if may_move and displaced(prepared.volume, prepared.brain, plan.case.present):
         return registering(plan, loaded.scans)
-    return _found(loaded.scans, plan, segmenter.segment(plan.case, report, prepared))
+    return _found(loaded, plan, segmenter.segment(plan.case, report, prepared))
 
 
-def _found(scans: Scans, plan: Plan, segmentation: Segmentation) -> Found:
+def _found(loaded: Loaded, plan: Plan, segmentation: Segmentation) -> Found:
     """Return what was found in a case that was segmented as it came."""
     brain_ml = segmentation.brain_voxels * voxel_ml(segmentation.affine)
-    preparation = Preparation(plan.reference, brain_extracted=False, brain_ml=round(brain_ml, 3))
+    preparation = Preparation(
+        plan.reference, brain_extracted=False, brain_ml=round(brain_ml, 3), source=loaded.origin
+    )
     others = {
         modality: (labels_to_grid(segmentation.labels, segmentation.affine, *grid), volume.placing)
-        for modality, volume in scans.volumes.items()
+        for modality, volume in loaded.scans.volumes.items()
         if not same_order(*(grid := (volume.data.shape, volume.affine)), plan.case)
     }
     return Found(plan.case, segmentation, preparation, others)
@@ -170,11 +175,11 @@ def _prepared(
     native = prepare_native(loaded.scans, plan, options, extractor, report, loaded.brain)
     report = stages.within(NATIVE_SHARE, 1.0)
     if native is None:
-        return _found(loaded.scans, plan, segmenter.segment(plan.case, report))
-    return _of_native(native, segmenter.segment(native.case, report), loaded.brain is not None)
+        return _found(loaded, plan, segmenter.segment(plan.case, report))
+    return _of_native(native, segmenter.segment(native.case, report), loaded)
 
 
-def _of_native(native: Native, seen: Segmentation, brain_drawn: bool) -> Found:
+def _of_native(native: Native, seen: Segmentation, loaded: Loaded) -> Found:
     """Take what the network found back to the grid of the reference and of every other scan."""
     reference, grid = native.reference, native.shown
     outside = ~native.brain
@@ -196,5 +201,5 @@ def _of_native(native: Native, seen: Segmentation, brain_drawn: bool) -> Found:
         for modality, volume in native.scans.volumes.items()
         if modality != reference
     }
-    preparation = preparation_of(native, "nifti", brain_drawn)
+    preparation = preparation_of(native, loaded.origin, loaded.brain is not None)
     return Found(grid, segmentation, preparation, others)

@@ -146,7 +146,7 @@ class RemoteBatch:
             names = {modality: file.name for modality, file in files.items()}
             paths = {modality: staging / modality for modality in files}
             options = Options(mode=self.output.prepare)
-            cases.keep(paths, names, visible(given.name), options, case_id)
+            cases.keep(paths, names, visible(given.name), options, case_id=case_id)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         queue_runner(self.app).notify()

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from model.errors import CaseError
+from model.io.dicom.files import PREAMBLE_BYTES, is_dicom
 
 MAGIC = b"PK\x03\x04"
-MAX_ENTRIES = 2000
-MAX_DIRECTORY_BYTES = 2**20
+# A study on a CD has thousands of files, beside those of a viewer.
+MAX_ENTRIES = 20_000
+MAX_DIRECTORY_BYTES = 2**22
 SCAN_SUFFIXES = (".nii", ".nii.gz")
 _CHUNK = 2**20
 # Bytes of a file that `check` gets.
@@ -80,6 +82,45 @@ def unpack(
         return [(info.filename, folder / str(number)) for number, info in scans.items()]
 
 
+def holds_study(path: Path, name: str) -> bool:
+    """Say whether a zip holds DICOM files, by their first bytes, and no NIfTI scan, by its name.
+
+    Raises CaseError as `unpack` does.
+    """
+    with _opened(path, name) as archive:
+        if any(entry.lower().endswith(SCAN_SUFFIXES) for entry in archive.namelist()):
+            return False
+        return any(is_dicom(_start(archive, info)) for info in _files(archive, _may_be_dicom))
+
+
+def unpack_dicom(
+    path: Path,
+    name: str,
+    folder: Path,
+    max_bytes: int,
+    reserve_disk: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Unpack all DICOM files of a zip, told by their first bytes, into a new `folder`; return their bytes.
+
+    Other files stay packed, also other zips. Raises as `unpack` does.
+    """
+    total = 0
+
+    def check(_name: str, size: int, _start: bytes) -> None:
+        nonlocal total
+        total += size
+        if total > max_bytes:
+            raise _too_large(f"Unpacked, the zip has more than {max_bytes // 2**20} MB.")
+        reserve_disk(size)
+
+    with _opened(path, name) as archive:
+        folder.mkdir()
+        for number, info in enumerate(_files(archive, _may_be_dicom)):
+            if is_dicom(_start(archive, info)):
+                _write_entry(archive, info, folder / f"{number:06d}", check)
+    return total
+
+
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
     """Open a zip; errors in it are raised as CaseError."""
@@ -100,36 +141,53 @@ def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
 
 
 def _scans(archive: zipfile.ZipFile, max_bytes: int) -> list[zipfile.ZipInfo]:
-    scans = [info for info in archive.infolist() if _is_scan(info)]
+    scans = list(_files(archive, _is_scan))
     if sum(info.file_size for info in scans) > max_bytes:
         raise _too_large(f"Unpacked, the zip has more than {max_bytes // 2**20} MB.")
     return scans
 
 
-def _is_scan(info: zipfile.ZipInfo) -> bool:
-    """Say whether an entry is a scan. Raises CaseError for entries that no case may have."""
-    if not info.filename:
+def _files(
+    archive: zipfile.ZipFile, wanted: Callable[[PurePosixPath], bool]
+) -> Iterator[zipfile.ZipInfo]:
+    """Yield the files whose names are wanted. Raises CaseError for entries that no case may have."""
+    for info in archive.infolist():
         # `zipfile` cuts names at a NUL and cannot read entries without a name.
-        return False
-    name = PurePosixPath(info.filename.replace("\\", "/"))
-    # macOS adds files with the names of the scans that only hold metadata.
-    if info.is_dir() or name.name.startswith(".") or "__MACOSX" in name.parts:
-        return False
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise CaseError("zip_link", "The zip holds links.", "Pack the files themselves.")
+        name = PurePosixPath(info.filename.replace("\\", "/"))
+        # macOS adds files with the names of the scans that only hold metadata.
+        hidden = name.name.startswith(".") or "__MACOSX" in name.parts
+        if not info.filename or info.is_dir() or hidden:
+            continue
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise CaseError("zip_link", "The zip holds links.", "Pack the files themselves.")
+        if not wanted(name):
+            continue
+        if info.flag_bits & 0x1:
+            raise CaseError(
+                "zip_encrypted", "The zip is protected by a password.", "Pack it without one."
+            )
+        if info.compress_type not in _METHODS:
+            raise NotImplementedError
+        yield info
+
+
+def _is_scan(name: PurePosixPath) -> bool:
+    """Say whether a file is a NIfTI scan by its name. Raises CaseError for another zip."""
     if name.suffix.lower() == ".zip":
         raise CaseError(
             "zip_nested", "The zip holds another zip.", "Upload the zip of one patient itself."
         )
-    if not name.name.lower().endswith(SCAN_SUFFIXES):
-        return False
-    if info.flag_bits & 0x1:
-        raise CaseError(
-            "zip_encrypted", "The zip is protected by a password.", "Pack it without one."
-        )
-    if info.compress_type not in _METHODS:
-        raise NotImplementedError
-    return True
+    return name.name.lower().endswith(SCAN_SUFFIXES)
+
+
+def _may_be_dicom(name: PurePosixPath) -> bool:
+    """Say whether a file may be DICOM by its name; most have no suffix, or any."""
+    return not name.name.lower().endswith((*SCAN_SUFFIXES, ".zip"))
+
+
+def _start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with archive.open(info) as source:
+        return source.read(PREAMBLE_BYTES + 4)
 
 
 def _write_entry(

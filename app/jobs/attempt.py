@@ -116,6 +116,7 @@ class CaseRunner:
             names=case.modalities,
             limits=settings().limits,
             drawn_brain=case.folder.drawn_brain,
+            origin=case.origin,
         )
         analysis = pipeline.analyse(segmenter, loaded, case.options, progress=progress)
         progress("save", 1.0)

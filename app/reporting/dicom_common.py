@@ -8,11 +8,13 @@ from functools import wraps
 from typing import ParamSpec
 
 import numpy as np
-from pydicom import Dataset
+from pydicom import Dataset, FileDataset
+from pydicom.dataset import FileMetaDataset
 from pydicom.sr.coding import Code
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from app.analysis.record import MaskInfo, ModelInfo
+from model.io.dicom.source import Source
 from model.io.dicom.values import quiet
 from model.labels import DERIVED, DERIVED_TITLES, REGIONS
 from model.version import VERSION
@@ -24,7 +26,12 @@ CORRECTED_WORD = "by hand"
 MANUFACTURER, PRODUCT = "BraTS MobileUNet", "brats-mobileunet"
 SERIAL = "0"
 # Numbers of our series; far from those of scanners, which count from 1 in hundreds.
-SERIES_NUMBERS = {"seg": 9701, "sr": 9702, "rtstruct": 9703}
+SERIES_NUMBERS = {"seg": 9701, "sr": 9702, "rtstruct": 9703, "pdf": 9704}
+# What results without a library of their own copy from the series.
+_COPIED = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"),
+    *("StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription"),
+)  # fmt: skip
 CATEGORY = Code("49755003", "SCT", "Morphologically Abnormal Structure")
 BRAIN = Code("12738006", "SCT", "Brain")
 NEOPLASM = Code("108369006", "SCT", "Neoplasm")
@@ -49,6 +56,7 @@ class ResultIdentity:
     """Of which case and which version of its mask a result is, and which model made it.
 
     source_uid : of the series that the mask was drawn on, since names of cases need not be unique
+    made : which run of the model it is from, where a case can be segmented again
 
     The UIDs of results are made from it: the same result gets the same UIDs, so that an archive to which it is
     sent twice has it once, while a corrected mask is a new instance in a new series.
@@ -58,6 +66,7 @@ class ResultIdentity:
     source_uid: str
     model: ModelInfo
     mask: MaskInfo | None = None
+    made: str = ""
 
     @property
     def by_hand(self) -> bool:
@@ -69,7 +78,7 @@ class ResultIdentity:
 
     def uid(self, kind: str, what: str) -> str:
         """Return the UID of a kind of result: `what` is "series" or "instance"."""
-        return self._uid(kind, what, str(self.version), VERSION, self.model.checksum)
+        return self._uid(kind, what, str(self.version), VERSION, self.model.checksum, self.made)
 
     def tracking_uid(self, key: str) -> str:
         """Return the UID of a region, the same in all versions of a mask, so that they can be compared."""
@@ -110,6 +119,25 @@ def add_notice(dataset: Dataset, identity: ResultIdentity, what: str) -> Dataset
     dataset.SeriesDescription = identity.description(what)
     moment = now()
     dataset.SeriesDate, dataset.SeriesTime = f"{moment:%Y%m%d}", f"{moment:%H%M%S}"
+    return dataset
+
+
+def frame_of(kind: str, sop_class: str, source: Source, identity: ResultIdentity) -> FileDataset:
+    """Return a new object in the study of the source, with what every one of its kind has."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = identity.uid(kind, "instance")
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.SOPClassUID = sop_class
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    for keyword in _COPIED:
+        setattr(dataset, keyword, source.first.get(keyword, ""))
+    dataset.SeriesInstanceUID = identity.uid(kind, "series")
+    dataset.SeriesNumber, dataset.InstanceNumber = SERIES_NUMBERS[kind], 1
+    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, PRODUCT
+    dataset.SoftwareVersions = list(software_versions(identity.model))
     return dataset
 
 

@@ -2,19 +2,14 @@
 
 import numpy as np
 from pydicom import Dataset, FileDataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
+from pydicom.uid import RTStructureSetStorage
 
 from app.reporting import dicom_common as common
 from app.reporting.contours import outlines
-from app.reporting.dicom_common import ResultIdentity
+from app.reporting.dicom_common import ResultIdentity, frame_of
 from model.geometry import bounding_box
 from model.io.dicom.source import Source, on_grid
 
-_COPIED = (
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"),
-    *("StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription"),
-)  # fmt: skip
 # Class of the study that RT Referenced Study Sequence names (retired, still asked for; PS3.3 C.8.8.5).
 _STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 
@@ -55,22 +50,9 @@ def to_rtstruct(
 
 def _frame(source: Source, identity: ResultIdentity) -> FileDataset:
     """Return the dataset with all but its regions."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = RTStructureSetStorage
-    meta.MediaStorageSOPInstanceUID = identity.uid("rtstruct", "instance")
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.SOPClassUID = RTStructureSetStorage
-    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    for keyword in _COPIED:
-        setattr(dataset, keyword, source.first.get(keyword, ""))
+    dataset = frame_of("rtstruct", RTStructureSetStorage, source, identity)
     moment = common.now()
     dataset.Modality, dataset.OperatorsName = "RTSTRUCT", ""
-    dataset.SeriesInstanceUID = identity.uid("rtstruct", "series")
-    dataset.SeriesNumber, dataset.InstanceNumber = common.SERIES_NUMBERS["rtstruct"], 1
-    dataset.Manufacturer, dataset.ManufacturerModelName = common.MANUFACTURER, common.PRODUCT
-    dataset.SoftwareVersions = list(common.software_versions(identity.model))
     dataset.FrameOfReferenceUID = source.first.FrameOfReferenceUID
     dataset.PositionReferenceIndicator = ""
     dataset.StructureSetLabel = "CORRECTED" if identity.by_hand else "TUMOUR"

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.reporting.report_csv import to_csv
@@ -10,16 +11,26 @@ from app.reporting.schemas import Report
 from app.store.results import Results
 
 
-def pack(report: Report, results: Results, masks: dict[str, Path], stem: str) -> bytes:
+def pack(
+    report: Report,
+    results: Results,
+    masks: Mapping[str, Path],
+    dicom: Mapping[str, bytes],
+    stem: str,
+) -> bytes:
     """Return a zip of masks and report.
 
-    masks : files by their names in the zip; stem : what the names of the others begin with
+    masks : files by their names in the zip
+    dicom : contents of files in DICOM, by the ending of their names
+    stem : what the names of the others begin with
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in masks.items():
             # Compressed already.
             archive.write(path, name, zipfile.ZIP_STORED)
+        for ending, content in dicom.items():
+            archive.writestr(f"{stem}_{ending}", content)
         archive.writestr(f"{stem}_report.json", report.model_dump_json(indent=1) + "\n")
         archive.writestr(f"{stem}_report.csv", to_csv(report))
         archive.writestr(f"{stem}_report.pdf", to_pdf(report, results))

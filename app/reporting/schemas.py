@@ -21,7 +21,7 @@ from model.io.nifti import DISCLAIMER
 from model.preparation.record import Preparation
 from model.warnings import CaseWarning
 
-State = Literal["queued", "running", "done", "failed"]
+State = Literal["unconfirmed", "queued", "running", "done", "failed"]
 
 
 class ErrorInfo(BaseModel):
@@ -65,8 +65,23 @@ class Masks(BaseModel):
     disclaimer: str = DISCLAIMER
 
 
+class PatientAnswer(BaseModel):
+    """Whose study a case is, as far as its headers say. Dates are YYYYMMDD."""
+
+    name: str
+    identifier: str
+    birth_date: str
+    study_date: str
+    accession_number: str
+    study_description: str
+
+
 class CaseSummary(BaseModel):
-    """may_change : whether the caller may correct and delete it, or only read it"""
+    """A case as the worklist has it.
+
+    may_change : whether the caller may correct and delete it, or only read it
+    patient : null for scans that did not come as DICOM, and where BTS_SHOW_PATIENTS is off
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -81,6 +96,55 @@ class CaseSummary(BaseModel):
     thumbnail: str | None
     url: str
     may_change: bool
+    patient: PatientAnswer | None = None
+
+
+class CodedText(BaseModel):
+    """Something for people, with a code for programs."""
+
+    code: str
+    text: str
+
+
+class StudySeries(BaseModel):
+    """One series of a DICOM study.
+
+    modality : which sequence it was taken for by itself, with `confidence` 0 to 1 and the evidence for it
+    used_as : which sequence it is used for, null for none
+    readable : whether it may be chosen
+    shape : columns, rows, slices ; spacing_mm : edges of a voxel in this order
+    """
+
+    key: str
+    number: int | None
+    description: str
+    vendor: str
+    plane: str | None
+    shape: list[int]
+    thickness_mm: float | None
+    spacing_mm: list[float] | None
+    time: str | None
+    tr_ms: float | None
+    te_ms: float | None
+    ti_ms: float | None
+    flip_deg: float | None
+    contrast_agent: str
+    modality: str | None
+    confidence: float
+    evidence: list[CodedText]
+    left_out: list[CodedText]
+    chosen: bool
+    readable: bool
+    text: str
+    used_as: str | None
+    picture: str | None
+
+
+class Study(BaseModel):
+    """The series of a DICOM study. Until they are confirmed, other ones may be chosen."""
+
+    confirmed: bool
+    series: list[StudySeries]
 
 
 class CaseAnswer(CaseSummary):

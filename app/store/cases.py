@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from flask_sqlalchemy.pagination import Pagination
 
 from app import audit
 from app.config import settings
-from app.errors import Forbidden, NotFound
+from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
+from app.intake.study_case import StudyRecord
 from app.store.data_folder import case_folders, staging_folders, staging_path
-from app.store.models import Share, StoredCase, StoredMask, db
+from app.store.models import Delivery, Share, StoredCase, StoredMask, db
+from app.store.results import CaseFolder
 from model.preparation.plan import Options
 
 
@@ -30,23 +32,94 @@ def keep(
     names: Mapping[str, str],
     name: str,
     options: Options,
+    *,
     case_id: str | None = None,
+    study: StudyRecord | None = None,
+    received: str | None = None,
 ) -> StoredCase:
-    """Move checked scans into a new case folder and queue the case; the row comes last."""
+    """Move checked scans into a new case folder and queue the case; the row comes last.
+
+    study : what is kept of the DICOM study that the scans are from
+    received : see StoredCase
+    """
+    case = _new(name, options, case_id, study, received)
+    case.state = case.stage = "queued"
+    case.modalities = dict(names)
+
+    def fill(folder: CaseFolder) -> None:
+        folder.keep_scans(paths, study and study.source)
+
+    return _kept(case, study, fill)
+
+
+def keep_unconfirmed(
+    folder: Path, name: str, options: Options, study: StudyRecord
+) -> StoredCase:
+    """Move the files of a DICOM study into a new case folder; its series wait to be confirmed."""
+    case = _new(name, options, study=study)
+    case.state, case.stage, case.modalities = "unconfirmed", "", {}
+    return _kept(case, study, lambda kept: kept.keep_study(folder))
+
+
+def require_unconfirmed(case: StoredCase) -> None:
+    """Raise NotReady for a case whose series have been confirmed, or that has none."""
+    if case.folder.series() is None:
+        raise NotReady("The case is not from DICOM.", "Only DICOM studies have series.", "not_dicom")
+    if case.state != "unconfirmed":
+        raise NotReady(
+            "The series of this case have been confirmed already.",
+            "Upload the study again to choose others.",
+            "confirmed_already",
+        )
+
+
+def confirm(
+    case: StoredCase, paths: Mapping[str, Path], names: Mapping[str, str], study: StudyRecord
+) -> None:
+    """Move the scans of confirmed series into the case folder and queue the case. Raises NotReady."""
+    waits = sa.update(StoredCase).where(
+        StoredCase.id == case.id, StoredCase.state == "unconfirmed"
+    )
+    values = {"state": "queued", "stage": "queued", "modalities": dict(names)}
+    if not db.session.execute(waits.values(**values)).rowcount:
+        db.session.rollback()
+        db.session.refresh(case)
+        require_unconfirmed(case)
+    # The row is locked until the commit: nobody takes the case before its scans are there.
+    case.folder.keep_scans(paths, study.source)
+    case.folder.change_series(study.table)
+    db.session.commit()
+    case.folder.drop_study()
+
+
+def _new(
+    name: str,
+    options: Options,
+    case_id: str | None = None,
+    study: StudyRecord | None = None,
+    received: str | None = None,
+) -> StoredCase:
     case_id = g.case_id = case_id or new_id()
-    case = StoredCase(
+    return StoredCase(
         id=case_id,
         owner=current().name,
         name=name or f"Case {case_id[:8]}",
-        state="queued",
-        stage="queued",
         created_at=datetime.now(UTC),
-        modalities=dict(names),
         options=options,
+        patient=study and study.patient,
+        received=received,
     )
+
+
+def _kept(
+    case: StoredCase, study: StudyRecord | None, fill: Callable[[CaseFolder], None]
+) -> StoredCase:
+    """Fill a case's folder, then add its row."""
     folder = case.folder
     try:
-        folder.keep_scans(paths)
+        fill(folder)
+        if study is not None:
+            folder.keep_series(study.table, study.pictures)
         db.session.add(case)
         db.session.commit()
     except BaseException:
@@ -107,6 +180,7 @@ def remove(case: StoredCase) -> None:
     db.session.execute(sa.delete(Share).where(Share.case_id == case_id))
     # As statements: the session would take a row that somebody else has just deleted for an error.
     rows = [
+        sa.delete(Delivery).where(Delivery.case_id == case_id),
         sa.delete(StoredMask).where(StoredMask.case_id == case_id),
         sa.delete(StoredCase).where(StoredCase.id == case_id),
     ]

@@ -1,4 +1,4 @@
-"""The tables of the database: cases, their masks, users, shares and workers."""
+"""The tables of the database: cases, their masks, deliveries to archives, users, shares and workers."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,11 +19,14 @@ from app.analysis.record import (
     to_json,
 )
 from app.errors import NotReady
+from app.intake.dicom_study import Patient
 from app.store.data_folder import case_folder
 from app.store.results import MODEL_RESULTS, CaseFolder, Results
 from model.preparation.plan import Options
+from model.preparation.record import Origin
 
-STATES = ("queued", "running", "done", "failed")
+# `unconfirmed`: a DICOM study whose series wait to be confirmed by a person.
+STATES = ("unconfirmed", "queued", "running", "done", "failed")
 
 
 class UtcDateTime(sa.TypeDecorator):
@@ -63,6 +66,19 @@ class OptionsJson(sa.TypeDecorator):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Options:
         return Options(**value) if value else Options()
+
+
+class PatientJson(sa.TypeDecorator):
+    """A Patient, stored as JSON."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Patient | None, dialect: sa.Dialect) -> Any:
+        return value and asdict(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Patient | None:
+        return Patient(**value) if value else None
 
 
 class FindingsJson(sa.TypeDecorator):
@@ -107,6 +123,10 @@ class StoredCase(db.Model):
     modalities: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
     options: Mapped[Options] = mapped_column(OptionsJson, nullable=True)
+    # Of a DICOM study: whose it is.
+    patient: Mapped[Patient | None] = mapped_column(PatientJson)
+    # Of a study that another program sent: the name of the folder in which it was received.
+    received: Mapped[str | None] = mapped_column(sa.String(64), index=True, unique=True)
     # Of the model's mask.
     record: Mapped[CaseRecord | None] = mapped_column("report", RecordJson)
 
@@ -145,6 +165,11 @@ class StoredCase(db.Model):
         """The files of the sequences, by modality."""
         return {modality: self.folder.scan(modality) for modality in self.modalities}
 
+    @property
+    def origin(self) -> Origin:
+        """What the scans came as."""
+        return "dicom" if self.patient else "nifti"
+
     def results(self, mask: "StoredMask | None" = None) -> Results:
         """Return the results of a mask, by default of the one that counts.
 
@@ -152,6 +177,10 @@ class StoredCase(db.Model):
         """
         if self.state == "failed":
             raise NotReady(self.error["message"], self.error["hint"], "case_failed")
+        if self.state == "unconfirmed":
+            raise NotReady(
+                "The series of the study have not been confirmed.", "Confirm them.", "unconfirmed"
+            )
         if self.state != "done":
             raise NotReady(
                 "The case has no results yet.", "Ask again when its state is done.", "not_ready"
@@ -192,6 +221,25 @@ class StoredMask(db.Model):
     def record(self, of_model: CaseRecord) -> CaseRecord:
         """Return the case's record with what this mask changes in it."""
         return of_model.corrected(self.findings)
+
+
+class Delivery(db.Model):
+    """Results of one version of a mask that go, or went, to an archive."""
+
+    __tablename__ = "deliveries"
+
+    case_id: Mapped[str] = mapped_column(sa.ForeignKey("cases.id"), primary_key=True)
+    mask: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # As `BTS_DICOM_SEND_TO` or `BTS_DICOMWEB_URL` named it.
+    target: Mapped[str] = mapped_column(sa.String(300), primary_key=True)
+    # "waiting", "sent" or "failed".
+    state: Mapped[str] = mapped_column(sa.String(16), index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # What went wrong at the last attempt; empty if nothing did.
+    problem: Mapped[str] = mapped_column(sa.String(300), default="")
 
 
 class Share(db.Model):

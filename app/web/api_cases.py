@@ -26,6 +26,11 @@ UPLOAD_BODY = {
                 | {
                     "files": {"type": "array", "items": FILE_SCHEMA},
                     "name": {"type": "string", "description": "Shown in the worklist."},
+                    "confirm": {
+                        "type": "string",
+                        "enum": ["0", "1"],
+                        "description": "1: a DICOM study waits until its series have been confirmed.",
+                    },
                     "prepare": {
                         "type": "string",
                         "enum": list(get_args(Mode)),
@@ -64,9 +69,10 @@ def create_case():
     """Upload one patient's scans.
 
     Four parts named by their sequence, or any number named `files` (a zip is unpacked), whose
-    sequences are found from the names of files, or of the folders that they lie in. One of the four
-    may be left out, at a cost in accuracy that the case's warnings state. Everything is checked
-    before anything is kept.
+    sequences are found from the names of files, or of the folders that they lie in. All files of a
+    DICOM study, or a zip of them, are sent as `files`; its series are told apart by their headers.
+    One of the four may be left out, at a cost in accuracy that the case's warnings state. Everything
+    is checked before anything is kept.
     """
     case = uploads.queue_case(uploads.accept)
     address = url_for("cases.get_case", case_id=case.id)

@@ -6,6 +6,7 @@ from app.reporting import schemas
 from app.reporting.report import report_of
 from app.reporting.report_csv import to_csv
 from app.store import cases
+from app.store.models import StoredCase
 from app.web.downloads import as_download, file_stem
 from app.web.openapi import describe
 
@@ -51,7 +52,8 @@ def get_report_zip(case_id: str):
     """Return mask and report in one zip.
 
     It holds `<name>_seg.nii.gz` and `<name>_report` as `.json`, `.csv` and `.pdf`; where the mask was
-    corrected also the model's own, `<name>_seg_model.nii.gz`. `<name>` is the case's, of which
+    corrected also the model's own, `<name>_seg_model.nii.gz`; of a case that came as DICOM
+    `<name>_seg.dcm`, `<name>_report.dcm` and `<name>_structures.dcm`. `<name>` is the case's, of which
     letters, digits, `-` and `_` are kept.
     """
     case = cases.find(case_id)
@@ -61,5 +63,16 @@ def get_report_zip(case_id: str):
         masks[f"{stem}_seg_model.nii.gz"] = case.folder.model_results.segmentation
     from app.reporting.exports import pack
 
-    packed = Response(pack(report_of(case), results, masks, stem), mimetype="application/zip")
+    packed = pack(report_of(case), results, masks, dicom_files(case), stem)
+    packed = Response(packed, mimetype="application/zip")
     return as_download(packed, f"{stem}_results.zip")
+
+
+def dicom_files(case: StoredCase) -> dict[str, bytes]:
+    """Return the results in DICOM by the ending of their names; none of a case that has none."""
+    if not case.folder.has_source:
+        return {}
+    from app.reporting.dicom_common import as_file
+    from app.reporting.dicom_results import results_of
+
+    return {ending: as_file(make()) for ending, make in results_of(case).files().items()}

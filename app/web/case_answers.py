@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import url_for
 
+from app.config import settings
 from app.reporting import schemas
 from app.reporting.report import report_of
 from app.store import cases
@@ -51,7 +52,35 @@ def summary_fields(case: StoredCase) -> dict[str, Any]:
         "thumbnail": thumbnail,
         "url": url_for("cases.get_case", case_id=case.id),
         "may_change": cases.is_own(case),
+        "patient": patient_fields(case),
     }
+
+
+def patient_fields(case: StoredCase) -> dict[str, Any] | None:
+    """Return whose study a case is, None where that is not known or not to be shown."""
+    if case.patient is None or not settings().show_patients:
+        return None
+    fields = {name: getattr(case.patient, name) for name in schemas.PatientAnswer.model_fields}
+    return fields | {"name": case.patient.shown_name}
+
+
+def study_answer(case: StoredCase) -> dict[str, Any] | None:
+    """Return the series of a case, as `schemas.Study`; None for one that is not from DICOM."""
+    rows = case.folder.series()
+    if rows is None:
+        return None
+    series = [
+        row | {"picture": series_picture_url(case, number)} for number, row in enumerate(rows)
+    ]
+    confirmed = case.state != "unconfirmed"
+    return schemas.Study(confirmed=confirmed, series=series).model_dump(mode="json")
+
+
+def series_picture_url(case: StoredCase, number: int) -> str | None:
+    """Return where the picture of a series is, None if it has none."""
+    if not case.folder.series_picture(number).is_file():
+        return None
+    return url_for("series.get_series_picture", case_id=case.id, number=number)
 
 
 def mask_answers(case: StoredCase) -> list[dict[str, Any]]:

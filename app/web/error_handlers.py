@@ -21,6 +21,8 @@ JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 # Codes of CaseError that have a more specific status than 422.
 STATUS_BY_CODE = {
     "too_large": 413,
+    "dicom_too_large": 413,
+    "dicom_too_many_files": 413,
     "zip_too_large": 413,
     "not_nifti": 415,
     "bad_data_type": 415,

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, get_args
@@ -14,17 +13,17 @@ from werkzeug.utils import cached_property
 from app.config import settings
 from app.errors import BadRequest, RequestError, TooLarge, TooSlow, UnsupportedType
 from app.intake import zip_archive
+from app.intake.checked import check_scans, one_at_a_time
 from app.intake.files import ScanFile, assign, common_name, shown_folder, shown_name, visible
 from app.jobs import metrics
 from app.jobs.queue_runner import queue_runner
 from app.store import cases
 from app.store.data_folder import new_staging_folder
 from app.store.models import StoredCase, db
-from app.web import quotas
+from app.web import quotas, study_uploads
 from model.errors import CaseError
-from model.io.case import check_start, require_one_grid
+from model.io.case import check_start
 from model.io.modalities import MODALITIES, TITLES
-from model.io.scans import read_scans
 from model.phantom import write_demo_case
 from model.preparation.plan import Mode, Options
 
@@ -32,8 +31,6 @@ FILES_PART = "files"
 DEMO_NAME = "Synthetic demo case"
 # More than its files take on the disk.
 DEMO_BYTES = 64 * 2**20
-# A check holds four volumes in memory: one at a time, however many threads serve.
-_one_check_at_a_time = threading.Lock()
 
 
 class StagedRequest(Request):
@@ -54,6 +51,9 @@ class StagedRequest(Request):
         # The login form, for one, has no files.
         if not quotas.may_stage():
             raise UnsupportedType("No file is taken here.", "Send the fields of the form alone.")
+        # The part before has come completely: thousands of files of a study must not be open at once.
+        if self.streams:
+            self.streams[-1].close()
         path = self.staging / f"part-{len(self.streams)}"
         self.streams.append(path.open("w+b"))
         return self.streams[-1]
@@ -106,8 +106,11 @@ def accept() -> StoredCase:
     _refuse_text()
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
-    _refuse_zips(named)
     options = Options(mode=wanted_mode())
+    study = study_uploads.gathered(named, loose, request.staging)
+    if study:
+        return study_uploads.accept(study, options)
+    _refuse_zips(named)
     files = assign(named, _with_contents(loose))
     _unpack(files)
     return keep_checked(files, request.form.get("name", ""), options)
@@ -163,12 +166,10 @@ def keep_checked(files: dict[str, ScanFile], name: str, options: Options) -> Sto
     """Read and check the scans completely, then keep them as a queued case."""
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}
-    with _one_check_at_a_time:
+    with one_at_a_time:
         # Again: other cases may have been queued while this one was being sent.
         quotas.check_queue_length()
-        scans = read_scans(paths, names=names, limits=settings().limits)
-        if options.mode == "never":
-            require_one_grid(scans)
+        check_scans(files, options.mode, settings().limits)
         shown = visible(name) or common_name(list(names.values()))
         return cases.keep(paths, names, shown, options)
 

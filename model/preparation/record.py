@@ -10,7 +10,8 @@ from model.geometry import centre_mm, voxel_ml
 from model.preparation.native import Native
 from model.preparation.registration import rotation_deg
 
-Source = Literal["nifti", "dicom"]
+# What scans came as.
+Origin = Literal["nifti", "dicom"]
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class Preparation:
     reference: str
     brain_extracted: bool
     brain_ml: float
-    source: Source = "nifti"
+    source: Origin = "nifti"
     brain_drawn: bool = False
     registered: dict[str, Registered] = field(default_factory=dict)
 
 
-def preparation_of(native: Native, source: Source, brain_drawn: bool) -> Preparation:
+def preparation_of(native: Native, source: Origin, brain_drawn: bool) -> Preparation:
     """Return the record of scans that were prepared."""
     grid = native.scans.volumes[native.reference].affine
     return Preparation(

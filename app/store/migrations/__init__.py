@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.errors import StartupError
 
-HEAD = "v4"
+HEAD = "v5"
 
 
 def upgrade(connection: sa.Connection) -> None:

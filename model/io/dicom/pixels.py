@@ -5,7 +5,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 
 from model.errors import CaseError
 from model.io.dicom.codestream import RLE, sizes
@@ -77,6 +76,9 @@ def _decoded(path: Path, series: Series) -> np.ndarray:
         first = instance.frames[0]
         if sizes(path, instance.compressed_at) != {(first.columns, first.rows, 1)}:
             raise _undecodable(series)
+    # Imported here: serving starts sooner without it.
+    import SimpleITK as sitk
+
     reader = sitk.ImageFileReader()
     reader.SetImageIO(IMAGE_IO)
     reader.SetFileName(str(path))

@@ -1,0 +1,97 @@
+"""What a case that came as DICOM gives back: segmentation, report, contours, and the report as a document."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from pydicom import Dataset
+
+from app.analysis.record import CaseRecord
+from app.errors import NotReady
+from app.reporting.dicom_common import ResultIdentity
+from app.reporting.dicom_pdf import to_encapsulated_pdf
+from app.reporting.dicom_rtstruct import to_rtstruct
+from app.reporting.dicom_seg import to_seg
+from app.reporting.dicom_sr import to_sr
+from app.store.models import StoredCase
+from model.io.dicom.source import Source
+
+
+@dataclass(frozen=True)
+class DicomResults:
+    """The DICOM objects of one version of a mask, each made when it is asked for.
+
+    labels : (X, Y, Z) uint8 network indices on the source's grid, in any voxel order; affine : (4, 4) of them
+    record : of this version of the mask
+    """
+
+    labels: np.ndarray
+    affine: np.ndarray
+    record: CaseRecord
+    source: Source
+    identity: ResultIdentity
+
+    @cached_property
+    def seg(self) -> Dataset:
+        return to_seg(self.labels, self.affine, self.source, self.identity)
+
+    @property
+    def labelmap(self) -> Dataset:
+        return to_seg(self.labels, self.affine, self.source, self.identity, labelmap=True)
+
+    @property
+    def sr(self) -> Dataset:
+        return to_sr(self.record.measurements, self.seg, self.source, self.identity)
+
+    @property
+    def rtstruct(self) -> Dataset:
+        return to_rtstruct(self.labels, self.affine, self.source, self.identity)
+
+    def pdf(self, document: bytes) -> Dataset:
+        """Return the report as a DICOM object; `document` is the PDF."""
+        return to_encapsulated_pdf(document, self.source, self.identity)
+
+    def files(self) -> dict[str, Callable[[], Dataset]]:
+        """Return what makes each result, by the ending of its file's name."""
+        return {
+            "seg.dcm": lambda: self.seg,
+            "report.dcm": lambda: self.sr,
+            "structures.dcm": lambda: self.rtstruct,
+        }
+
+
+def results_of(case: StoredCase) -> DicomResults:
+    """Return the DICOM results of the mask that counts.
+
+    Raises NotReady: `not_dicom` for a case whose scans did not come as DICOM, or to whose series results cannot refer.
+    """
+    if case.patient is None:
+        raise _not_dicom(case)
+    results, source = case.results(), case.folder.source
+    if source is None:
+        raise _not_dicom(case)
+    record = case.current_record
+    identity = ResultIdentity(
+        case.id,
+        str(source.first.SeriesInstanceUID),
+        record.model,
+        case.mask.info,
+        made=case.finished_at.isoformat(),
+    )
+    affine = np.array(record.geometry.canonical_affine)
+    return DicomResults(np.asarray(results.labels()), affine, record, source, identity)
+
+
+def _not_dicom(case: StoredCase) -> NotReady:
+    if case.patient is None:
+        return NotReady(
+            "The scans of this case did not come as DICOM.",
+            "Take the results as NIfTI, CSV or PDF, or upload the DICOM study.",
+            "not_dicom",
+        )
+    return NotReady(
+        "The series lies in several multi-frame files, to which DICOM results cannot refer.",
+        "Take the results as NIfTI, or export the series as one file or as one file a slice.",
+        "not_dicom",
+    )

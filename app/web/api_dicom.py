@@ -1,0 +1,87 @@
+"""REST: results of a case as DICOM, for archives, viewers and planning systems."""
+
+from flask import Blueprint, Flask, Response, request
+from pydicom import Dataset
+
+from app.errors import BadRequest
+from app.reporting.report import report_of
+from app.store import cases
+from app.store.models import StoredCase
+from app.web.downloads import as_download, file_stem
+from app.web.openapi import describe
+
+DICOM = "application/dicom"
+SEG_QUERY = [
+    {
+        "name": "type",
+        "schema": {"type": "string", "enum": ["binary", "labelmap"], "default": "binary"},
+        "description": "A label map is smaller; not every viewer reads it yet.",
+    }
+]
+REPORT_QUERY = [
+    {
+        "name": "type",
+        "schema": {"type": "string", "enum": ["sr", "pdf"], "default": "sr"},
+        "description": "A structured report, or the PDF report as a document in DICOM.",
+    }
+]
+ERRORS = (400, 401, 404, 409)
+
+blueprint = Blueprint("dicom", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/api/cases/<case_id>/segmentation.dcm")
+@describe({200: DICOM}, errors=ERRORS, query=SEG_QUERY)
+def get_segmentation_dicom(case_id: str):
+    """Download the mask that counts as DICOM segmentation; of a case that came as DICOM, else `not_dicom`."""
+    case, found = _results(case_id)
+    made = found.labelmap if _wanted("type", ("binary", "labelmap")) == "labelmap" else found.seg
+    return _download(case, made, "seg.dcm")
+
+
+@blueprint.get("/api/cases/<case_id>/report.dcm")
+@describe({200: DICOM}, errors=ERRORS, query=REPORT_QUERY)
+def get_report_dicom(case_id: str):
+    """Download the measurements as structured report (TID 1500); of a case that came as DICOM."""
+    case, found = _results(case_id)
+    if _wanted("type", ("sr", "pdf")) == "sr":
+        return _download(case, found.sr, "report.dcm")
+    from app.reporting.report_pdf import to_pdf
+
+    return _download(case, found.pdf(to_pdf(report_of(case), case.results())), "report_pdf.dcm")
+
+
+@blueprint.get("/api/cases/<case_id>/structures.dcm")
+@describe({200: DICOM}, errors=ERRORS[1:])
+def get_structures_dicom(case_id: str):
+    """Download the contours of all regions as RT structure set; of a case that came as DICOM."""
+    case, found = _results(case_id)
+    return _download(case, found.rtstruct, "structures.dcm")
+
+
+def _results(case_id: str):
+    # Imported here, as in `_download`: highdicom takes a second of the start, and few requests need it.
+    from app.reporting.dicom_results import results_of
+
+    case = cases.find(case_id)
+    return case, results_of(case)
+
+
+def _wanted(name: str, known: tuple[str, ...]) -> str:
+    """Return a query parameter, by default the first of those known. Raises BadRequest."""
+    value = request.args.get(name, known[0])
+    if value not in known:
+        raise BadRequest(f"{name} is one of {', '.join(known)}.", code="bad_parameter")
+    return value
+
+
+def _download(case: StoredCase, made: Dataset, ending: str) -> Response:
+    from app.reporting.dicom_common import as_file
+
+    response = Response(as_file(made), mimetype=DICOM)
+    response.headers["Cache-Control"] = "no-store"
+    return as_download(response, f"{file_stem(case)}_{ending}")
