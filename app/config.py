@@ -106,7 +106,9 @@ class Settings(BaseSettings):
         512 * 512 * 256, ge=1, description="Most voxels that one scan may have."
     )
     max_parts: int = Field(
-        20_000, ge=4, description="Most parts that one upload may have; a DICOM study has thousands."
+        20_000,
+        ge=4,
+        description="Most parts that one upload may have; a DICOM study has thousands.",
     )
     # Werkzeug's buffer of 64 KB counts towards it, also while it passes files on.
     max_field_kb: int = Field(

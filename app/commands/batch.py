@@ -9,6 +9,7 @@ from typing import Any
 from app.analysis.record import CaseRecord
 from app.analysis.values import VolumesMl
 from app.intake.case_inputs import CaseInput
+from app.reporting.endings import ENDINGS
 from app.reporting.report_csv import no_formula
 from app.reporting.schemas import Report
 from model.card import Views
@@ -68,6 +69,10 @@ class OutputFolder:
         grid = f"_{modality}" if modality else ""
         return self.folder / f"{case.name}_seg{grid}.nii.gz"
 
+    def dicom_path(self, case: CaseInput, ending: str) -> Path:
+        """Return where a result in DICOM is written; for the endings see `reporting.endings`."""
+        return self.folder / f"{case.name}_{ending}"
+
     def report_path(self, case: CaseInput) -> Path:
         return self.folder / f"{case.name}.json"
 
@@ -93,10 +98,17 @@ class OutputFolder:
             return None
         return report if wanted and self.mask_path(case).is_file() else None
 
-    def keep(self, case: CaseInput, masks: Mapping[str, Path], report: CommandReport) -> None:
+    def keep(
+        self,
+        case: CaseInput,
+        masks: Mapping[str, Path],
+        dicom: Mapping[str, bytes],
+        report: CommandReport,
+    ) -> None:
         """Move finished masks to their places, and write the report, which comes last.
 
         masks : by modality of the scan on whose grid they are, "" for the reference
+        dicom : results in DICOM by the ending of their names
 
         A report always belongs to the masks beside it, wherever this is interrupted.
         """
@@ -105,6 +117,10 @@ class OutputFolder:
         self.report_path(case).unlink(missing_ok=True)
         for modality in MODALITIES:
             self.mask_path(case, modality).unlink(missing_ok=True)
+        for ending in ENDINGS:
+            self.dicom_path(case, ending).unlink(missing_ok=True)
+        for ending, content in dicom.items():
+            self.dicom_path(case, ending).write_bytes(content)
         for modality, mask in masks.items():
             mask.replace(self.mask_path(case, modality))
         partial.replace(self.report_path(case))

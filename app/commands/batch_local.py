@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from app.analysis import pipeline
-from app.analysis.record import record_of
+from app.analysis.record import CaseRecord, record_of
 from app.commands.batch import CommandReport, Outcome, OutputFolder, file_error
 from app.config import Settings
 from app.intake.case_inputs import CaseInput
 from app.reporting import report
 from model.errors import CaseError
-from model.inference.segmenter import Segmenter
+from model.inference.segmenter import Segmentation, Segmenter
+from model.io.dicom.source import Source
 from model.io.nifti import write_mask
 from model.labels import to_file_values
 from model.preparation.plan import Options
@@ -52,50 +53,86 @@ class LocalBatch:
             if written is not None:
                 yield written.result()
 
-    def _read(self, case: CaseInput) -> tuple[pipeline.Loaded, dict[str, str], str]:
-        digest = case.digest()
+    def _read(self, case: CaseInput) -> "_Read":
+        digest, limits = case.digest(), self.settings.limits
         with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.output.folder) as folder:
-            files = case.scans(Path(folder), self.settings.max_unpacked_mb * 2**20)
-            names = {modality: file.name for modality, file in files.items()}
-            paths = {modality: file.path for modality, file in files.items()}
-            return pipeline.load(paths, names=names, limits=self.settings.limits), names, digest
+            most = self.settings.max_unpacked_mb * 2**20
+            given = case.scans(Path(folder), most, self.output.prepare, limits)
+            loaded = pipeline.load(
+                given.paths, names=given.names, limits=limits, origin=given.origin
+            )
+            return _Read(loaded, given.names, digest, given.study and given.study.source)
 
-    def _segment(
-        self, case: CaseInput, read: Future, watch: Watch
-    ) -> tuple[pipeline.Analysis, CommandReport]:
+    def _segment(self, case: CaseInput, read: Future, watch: Watch) -> "_Made":
         watch(case, "load", 0.0)
-        loaded, names, digest = read.result()
+        found: _Read = read.result()
         analysis = pipeline.analyse(
             self.segmenter,
-            loaded,
+            found.loaded,
             Options(mode=self.output.prepare),
             progress=lambda stage, share: watch(case, stage, share),
         )
-        record = record_of(analysis, self.segmenter.card, self.output.convention, names)
+        record = record_of(analysis, self.segmenter.card, self.output.convention, found.names)
         made = report.build(record, {"name": case.name})
         prepare = self.output.prepare
-        return analysis, CommandReport(**dict(made), inputs_sha256=digest, prepare=prepare)
+        made = CommandReport(**dict(made), inputs_sha256=found.digest, prepare=prepare)
+        return _Made(analysis, made, self._dicom(record, analysis.segmentation, found))
 
-    def _write(self, case: CaseInput, found: tuple | CaseError) -> Outcome:
-        """Write both results whole or not at all."""
+    def _dicom(
+        self, record: CaseRecord, segmentation: Segmentation, read: "_Read"
+    ) -> dict[str, bytes]:
+        """Return the results in DICOM by the ending of their names; none where there is no series to refer to."""
+        if read.source is None:
+            return {}
+        # Imported here: highdicom takes a second of the start.
+        from app.reporting.dicom_common import ResultIdentity
+        from app.reporting.dicom_results import DicomResults
+
+        source_uid = str(read.source.first.SeriesInstanceUID)
+        how = f"{self.output.prepare} {record.provenance.text}"
+        identity = ResultIdentity(read.digest, source_uid, record.model, made=how)
+        labels, affine = segmentation.labels, segmentation.affine
+        return DicomResults(labels, affine, record, read.source, identity).files()
+
+    def _write(self, case: CaseInput, found: "_Made | CaseError") -> Outcome:
+        """Write all results whole or not at all."""
         if isinstance(found, CaseError):
             return Outcome(case, "failed", error=found)
-        analysis, made = found
+        analysis = found.analysis
 
         def write() -> None:
             with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.output.folder) as folder:
-                found = {"": (analysis.segmentation.labels, analysis.case.grid)}
+                grids = {"": (analysis.segmentation.labels, analysis.case.grid)}
                 masks = {}
-                for modality, (labels, grid) in (found | analysis.on_other_grids).items():
+                for modality, (labels, grid) in (grids | analysis.on_other_grids).items():
                     masks[modality] = Path(folder, f"mask_{modality}.nii.gz")
                     values = to_file_values(labels, self.output.convention)
                     write_mask(masks[modality], values, grid)
-                self.output.keep(case, masks, made)
+                self.output.keep(case, masks, found.dicom, found.report)
 
         problem = _attempt(case, write)
         if isinstance(problem, CaseError):
             return Outcome(case, "failed", error=problem)
-        return Outcome(case, "done", made)
+        return Outcome(case, "done", found.report)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A case that was read: names by modality, hash of its files, and the DICOM series to refer to."""
+
+    loaded: pipeline.Loaded
+    names: dict[str, str]
+    digest: str
+    source: Source | None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What was made of a case; `dicom` has contents of files by the ending of their names."""
+
+    analysis: pipeline.Analysis
+    report: CommandReport
+    dicom: dict[str, bytes]
 
 
 def _attempt(case: CaseInput, action: Callable[[], Any]) -> Any:

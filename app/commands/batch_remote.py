@@ -21,6 +21,7 @@ from app.intake.case_inputs import CaseInput
 from app.intake.files import visible
 from app.jobs import heartbeat
 from app.jobs.queue_runner import queue_runner
+from app.reporting.exports import dicom_files
 from app.reporting.report import build
 from app.reporting.schemas import Dates
 from app.store import cases
@@ -137,16 +138,20 @@ class RemoteBatch:
         self._tidy(given)
         staging = new_staging_folder()
         try:
-            files = given.scans(staging, settings().max_unpacked_mb * 2**20)
-            for modality, file in files.items():
-                shutil.copyfile(file.path, staging / modality)
+            found = given.scans(
+                staging,
+                settings().max_unpacked_mb * 2**20,
+                self.output.prepare,
+                settings().limits,
+            )
+            for modality, path in found.paths.items():
+                shutil.copyfile(path, staging / modality)
             case_id = cases.new_id()
             # Before the case: a note without a case does no harm, a case without a note is lost.
             note.write_text(json.dumps({"case": case_id, "inputs_sha256": digest}))
-            names = {modality: file.name for modality, file in files.items()}
-            paths = {modality: staging / modality for modality in files}
-            options = Options(mode=self.output.prepare)
-            cases.keep(paths, names, visible(given.name), options, case_id=case_id)
+            paths = {modality: staging / modality for modality in found.files}
+            options, name = Options(mode=self.output.prepare), visible(given.name)
+            cases.keep(paths, found.names, name, options, case_id=case_id, study=found.study)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         queue_runner(self.app).notify()
@@ -187,7 +192,7 @@ class RemoteBatch:
             for modality, path in ({"": results.segmentation} | results.own_grids).items():
                 masks[modality] = notes / f"{given.name}_{modality}.nii.gz"
                 shutil.copyfile(path, masks[modality])
-            self.output.keep(given, masks, report)
+            self.output.keep(given, masks, dicom_files(case), report)
         except OSError as error:
             # The case stays where it is, for the next call.
             return Outcome(given, "failed", error=file_error(error))

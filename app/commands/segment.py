@@ -63,10 +63,12 @@ def init_app(app: Flask) -> None:
 def segment(cases, flair, t1, t1ce, t2, out, label_convention, prepare, batch, again) -> None:
     """Segment each CASE: a folder, a zip, or one case given as four files.
 
+    A folder or zip holds NIfTI files, or a DICOM study, whose series are told apart by their headers.
     One of the four sequences may be missing, at a cost in accuracy that a warning states.
     Scans may have their skulls and lie on grids of their own: they are then registered to T1ce, and the
     brain is extracted. Writes <case>_seg.nii.gz, on the grid of T1ce, and <case>.json to the result folder;
-    for scans on other grids also <case>_seg_<sequence>.nii.gz. A case whose results are there,
+    for scans on other grids also <case>_seg_<sequence>.nii.gz, and of a DICOM study <case>_seg.dcm,
+    <case>_report.dcm and <case>_structures.dcm. A case whose results are there,
     of the same scans, by the same model and quality, is not done again. With BTS_BROKER_URL the workers
     do it. The exit code is 0 only if every case succeeded. Research use only, not a medical device.
     """

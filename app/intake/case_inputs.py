@@ -1,4 +1,4 @@
-"""Cases given by path: a folder, a zip or single files each; listed by a folder or a manifest."""
+"""Cases given by path: a folder (of NIfTI or DICOM), a zip or single files each; listed by a folder or a manifest."""
 
 import csv
 import hashlib
@@ -6,11 +6,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.intake import zip_archive
+from app.intake import study_case, zip_archive
+from app.intake.checked import one_at_a_time
+from app.intake.dicom_study import is_study, study_files
 from app.intake.files import ScanFile, assign, shown_folder, shown_name
+from app.intake.study_case import StudyRecord
 from model.errors import CaseError
 from model.io.case import find_case_files
 from model.io.modalities import MODALITIES
+from model.io.nifti_header import Limits
+from model.preparation.plan import Mode
+from model.preparation.record import Origin
+
+
+@dataclass(frozen=True)
+class GivenScans:
+    """The scans of a case by modality, and what is kept of the DICOM study that they were made from, if any."""
+
+    files: dict[str, ScanFile]
+    study: StudyRecord | None = None
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        return {modality: file.path for modality, file in self.files.items()}
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {modality: file.name for modality, file in self.files.items()}
+
+    @property
+    def origin(self) -> Origin:
+        return "dicom" if self.study else "nifti"
 
 
 @dataclass(frozen=True)
@@ -22,38 +48,59 @@ class CaseInput:
     files: dict[str, Path] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """Return a SHA-256 of the scans and their modalities, or of the zip.
+        """Return a SHA-256 of the scans and their modalities, of the zip, or of the files of a DICOM study.
 
         Raises CaseError and OSError, as reading the scans would.
         """
         if self.source is None:
             inputs = self.files
-        elif self.source.is_dir():
-            inputs = find_case_files(self.source)
-        else:
+        elif not self.source.is_dir():
             inputs = {"zip": self.source}
+        elif is_study(self.source):
+            inputs = {str(path.relative_to(self.source)): path for path in study_files(self.source)}
+        else:
+            inputs = find_case_files(self.source)
         total = hashlib.sha256()
         for key, path in sorted(inputs.items()):
             with path.open("rb") as file:
                 total.update(f"{key} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
         return total.hexdigest()
 
-    def scans(self, folder: Path, max_unpacked_bytes: int) -> dict[str, ScanFile]:
-        """Return the scans by modality; a zip is unpacked into `folder`. Raises CaseError."""
+    def scans(
+        self, folder: Path, max_unpacked_bytes: int, mode: Mode, limits: Limits
+    ) -> GivenScans:
+        """Return the scans; a zip is unpacked into `folder`, and those of a study are written there.
+
+        Raises CaseError and OSError.
+        """
         if self.source is None:
             paths = self.files
         elif self.source.is_dir():
+            if is_study(self.source):
+                return _of_study(self.source, folder, mode, limits)
             paths = find_case_files(self.source)
-        elif zip_archive.is_zip(self.source):
-            return _unpacked(self.source, folder / "zip", max_unpacked_bytes)
-        else:
+        elif not zip_archive.is_zip(self.source):
             raise CaseError(
                 "not_a_case",
                 "This is neither a folder nor a zip.",
                 "Name the files with --flair, --t1, --t1ce and --t2.",
                 self.source.name,
             )
-        return {modality: ScanFile(path.name, path) for modality, path in paths.items()}
+        elif zip_archive.holds_study(self.source, self.source.name):
+            study = folder / "study"
+            zip_archive.unpack_dicom(self.source, self.source.name, study, max_unpacked_bytes)
+            return _of_study(study, folder, mode, limits)
+        else:
+            return GivenScans(_unpacked(self.source, folder / "zip", max_unpacked_bytes))
+        return GivenScans({modality: ScanFile(path.name, path) for modality, path in paths.items()})
+
+
+def _of_study(study: Path, folder: Path, mode: Mode, limits: Limits) -> GivenScans:
+    examined = study_case.examine(study, limits)
+    (folder / "scans").mkdir()
+    with one_at_a_time:
+        made = study_case.write_scans(examined, examined.chosen(), folder / "scans", mode)
+    return GivenScans(made.files, study_case.record_of(examined, made))
 
 
 def _unpacked(path: Path, folder: Path, max_bytes: int) -> dict[str, ScanFile]:

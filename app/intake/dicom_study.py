@@ -15,6 +15,7 @@ from model.io.dicom.files import PREAMBLE_BYTES, Header, is_dicom, read_header
 from model.io.dicom.headers import Instance, instance_of
 from model.io.dicom.kinds import of_file
 from model.io.dicom.series import Series, series_of
+from model.io.nifti import SUFFIXES
 from model.io.nifti_header import Limits
 
 # Most files of a folder that are looked at.
@@ -75,6 +76,14 @@ def holds_dicom(paths: Iterable[Path]) -> bool:
     return any(is_dicom(_start(path)) for path in paths)
 
 
+def is_study(folder: Path) -> bool:
+    """Say whether a folder holds DICOM files and no NIfTI file. Raises CaseError and OSError as `read_study` does."""
+    paths = list(study_files(folder))
+    if any(path.name.lower().endswith(SUFFIXES) for path in paths):
+        return False
+    return holds_dicom(paths)
+
+
 def read_study(folder: Path, limits: Limits = Limits()) -> DicomStudy:
     """Read the headers of all DICOM files in a folder and the folders in it.
 
@@ -83,7 +92,7 @@ def read_study(folder: Path, limits: Limits = Limits()) -> DicomStudy:
     `dicom_no_images`, `dicom_no_uids`, `dicom_conflict`, `dicom_two_patients` or `dicom_two_studies`. None names a
     file or a patient. Raises OSError where a file cannot be read.
     """
-    paths = list(_files(folder))
+    paths = list(study_files(folder))
     found = [read for path in paths if (read := _read(path))]
     images = [one for one in found if of_file(one.instance) is None]
     if not images:
@@ -115,7 +124,7 @@ def patient_of(dataset: Dataset) -> Patient:
     )
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def study_files(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder and all folders in it, in the order of their names."""
     root, count = folder.resolve(), 0
     for place, folders, names in os.walk(root):

@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 
 from model.errors import CaseError
 from model.io.dicom.files import PREAMBLE_BYTES, is_dicom
+from model.io.nifti import SUFFIXES
 
 MAGIC = b"PK\x03\x04"
 # A study on a CD has thousands of files, beside those of a viewer.
 MAX_ENTRIES = 20_000
 MAX_DIRECTORY_BYTES = 2**22
-SCAN_SUFFIXES = (".nii", ".nii.gz")
 _CHUNK = 2**20
 # Bytes of a file that `check` gets.
 _START = 2**12
@@ -88,7 +88,7 @@ def holds_study(path: Path, name: str) -> bool:
     Raises CaseError as `unpack` does.
     """
     with _opened(path, name) as archive:
-        if any(entry.lower().endswith(SCAN_SUFFIXES) for entry in archive.namelist()):
+        if any(entry.lower().endswith(SUFFIXES) for entry in archive.namelist()):
             return False
         return any(is_dicom(_start(archive, info)) for info in _files(archive, _may_be_dicom))
 
@@ -177,12 +177,12 @@ def _is_scan(name: PurePosixPath) -> bool:
         raise CaseError(
             "zip_nested", "The zip holds another zip.", "Upload the zip of one patient itself."
         )
-    return name.name.lower().endswith(SCAN_SUFFIXES)
+    return name.name.lower().endswith(SUFFIXES)
 
 
 def _may_be_dicom(name: PurePosixPath) -> bool:
     """Say whether a file may be DICOM by its name; most have no suffix, or any."""
-    return not name.name.lower().endswith((*SCAN_SUFFIXES, ".zip"))
+    return not name.name.lower().endswith((*SUFFIXES, ".zip"))
 
 
 def _start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

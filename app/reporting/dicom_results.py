@@ -1,6 +1,5 @@
 """What a case that came as DICOM gives back: segmentation, report, contours, and the report as a document."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +8,8 @@ from pydicom import Dataset
 
 from app.analysis.record import CaseRecord
 from app.errors import NotReady
-from app.reporting.dicom_common import ResultIdentity
+from app.reporting import endings
+from app.reporting.dicom_common import ResultIdentity, as_file
 from app.reporting.dicom_pdf import to_encapsulated_pdf
 from app.reporting.dicom_rtstruct import to_rtstruct
 from app.reporting.dicom_seg import to_seg
@@ -52,13 +52,10 @@ class DicomResults:
         """Return the report as a DICOM object; `document` is the PDF."""
         return to_encapsulated_pdf(document, self.source, self.identity)
 
-    def files(self) -> dict[str, Callable[[], Dataset]]:
-        """Return what makes each result, by the ending of its file's name."""
-        return {
-            "seg.dcm": lambda: self.seg,
-            "report.dcm": lambda: self.sr,
-            "structures.dcm": lambda: self.rtstruct,
-        }
+    def files(self) -> dict[str, bytes]:
+        """Return the contents of the files that belong to every case, by the ending of their names."""
+        made = {endings.SEG: self.seg, endings.SR: self.sr, endings.STRUCTURES: self.rtstruct}
+        return {ending: as_file(dataset) for ending, dataset in made.items()}
 
 
 def results_of(case: StoredCase) -> DicomResults:
@@ -68,7 +65,7 @@ def results_of(case: StoredCase) -> DicomResults:
     """
     if case.patient is None:
         raise _not_dicom(case)
-    results, source = case.results(), case.folder.source
+    results, source = case.results(), case.folder.study.source()
     if source is None:
         raise _not_dicom(case)
     record = case.current_record

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.reporting.report_csv import to_csv
 from app.reporting.report_pdf import to_pdf
 from app.reporting.schemas import Report
+from app.store.models import StoredCase
 from app.store.results import Results
 
 
@@ -35,3 +36,13 @@ def pack(
         archive.writestr(f"{stem}_report.csv", to_csv(report))
         archive.writestr(f"{stem}_report.pdf", to_pdf(report, results))
     return buffer.getvalue()
+
+
+def dicom_files(case: StoredCase) -> dict[str, bytes]:
+    """Return the results in DICOM by the ending of their names; none of a case that has none."""
+    if not case.folder.study.has_source:
+        return {}
+    # Imported here: highdicom takes a second, and few cases need it.
+    from app.reporting.dicom_results import results_of
+
+    return results_of(case).files()

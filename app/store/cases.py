@@ -47,24 +47,26 @@ def keep(
     case.modalities = dict(names)
 
     def fill(folder: CaseFolder) -> None:
-        folder.keep_scans(paths, study and study.source)
+        folder.keep_scans(paths)
+        if study is not None:
+            folder.study.keep_source(study.source)
 
     return _kept(case, study, fill)
 
 
-def keep_unconfirmed(
-    folder: Path, name: str, options: Options, study: StudyRecord
-) -> StoredCase:
+def keep_unconfirmed(folder: Path, name: str, options: Options, study: StudyRecord) -> StoredCase:
     """Move the files of a DICOM study into a new case folder; its series wait to be confirmed."""
     case = _new(name, options, study=study)
     case.state, case.stage, case.modalities = "unconfirmed", "", {}
-    return _kept(case, study, lambda kept: kept.keep_study(folder))
+    return _kept(case, study, lambda kept: kept.study.keep_files(folder))
 
 
 def require_unconfirmed(case: StoredCase) -> None:
     """Raise NotReady for a case whose series have been confirmed, or that has none."""
-    if case.folder.series() is None:
-        raise NotReady("The case is not from DICOM.", "Only DICOM studies have series.", "not_dicom")
+    if case.folder.study.series() is None:
+        raise NotReady(
+            "The case is not from DICOM.", "Only DICOM studies have series.", "not_dicom"
+        )
     if case.state != "unconfirmed":
         raise NotReady(
             "The series of this case have been confirmed already.",
@@ -77,19 +79,18 @@ def confirm(
     case: StoredCase, paths: Mapping[str, Path], names: Mapping[str, str], study: StudyRecord
 ) -> None:
     """Move the scans of confirmed series into the case folder and queue the case. Raises NotReady."""
-    waits = sa.update(StoredCase).where(
-        StoredCase.id == case.id, StoredCase.state == "unconfirmed"
-    )
+    waits = sa.update(StoredCase).where(StoredCase.id == case.id, StoredCase.state == "unconfirmed")
     values = {"state": "queued", "stage": "queued", "modalities": dict(names)}
     if not db.session.execute(waits.values(**values)).rowcount:
         db.session.rollback()
         db.session.refresh(case)
         require_unconfirmed(case)
     # The row is locked until the commit: nobody takes the case before its scans are there.
-    case.folder.keep_scans(paths, study.source)
-    case.folder.change_series(study.table)
+    case.folder.keep_scans(paths)
+    case.folder.study.keep_source(study.source)
+    case.folder.study.change_series(study.table)
     db.session.commit()
-    case.folder.drop_study()
+    case.folder.study.drop_files()
 
 
 def _new(
@@ -119,7 +120,7 @@ def _kept(
     try:
         fill(folder)
         if study is not None:
-            folder.keep_series(study.table, study.pictures)
+            folder.study.keep_series(study.table, study.pictures)
         db.session.add(case)
         db.session.commit()
     except BaseException:

@@ -3,9 +3,7 @@
     <data_dir>/cases/<id>/
         scans/<modality>            the files as they came
         scans/brain                 a brain mask that a person has drawn, on the grid of the results
-        scans/source.zip            of a DICOM study: headers of the series on whose grid the results are
-        study/                      of a DICOM study: its files, until its series have been confirmed
-        series/table.json, <n>.png  of a DICOM study: its series, and a picture of each
+        study/                      of a DICOM study, see `study_folder`
         results/                    what the model made
         masks/<random>/             a corrected mask, with the same files as `results`
 
@@ -20,30 +18,27 @@
 A folder of results is made elsewhere on the same disk and appears by one rename.
 """
 
-import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 
+from app.store.study_folder import StudyFolder
 from model.geometry import spacing_mm, to_canonical
 from model.io.case import Case
-from model.io.dicom import source as dicom_source
-from model.io.dicom.source import Source
 from model.io.modalities import MODALITIES
 from model.io.nifti import read_placing, write_mask
 from model.labels import Convention, to_file_values
 
 MODEL_RESULTS = "results"
-SCANS, MASKS, STUDY, SERIES = "scans", "masks", "study", "series"
-SEGMENTATION, SOURCE, TABLE = "segmentation.nii.gz", "source.zip", "table.json"
+SCANS, MASKS = "scans", "masks"
+SEGMENTATION = "segmentation.nii.gz"
 LABELS, CONFIDENCE, SPACING, BRAIN = "labels", "confidence", "spacing_mm", "brain"
 
 
@@ -136,67 +131,15 @@ class CaseFolder:
         return self.path / SCANS / BRAIN
 
     @property
-    def has_source(self) -> bool:
-        """Whether there is a DICOM series to which results can refer."""
-        return (self.path / SCANS / SOURCE).is_file()
+    def study(self) -> StudyFolder:
+        """What is kept of a DICOM study."""
+        return StudyFolder(self.path)
 
-    @property
-    def source(self) -> Source | None:
-        """The DICOM series on whose grid the results are; None where there is none to refer to."""
-        return dicom_source.load(self.path / SCANS / SOURCE) if self.has_source else None
-
-    def keep_scans(self, paths: Mapping[str, Path], source: Source | None = None) -> None:
-        """Make the folder, and move the files of the sequences into it.
-
-        source : the DICOM series on whose grid the results will be
-        """
+    def keep_scans(self, paths: Mapping[str, Path]) -> None:
+        """Make the folder, and move the files of the sequences into it."""
         (self.path / SCANS).mkdir(mode=0o700, parents=True, exist_ok=True)
         for modality, path in paths.items():
             path.replace(self.scan(modality))
-        if source is not None:
-            dicom_source.save(source, self.path / SCANS / SOURCE)
-
-    @property
-    def study(self) -> Path:
-        """The files of a DICOM study whose series have not been confirmed."""
-        return self.path / STUDY
-
-    def keep_study(self, study: Path) -> None:
-        """Make the folder, and move a folder of DICOM files into it."""
-        self.path.mkdir(mode=0o700, parents=True)
-        study.replace(self.study)
-
-    def drop_study(self) -> None:
-        """Delete the files of the study, which are not needed any more."""
-        shutil.rmtree(self.study, ignore_errors=True)
-
-    def keep_series(
-        self, table: Sequence[dict[str, Any]], pictures: Sequence[bytes | None]
-    ) -> None:
-        """Keep what is shown of a study's series: a row each, and a PNG where there is one."""
-        (self.path / SERIES).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number, picture in enumerate(pictures):
-            if picture is not None:
-                self.series_picture(number).write_bytes(picture)
-        self.change_series(table)
-
-    def change_series(self, table: Sequence[dict[str, Any]]) -> None:
-        """Replace the rows of a study's series."""
-        path = self.path / SERIES / TABLE
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(list(table)))
-        partial.replace(path)
-
-    def series(self) -> list[dict[str, Any]] | None:
-        """Return the rows of a study's series; None for a case that is not from DICOM."""
-        try:
-            return json.loads((self.path / SERIES / TABLE).read_text())
-        except FileNotFoundError:
-            return None
-
-    def series_picture(self, number: int) -> Path:
-        """Return where the picture of a series is, which need not exist; numbered as the rows, from 0."""
-        return self.path / SERIES / f"{number}.png"
 
     @property
     def model_results(self) -> Results:

@@ -4,6 +4,7 @@ from flask import Blueprint, Flask, Response, request
 from pydicom import Dataset
 
 from app.errors import BadRequest
+from app.reporting import endings
 from app.reporting.report import report_of
 from app.store import cases
 from app.store.models import StoredCase
@@ -40,7 +41,7 @@ def get_segmentation_dicom(case_id: str):
     """Download the mask that counts as DICOM segmentation; of a case that came as DICOM, else `not_dicom`."""
     case, found = _results(case_id)
     made = found.labelmap if _wanted("type", ("binary", "labelmap")) == "labelmap" else found.seg
-    return _download(case, made, "seg.dcm")
+    return _download(case, made, endings.SEG)
 
 
 @blueprint.get("/api/cases/<case_id>/report.dcm")
@@ -49,10 +50,10 @@ def get_report_dicom(case_id: str):
     """Download the measurements as structured report (TID 1500); of a case that came as DICOM."""
     case, found = _results(case_id)
     if _wanted("type", ("sr", "pdf")) == "sr":
-        return _download(case, found.sr, "report.dcm")
+        return _download(case, found.sr, endings.SR)
     from app.reporting.report_pdf import to_pdf
 
-    return _download(case, found.pdf(to_pdf(report_of(case), case.results())), "report_pdf.dcm")
+    return _download(case, found.pdf(to_pdf(report_of(case), case.results())), endings.PDF)
 
 
 @blueprint.get("/api/cases/<case_id>/structures.dcm")
@@ -60,7 +61,7 @@ def get_report_dicom(case_id: str):
 def get_structures_dicom(case_id: str):
     """Download the contours of all regions as RT structure set; of a case that came as DICOM."""
     case, found = _results(case_id)
-    return _download(case, found.rtstruct, "structures.dcm")
+    return _download(case, found.rtstruct, endings.STRUCTURES)
 
 
 def _results(case_id: str):

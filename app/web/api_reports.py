@@ -6,7 +6,6 @@ from app.reporting import schemas
 from app.reporting.report import report_of
 from app.reporting.report_csv import to_csv
 from app.store import cases
-from app.store.models import StoredCase
 from app.web.downloads import as_download, file_stem
 from app.web.openapi import describe
 
@@ -61,18 +60,8 @@ def get_report_zip(case_id: str):
     masks = {f"{stem}_seg.nii.gz": results.segmentation}
     if case.mask.by_hand:
         masks[f"{stem}_seg_model.nii.gz"] = case.folder.model_results.segmentation
-    from app.reporting.exports import pack
+    from app.reporting.exports import dicom_files, pack
 
     packed = pack(report_of(case), results, masks, dicom_files(case), stem)
     packed = Response(packed, mimetype="application/zip")
     return as_download(packed, f"{stem}_results.zip")
-
-
-def dicom_files(case: StoredCase) -> dict[str, bytes]:
-    """Return the results in DICOM by the ending of their names; none of a case that has none."""
-    if not case.folder.has_source:
-        return {}
-    from app.reporting.dicom_common import as_file
-    from app.reporting.dicom_results import results_of
-
-    return {ending: as_file(make()) for ending, make in results_of(case).files().items()}

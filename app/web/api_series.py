@@ -43,7 +43,9 @@ def get_series(case_id: str):
     """Return the series of the study that a case came from, and why each is used or not."""
     found = study_answer(cases.find(case_id))
     if found is None:
-        raise NotReady("The case is not from DICOM.", "Only DICOM studies have series.", "not_dicom")
+        raise NotReady(
+            "The case is not from DICOM.", "Only DICOM studies have series.", "not_dicom"
+        )
     return jsonify(found)
 
 
@@ -62,7 +64,7 @@ def confirm_series(case_id: str):
 @describe({200: "image/png"}, errors=(401, 404))
 def get_series_picture(case_id: str, number: int):
     """Return a picture of a series: the slice in its middle. Numbered as in the list, from 0."""
-    path = cases.find(case_id).folder.series_picture(number)
+    path = cases.find(case_id).folder.study.picture(number)
     if not path.is_file():
         raise NotFound("There is no such picture.")
     response = send_file(path, mimetype="image/png")

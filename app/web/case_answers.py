@@ -66,7 +66,7 @@ def patient_fields(case: StoredCase) -> dict[str, Any] | None:
 
 def study_answer(case: StoredCase) -> dict[str, Any] | None:
     """Return the series of a case, as `schemas.Study`; None for one that is not from DICOM."""
-    rows = case.folder.series()
+    rows = case.folder.study.series()
     if rows is None:
         return None
     series = [
@@ -78,7 +78,7 @@ def study_answer(case: StoredCase) -> dict[str, Any] | None:
 
 def series_picture_url(case: StoredCase, number: int) -> str | None:
     """Return where the picture of a series is, None if it has none."""
-    if not case.folder.series_picture(number).is_file():
+    if not case.folder.study.picture(number).is_file():
         return None
     return url_for("series.get_series_picture", case_id=case.id, number=number)
 

@@ -16,6 +16,7 @@ from app.store.models import StoredCase
 from app.web import quotas
 from model.errors import CaseError
 from model.io.modalities import MODALITIES
+from model.io.nifti import SUFFIXES
 from model.preparation.plan import Options
 
 # Form field that asks to wait until a person has confirmed which series is which sequence.
@@ -33,7 +34,7 @@ def gathered(named: dict[str, ScanFile], loose: Sequence[ScanFile], staging: Pat
     files = [file for file in loose if file not in zips]
     if not studies and not holds_dicom(file.path for file in (*files, *named.values())):
         return None
-    nifti = [file for file in files if file.name.lower().endswith(zip_archive.SCAN_SUFFIXES)]
+    nifti = [file for file in files if file.name.lower().endswith(SUFFIXES)]
     if named or nifti or len(studies) < len(zips):
         raise CaseError(
             "mixed_formats",
@@ -75,7 +76,7 @@ def confirm(case: StoredCase) -> None:
     quotas.check_queue_length()
     wanted = {key: request.form[key] for key in MODALITIES if key in request.form}
     with one_at_a_time:
-        examined = study_case.examine(case.folder.study, settings().limits)
+        examined = study_case.examine(case.folder.study.files, settings().limits)
         made = _written(examined, wanted, case.options)
         record = study_case.record_of(examined, made)
         cases.confirm(case, made.paths, made.names, record)

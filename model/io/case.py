@@ -17,7 +17,7 @@ from model.io.modalities import (
     find_modalities,
     guess_modality,
 )
-from model.io.nifti import GZIP_MAGIC, Volume
+from model.io.nifti import GZIP_MAGIC, SUFFIXES, Volume
 from model.io.nifti_header import MAX_VOX_OFFSET, MAX_VOXEL_BYTES, Limits, read_header
 from model.io.scans import (
     GRID_TOLERANCE_MM,
@@ -144,7 +144,7 @@ def find_mask_file(folder: Path) -> Path | None:
 
 
 def _is_nifti(path: Path) -> bool:
-    return path.name.lower().endswith((".nii", ".nii.gz")) and not path.name.startswith(".")
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def _check_grid(volume: Volume, first: Volume, name: str, first_name: str) -> None:

@@ -18,6 +18,7 @@ from isal import igzip, igzip_lib
 from model.errors import CaseError
 from model.io.nifti_header import Limits, check_header, read_header
 
+SUFFIXES = (".nii", ".nii.gz")
 GZIP_MAGIC = b"\x1f\x8b"
 DISCLAIMER = "Research use only. Not a medical device."
 # Fields of a header that place the voxels: qform and sform with their codes.

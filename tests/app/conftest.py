@@ -202,7 +202,15 @@ def segment_once(monkeypatch, segmented):
         card = segmenter.card
         hashes = [content(key, volume) for key, volume in loaded.scans.volumes.items()]
         drawn = loaded.brain is not None and loaded.brain.tobytes()
-        key = (card.checksum, card.networks, card.inference.views, options, drawn, *hashes)
+        key = (
+            card.checksum,
+            card.networks,
+            card.inference.views,
+            options,
+            loaded.origin,
+            drawn,
+            *hashes,
+        )
         for stage, fraction in (("load", 0.0), ("inference", 0.5)):
             progress(stage, fraction)
         if key not in segmented:

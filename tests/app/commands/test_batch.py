@@ -180,7 +180,7 @@ def test_results_count_only_if_they_are_what_is_wanted(finished, tmp_path, scans
     output = OutputFolder(tmp_path, "brats2021", report.model.checksum, made.networks, made.views)
     mask = tmp_path / "mask"
     mask.write_bytes(b"mask")
-    output.keep(case, {"": mask}, report)
+    output.keep(case, {"": mask}, {}, report)
     assert output.existing(case) == report
     if change == "model":
         output = replace(output, model="another")

@@ -7,11 +7,13 @@ import zipfile
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 
 from app import create_app
 from model.io.modalities import MODALITIES
 from model.io.nifti import DISCLAIMER
+from tests.support.dicom_study import NAME, scanned, write_study
 
 
 @pytest.fixture
@@ -220,3 +222,30 @@ def test_folders_that_cannot_be_made(flask, folder, tmp_path):
     result = flask("demo-case", out)
     assert result.exit_code == 1
     assert "The demo case cannot be written" in result.stderr
+
+
+def test_a_study_gives_results_in_dicom_too(flask, phantom, tmp_path):
+    study, out = tmp_path / "study", tmp_path / "out"
+    write_study(study, scanned(phantom[0], "philips"))
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", study)
+    result = flask("segment", study, packed, "--out", out)
+    assert result.exit_code == 0, result.output
+    endings = (".json", "_report.dcm", "_seg.dcm", "_seg.nii.gz", "_structures.dcm")
+    assert results(out) == sorted(f"{name}{end}" for name in ("packed", "study") for end in endings)
+    report = json.loads((out / "study.json").read_text())
+    assert report["preparation"]["source"] == "dicom"
+    assert "Doe" not in (out / "study.json").read_text()
+    found = pydicom.dcmread(out / "study_seg.dcm")
+    assert found.SOPClassUID.name == "Segmentation Storage"
+    assert str(found.PatientName) == NAME
+    again = flask("segment", study, "--out", out)
+    assert "there before" in again.output + again.stderr or "1 of 1" in again.stderr
+
+
+def test_a_study_that_is_no_case_says_why(flask, phantom, tmp_path):
+    study, out = tmp_path / "study", tmp_path / "out"
+    write_study(study, scanned(phantom[0], "ge")[:2])
+    result = flask("segment", study, "--out", out)
+    assert result.exit_code == 1
+    assert "missing_modality" in result.output + result.stderr
+    assert results(out) == []

@@ -23,14 +23,18 @@ PATIENT_WORDS = ("Doe", "Jane", "P-0815", "A42", "19700102")
 def study(phantom, tmp_path_factory):
     """The small case as a folder of DICOM files, with localiser, diffusion and others between."""
     folder = tmp_path_factory.mktemp("study")
-    series = scanned(phantom[0], "siemens", turn=lambda data, affine: turned(data, affine, ("L", "P", "S")))
+    series = scanned(
+        phantom[0], "siemens", turn=lambda data, affine: turned(data, affine, ("L", "P", "S"))
+    )
     write_study(folder, series)
     return folder
 
 
 def study_parts(folder) -> list:
     """Return all files of a folder as parts of an upload, as a browser sends a folder."""
-    return [(io.BytesIO(path.read_bytes()), f"study/{path.name}") for path in sorted(folder.iterdir())]
+    return [
+        (io.BytesIO(path.read_bytes()), f"study/{path.name}") for path in sorted(folder.iterdir())
+    ]
 
 
 def zipped(folder, extra=None) -> io.BytesIO:
@@ -131,9 +135,7 @@ def test_results_come_as_dicom_of_the_patient(finished_study, path, storage):
 
 def test_the_segmentation_has_the_voxels_of_the_mask(finished_study):
     _, client, case_id = finished_study
-    found = pydicom.dcmread(
-        io.BytesIO(client.get(f"/api/cases/{case_id}/segmentation.dcm").data)
-    )
+    found = pydicom.dcmread(io.BytesIO(client.get(f"/api/cases/{case_id}/segmentation.dcm").data))
     mask = image_of(client.get(f"/api/cases/{case_id}/segmentation.nii.gz").data)
     counts = {
         number: int(np.count_nonzero(found.pixel_array[[
@@ -181,7 +183,9 @@ def test_nifti_has_no_dicom_results(finished, assert_error):
 
 
 def test_a_zip_of_a_study_is_taken(client, study, run_queue):
-    content = zipped(study, {"VIEWER.EXE": b"MZ", "INDEX.HTM": b"<html>", "more.zip": b"PK\x03\x04"})
+    content = zipped(
+        study, {"VIEWER.EXE": b"MZ", "INDEX.HTM": b"<html>", "more.zip": b"PK\x03\x04"}
+    )
     answer = client.post("/api/cases", data={"files": (content, "cd.zip")})
     assert answer.status_code == 202, answer.json
     assert client.get(f"/api/cases/{answer.json['id']}").json["patient"]["identifier"] == "P-0815"
@@ -207,7 +211,7 @@ def test_series_can_be_confirmed_and_changed(app, client, study, run_queue):
     assert after["t2"] == other
     assert "t1" not in after
     with app.app_context():
-        assert not data_folder.case_folder(answer.json["id"]).study.exists()
+        assert not data_folder.case_folder(answer.json["id"]).study.files.exists()
     run_queue()
     assert client.get(url).json["state"] == "done"
 
@@ -246,15 +250,21 @@ def test_a_study_that_lacks_sequences_waits_for_a_person_only_if_asked(
     assert client.post("/api/cases", data={"files": parts, "confirm": "1"}).status_code == 202
 
 
-def test_two_patients_are_never_mixed(app, client, study, tmp_path, phantom, assert_error, assert_nothing_kept):
+def test_two_patients_are_never_mixed(
+    app, client, study, tmp_path, phantom, assert_error, assert_nothing_kept
+):
     write_study(tmp_path / "other", scanned(phantom[0], "ge")[:2], Patient("Roe^Richard", "X"))
     parts = study_parts(study) + study_parts(tmp_path / "other")
-    error = assert_error(client.post("/api/cases", data={"files": parts}), 422, "dicom_two_patients")
+    error = assert_error(
+        client.post("/api/cases", data={"files": parts}), 422, "dicom_two_patients"
+    )
     assert not any(word in str(error) for word in (*PATIENT_WORDS, "Roe"))
     assert_nothing_kept(app)
 
 
-def test_dicom_and_nifti_are_not_mixed(app, client, study, scans, assert_error, assert_nothing_kept):
+def test_dicom_and_nifti_are_not_mixed(
+    app, client, study, scans, assert_error, assert_nothing_kept
+):
     nifti = (io.BytesIO(scans["t1"].read_bytes()), scans["t1"].name)
     parts = [*study_parts(study), nifti]
     assert_error(client.post("/api/cases", data={"files": parts}), 422, "mixed_formats")
