@@ -1,16 +1,14 @@
 """REST: the series of a DICOM study, and which of them is which sequence."""
 
-from flask import Blueprint, Flask, jsonify, send_file, url_for
+from flask import Blueprint, Flask, jsonify, request, send_file, url_for
 
 from app.errors import NotFound, NotReady
 from app.reporting import schemas
 from app.store import cases
-from app.store.models import StoredCase
-from app.web import study_uploads
 from app.web.case_answers import study_answer
 from app.web.headers import CACHE_FOR_A_DAY
 from app.web.openapi import describe
-from app.web.uploads import queue_case
+from app.web.uploads import queue_confirmed
 from model.io.modalities import MODALITIES
 
 BODY = {
@@ -54,7 +52,8 @@ def get_series(case_id: str):
 def confirm_series(case_id: str):
     """Confirm which series is which sequence, and queue the case."""
     case = cases.find_own(case_id)
-    queue_case(lambda: confirmed(case))
+    wanted = {key: request.form[key] for key in MODALITIES if key in request.form}
+    queue_confirmed(case, wanted)
     address = url_for("cases.get_case", case_id=case_id)
     answer = schemas.Accepted(id=case_id, state="queued", url=address)
     return jsonify(answer.model_dump()), 202, {"Location": address}
@@ -70,9 +69,3 @@ def get_series_picture(case_id: str, number: int):
     response = send_file(path, mimetype="image/png")
     response.headers["Cache-Control"] = CACHE_FOR_A_DAY
     return response
-
-
-def confirmed(case: StoredCase) -> StoredCase:
-    """Confirm the series of a case as the form has them, and return it."""
-    study_uploads.confirm(case)
-    return case

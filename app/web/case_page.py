@@ -49,6 +49,7 @@ def _result(case: StoredCase) -> dict[str, Any]:
         "warnings": wording.other_warnings(record.warnings),
         "facts": wording.facts(measurements, record.geometry.brain_centre_mm),
         "links": _links(case),
+        "from_dicom": case.patient is not None,
         "preparation": record.preparation and wording.preparation(record.preparation),
         "file_stem": file_stem(case),
         "masks": mask_answers(case),
@@ -107,8 +108,13 @@ def _plane(case: StoredCase, results: Results, plane: str, query: dict[str, Any]
 
 
 def _links(case: StoredCase) -> dict[str, str]:
+    in_dicom = ("segmentation", "report", "structures") if case.folder.study.has_source else ()
     return {
         "segmentation": url_for("cases.get_segmentation", case_id=case.id),
+        **{
+            f"{kind}_dicom": url_for(f"dicom.get_{kind}_dicom", case_id=case.id)
+            for kind in in_dicom
+        },
         "page": url_for("pages.show_report", case_id=case.id),
     } | {
         kind: url_for(f"reports.get_report_{kind}", case_id=case.id)

@@ -23,9 +23,10 @@ from app.web import (
     headers,
     preparation_page,
     report_page,
+    series_page,
     uploads,
 )
-from app.web.case_answers import case_summary
+from app.web.case_answers import case_details, case_summary
 from app.web.compared_cases import wanted_cases
 from app.web.error_handlers import status_of
 from app.web.mask_uploads import accept_brain, accept_mask
@@ -64,8 +65,28 @@ def create_demo_case():
 
 @blueprint.get("/cases/<case_id>")
 def show_case(case_id: str):
-    """Progress of a case, its error, or its result."""
-    return render_template("case.html", **case_page.context(cases.find(case_id)))
+    """Progress of a case, its error, or its result; of a study the series, until they are confirmed."""
+    case = cases.find(case_id)
+    if case.state == "unconfirmed":
+        return _series_page(case, [])
+    return render_template("case.html", **case_page.context(case))
+
+
+@blueprint.get("/cases/<case_id>/series")
+def show_series(case_id: str):
+    """The series of a DICOM study, and why each is used or not."""
+    return _series_page(cases.find(case_id), [])
+
+
+@blueprint.post("/cases/<case_id>/series")
+def confirm_series(case_id: str):
+    """Confirm which series is which sequence by the form alone."""
+    case = cases.find_own(case_id)
+    try:
+        uploads.queue_confirmed(case, series_page.wanted_series(case, request.form))
+    except (CaseError, RequestError) as error:
+        return _series_page(cases.find(case_id), [error.as_dict()]), status_of(error)
+    return redirect(url_for("pages.show_case", case_id=case_id), 303)
 
 
 @blueprint.get("/cases/<case_id>/report")
@@ -136,6 +157,11 @@ def about():
         cases=len(trained_on),
         phantoms=sum(name.startswith("phantom_") for name in trained_on),
     )
+
+
+def _series_page(case: StoredCase, errors: list[dict[str, str]]) -> str:
+    found = series_page.context(case)
+    return render_template("series.html", case=case_details(case), errors=errors, **found)
 
 
 def _queue_and_show(accept: Callable[[], StoredCase]):

@@ -15,7 +15,6 @@ from app.store import cases
 from app.store.models import StoredCase
 from app.web import quotas
 from model.errors import CaseError
-from model.io.modalities import MODALITIES
 from model.io.nifti import SUFFIXES
 from model.preparation.plan import Options
 
@@ -67,14 +66,13 @@ def accept(folder: Path, options: Options) -> StoredCase:
         return cases.keep(made.paths, made.names, name, options, study=record)
 
 
-def confirm(case: StoredCase) -> None:
-    """Queue a case whose series have been confirmed; the form names series by sequence.
+def confirm(case: StoredCase, wanted: Mapping[str, str]) -> None:
+    """Queue a case whose series have been confirmed. Raises CaseError or RequestError.
 
-    What the form leaves out stays as it was guessed; an empty field takes none. Raises CaseError or RequestError.
+    wanted : keys of series by sequence, "" for none; what is left out stays as it was guessed
     """
     cases.require_unconfirmed(case)
     quotas.check_queue_length()
-    wanted = {key: request.form[key] for key in MODALITIES if key in request.form}
     with one_at_a_time:
         examined = study_case.examine(case.folder.study.files, settings().limits)
         made = _written(examined, wanted, case.options)

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, get_args
 
@@ -83,6 +83,16 @@ def queue_case(accept: Callable[[], StoredCase]) -> StoredCase:
         raise
     queue_runner(current_app).notify()
     return case
+
+
+def queue_confirmed(case: StoredCase, wanted: Mapping[str, str]) -> None:
+    """Queue a case with the series that a person wants; see `study_uploads.confirm`, also for errors."""
+
+    def confirmed() -> StoredCase:
+        study_uploads.confirm(case, wanted)
+        return case
+
+    queue_case(confirmed)
 
 
 def accept() -> StoredCase:

@@ -4,12 +4,10 @@ import { element, errorNotice, part } from "./dom.js";
 import { MODALITIES, TITLES } from "./modalities.js";
 import { lacksLittle, missing, sendable } from "./patients.js";
 import { megabytes, plural } from "./text.js";
-import { Refusal, formFor, send } from "./transfer.js";
-
-const bytesOf = (patient) => (patient.zip ? [patient.zip] : Object.values(patient.slots))
-  .reduce((sum, { file }) => sum + file.size, 0);
+import { Refusal, bytesOf, formFor, send } from "./transfer.js";
 
 function contents(patient) {
+  if (patient.study) return "DICOM study";
   if (patient.zip) return "zip";
   const absent = missing(patient);
   const count = `${MODALITIES.length - absent.length} of ${MODALITIES.length} sequences`;

@@ -1,6 +1,6 @@
 // Reading what was dropped or picked as a flat list of {path, file}.
 
-const MAX_FILES = 4000;
+const MAX_FILES = 20000;
 
 function readEntries(reader) {
   return new Promise((resolve, reject) => reader.readEntries(resolve, reject));

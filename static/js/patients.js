@@ -1,6 +1,7 @@
 // Sorting chosen files into patients, and a patient's files into the four sequences.
 
 import { MASK, MODALITIES, MOST_MISSING, guessModalities, guessModality, stemOf } from "./modalities.js";
+import { dicomFiles, holdsDicom } from "./dicom.js";
 import { readZip } from "./zip.js";
 
 const isScan = (name) => /\.nii(\.gz)*$/i.test(name) && !name.split("/").at(-1).startsWith(".");
@@ -36,24 +37,29 @@ export function assign(name, entries) {
     else if (modality && !slots[modality]) slots[modality] = entry;
     else leftovers.push(entry);
   }
-  return { name, slots, leftovers, masks };
+  return { name, slots, leftovers, masks, study: null };
 }
+
+/** A patient whose files are a DICOM study; files and folders often have the patient's name, so it gets none. */
+const studyOf = (entries) => ({ ...assign("", []), study: entries });
 
 /** The sequences that a patient has no file for. */
 export const missing = ({ slots }) => MODALITIES.filter((modality) => !slots[modality]);
 
 /** Whether something is missing, but no more than may be left out. */
 export function lacksLittle(patient) {
-  const count = missing(patient).length;
+  const count = patient.study ? 0 : missing(patient).length;
   return count > 0 && count <= MOST_MISSING;
 }
 
-/** Whether a patient has enough sequences to be sent; what a zip holds is checked by the server. */
-export const sendable = (patient) => Boolean(patient.zip) || missing(patient).length <= MOST_MISSING;
+/** Whether a patient has enough sequences to be sent; what a zip or a study holds is checked by the server. */
+export const sendable = (patient) => Boolean(patient.zip || patient.study) || missing(patient).length <= MOST_MISSING;
 
 /** The patients in what was dropped or picked: entries are {path, file}; zips are looked into. */
 export async function findPatients(entries) {
   const patients = sortPatients(entries);
+  const study = await dicomFiles(others(entries));
+  if (study.length) patients.push(studyOf(study));
   for (const entry of entries.filter(({ path }) => isZip(path))) patients.push(...await patientsOfZip(entry));
   return patients.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 }
@@ -66,6 +72,7 @@ async function patientsOfZip(zip) {
   const inside = await readZip(zip.file).catch(() => null);
   const found = sortPatients(inside ?? []);
   if (found.length > 1) return found;
+  if (!found.length && inside && await holdsDicom(inside)) return [{ ...studyOf([zip]), zip }];
   const name = found[0]?.name || lastPart(zip.path).replace(/\.zip$/i, "");
   return [{ ...(found[0] ?? assign(name, [])), name, zip }];
 }
@@ -108,4 +115,10 @@ function nameOf(folder, entries) {
   return lastPart(folder);
 }
 
-export const ignored = (entries) => entries.filter(({ path }) => !isScan(path) && !isZip(path));
+const others = (entries) => entries.filter(({ path }) => !isScan(path) && !isZip(path));
+
+/** The files of some entries that belong to none of the patients found in them. */
+export function ignored(entries, patients) {
+  const taken = new Set(patients.flatMap(({ study }) => study ?? []));
+  return others(entries).filter((entry) => !taken.has(entry));
+}

@@ -39,13 +39,23 @@ export async function fetchJson(url, options, hint) {
   return body;
 }
 
-/** The form data of a patient: each scan under its sequence, or a zip whole. */
+/** The files of a patient that are sent. */
+export function filesOf(patient) {
+  if (patient.zip) return [patient.zip];
+  return patient.study ?? Object.values(patient.slots);
+}
+
+export const bytesOf = (patient) => filesOf(patient).reduce((sum, { file }) => sum + file.size, 0);
+
+/** The form data of a patient: each scan under its sequence, or a zip or a study whole; its series are then confirmed. */
 export async function formFor(patient, name) {
   const form = new FormData();
   // The name goes first, so that a server that reads as it receives has it from the start.
   if (name) form.append("name", name);
-  if (patient.zip) form.append("files", patient.zip.file, patient.zip.file.name);
-  else {
+  form.append("confirm", "1");
+  if (patient.zip || patient.study) {
+    for (const { file } of filesOf(patient)) form.append("files", file, file.name);
+  } else {
     for (const [modality, entry] of Object.entries(patient.slots)) {
       form.append(modality, await unpacked(entry), entry.file.name);
     }

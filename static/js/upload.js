@@ -7,7 +7,7 @@ import { droppedFiles, pickedFiles } from "./drop.js";
 import { MODALITIES, TITLES } from "./modalities.js";
 import { assign, findPatients, ignored, isZip, lacksLittle, missing, sendable } from "./patients.js";
 import { megabytes, plural } from "./text.js";
-import { Refusal, formFor, send } from "./transfer.js";
+import { Refusal, bytesOf, formFor, send } from "./transfer.js";
 
 const form = document.getElementById("upload");
 const parts = Object.fromEntries(
@@ -20,7 +20,7 @@ const nameInput = form.elements.namedItem("name");
 const namePlaceholder = nameInput.placeholder;
 const maxBytes = Number(form.dataset.maxUploadMb) * 1024 * 1024;
 
-const emptyPatient = () => ({ name: "", slots: {}, leftovers: [], masks: [], zip: null });
+const emptyPatient = () => ({ name: "", slots: {}, leftovers: [], masks: [], zip: null, study: null });
 let patient = emptyPatient();
 let batch = null;
 let sending = null;
@@ -29,15 +29,15 @@ let sending = null;
 
 async function take(entries) {
   clearErrors();
-  noteIgnored(ignored(entries));
   const patients = await findPatients(entries);
+  noteIgnored(ignored(entries, patients));
   if (sending || batch?.sending) {
     parts.errors.append(element("p", { class: "notice" }, "These files were not added. Wait until the current upload has ended."));
     return;
   }
   // Patients who are listed and not yet sent stay.
   const earlier = batch && !batch.sent ? batch.patients : [];
-  const begun = !batch && (patient.zip || Object.keys(patient.slots).length) ? [patient] : [];
+  const begun = !batch && (patient.zip || patient.study || Object.keys(patient.slots).length) ? [patient] : [];
   if (earlier.length || patients.length > 1) {
     const all = [...earlier, ...begun, ...patients];
     batch = startBatch(parts.batch, all, { form, maxBytes, onEnd: reset });
@@ -53,7 +53,7 @@ function noteIgnored(entries) {
   if (!entries.length) return;
   const names = entries.slice(0, 3).map(({ path }) => path.split("/").at(-1)).join(", ");
   const more = entries.length > 3 ? ` and ${entries.length - 3} more` : "";
-  parts.errors.append(element("p", { class: "notice break" }, `Left out, because neither NIfTI nor zip: ${names}${more}.`));
+  parts.errors.append(element("p", { class: "notice break" }, `Left out, because neither NIfTI, DICOM nor zip: ${names}${more}.`));
 }
 
 /**
@@ -61,18 +61,19 @@ function noteIgnored(entries) {
  * set that could be sent alone and repeats a sequence: two patients must not be mixed.
  */
 function takePatient(found) {
-  if (found.zip) {
+  if (found.zip || found.study) {
     patient = { ...emptyPatient(), ...found };
     return;
   }
   const again = MODALITIES.some((modality) => found.slots[modality] && patient.slots[modality]);
-  if (patient.zip || !missing(found).length || (again && sendable(found))) patient = emptyPatient();
+  if (patient.zip || patient.study || !missing(found).length || (again && sendable(found))) patient = emptyPatient();
   const entries = [...Object.values(found.slots), ...found.leftovers, ...found.masks];
   const kept = Object.entries(patient.slots).filter(([modality]) => !found.slots[modality]);
   const fresh = assign(found.name, entries);
   patient = {
     ...fresh,
     zip: null,
+    study: null,
     name: found.name || patient.name,
     slots: { ...Object.fromEntries(kept), ...fresh.slots },
     leftovers: [...patient.leftovers, ...fresh.leftovers],
@@ -80,7 +81,7 @@ function takePatient(found) {
 }
 
 function place(modality, entry) {
-  patient.zip = null;
+  patient.zip = patient.study = null;
   patient.leftovers = patient.leftovers.filter((left) => left !== entry);
   patient.slots[modality] = entry;
   render();
@@ -88,7 +89,7 @@ function place(modality, entry) {
 
 function swap(from, to) {
   const { [from]: moved, [to]: other } = patient.slots;
-  patient.zip = null;
+  patient.zip = patient.study = null;
   patient.slots[to] = moved;
   if (other) patient.slots[from] = other;
   else delete patient.slots[from];
@@ -111,6 +112,7 @@ function render() {
   renderIncomplete();
   nameInput.placeholder = patient.name || namePlaceholder;
   parts.submit.disabled = Boolean(sending) || !sendable(patient);
+  parts.submit.textContent = patient.study ? "Upload" : "Segment";
   for (const name of ["dropzone", "slots", "leftovers"]) parts[name].inert = Boolean(sending);
   form.classList.toggle("sending", Boolean(sending));
 }
@@ -118,10 +120,16 @@ function render() {
 function renderSlot(modality) {
   const node = slotNodes[modality], entry = patient.slots[modality];
   node.classList.toggle("filled", Boolean(entry));
-  part(node, "name").textContent = entry ? entry.file.name : patient.zip ? "From the zip" : "No file yet";
+  part(node, "name").textContent = entry ? entry.file.name : source();
   part(node, "choose").textContent = entry ? "Change" : "Choose";
   for (const name of ["swap", "clear"]) part(node, name).hidden = !entry;
   part(node, "swap").value = modality;
+}
+
+/** Where an empty slot will be filled from. */
+function source() {
+  if (patient.study) return "From the study";
+  return patient.zip ? "From the zip" : "No file yet";
 }
 
 function renderLeftovers() {
@@ -143,16 +151,14 @@ function renderIncomplete() {
 
 const titles = (modalities) => modalities.map((modality) => TITLES[modality]).join(", ");
 
-const totalBytes = () => (patient.zip ? [patient.zip] : Object.values(patient.slots))
-  .reduce((sum, { file }) => sum + file.size, 0);
-
 function statusText() {
-  if (patient.zip) return `${patient.zip.file.name}, ${megabytes(totalBytes())}.`;
+  if (patient.study && !patient.zip) return `DICOM study, ${plural(patient.study.length, "file")}, ${megabytes(bytesOf(patient))}.`;
+  if (patient.zip) return `${patient.study ? "DICOM study, " : ""}${patient.zip.file.name}, ${megabytes(bytesOf(patient))}.`;
   const count = Object.keys(patient.slots).length;
   if (!count) return "No files yet.";
   const absent = missing(patient);
   const masks = patient.masks.length ? ` ${plural(patient.masks.length, "mask")} left out.` : "";
-  const rest = absent.length ? ` Still missing: ${titles(absent)}.` : ` ${megabytes(totalBytes())}.`;
+  const rest = absent.length ? ` Still missing: ${titles(absent)}.` : ` ${megabytes(bytesOf(patient))}.`;
   return `${count} of ${MODALITIES.length} sequences.${rest}${masks}`;
 }
 
@@ -173,10 +179,10 @@ function showError(error) {
 
 async function submit() {
   clearErrors();
-  if (totalBytes() > maxBytes) {
+  if (bytesOf(patient) > maxBytes) {
     showError(new Refusal({
       code: "too_large",
-      message: `The upload has ${megabytes(totalBytes())}; this server accepts ${megabytes(maxBytes)}.`,
+      message: `The upload has ${megabytes(bytesOf(patient))}; this server accepts ${megabytes(maxBytes)}.`,
       hint: "Compress the scans as .nii.gz.",
     }));
     return;
@@ -236,7 +242,7 @@ function wireSlots() {
     });
     part(node, "clear").addEventListener("click", () => {
       delete patient.slots[modality];
-      patient.zip = null;
+      patient.zip = patient.study = null;
       part(node, "error").replaceChildren();
       render();
       input.focus();

@@ -5,7 +5,7 @@ import { poll } from "./poll.js";
 import { localTime, millilitres } from "./text.js";
 
 const INTERVAL_MS = 1000;
-const STATES = { queued: "Queued", running: "Segmenting", done: "Done", failed: "Failed" };
+const STATES = { unconfirmed: "Check the series", queued: "Queued", running: "Segmenting", done: "Done", failed: "Failed" };
 const isActive = (state) => state === "queued" || state === "running";
 
 const section = document.getElementById("worklist");
@@ -30,6 +30,9 @@ function makeRow(id) {
 function update(row, item) {
   row.dataset.state = item.state;
   for (const name of row.querySelectorAll('[data-field="name"]')) name.textContent = item.name;
+  const patient = field(row, "patient");
+  patient.hidden = !item.patient;
+  patient.textContent = item.patient ? [item.patient.name, item.patient.identifier].filter(Boolean).join(" · ") : "";
   field(row, "open").setAttribute("aria-label", `Open ${item.name}`);
   row.querySelector("[popovertarget]").setAttribute("aria-label", `Delete ${item.name}`);
   field(row, "delete").hidden = !item.may_change;

@@ -77,7 +77,7 @@ def is_dicom(start: bytes) -> bool:
 def read_header(path: Path) -> Header:
     """Read a file up to its pixels.
 
-    Raises CaseError `not_dicom`, `dicom_disguised`, `dicom_damaged` or `dicom_too_large`.
+    Raises CaseError `no_dicom_file`, `dicom_disguised`, `dicom_damaged` or `dicom_too_large`.
     """
     with path.open("rb", buffering=0) as raw:
         size = raw.seek(0, io.SEEK_END)
@@ -85,7 +85,7 @@ def read_header(path: Path) -> Header:
         start = raw.read(PREAMBLE_BYTES + 20)
         raw.seek(0)
         if not is_dicom(start):
-            raise CaseError("not_dicom", "This is not a DICOM file.", "Leave it out.")
+            raise CaseError("no_dicom_file", "This is not a DICOM file.", "Leave it out.")
         _check_preamble(start)
         try:
             with quiet():
