@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ from model.io.dicom.pixels import read_middle_slice, read_series
 from model.io.dicom.series import Series
 from model.io.dicom.source import Source, source_of
 from model.io.modalities import MODALITIES
-from model.io.nifti import write_scan
+from model.io.nifti import Volume, write_scan
 from model.io.nifti_header import Limits
 from model.io.sequence_choice import Choice, choose
 from model.io.sequence_table import series_table
 from model.preparation.plan import Mode
+from model.preparation.resampling import shrunk
 
+# Voxels may have this edge, in mm, where series are told apart by their images.
+LOOK_MM = 1.5
 # Longest edge of a series' picture, in pixels, and the percentiles that become black and white.
 PICTURE_EDGE = 192
 PICTURE_PERCENTILES = (1.0, 99.5)
@@ -93,7 +96,7 @@ def record_of(examined: Examined, made: StudyScans | None = None) -> StudyRecord
 def examine(folder: Path, limits: Limits = Limits()) -> Examined:
     """Read the headers of a study, and voxels where headers say too little. Raises CaseError and OSError."""
     study = read_study(folder, limits)
-    return Examined(study, choose(study.series, partial(read_series, limits=limits)), limits)
+    return Examined(study, choose(study.series, partial(_looked_at, limits=limits)), limits)
 
 
 def size_bytes(chosen: Mapping[str, Series]) -> int:
@@ -150,6 +153,13 @@ def guessed(examined: Examined) -> dict[str, str]:
     """Return by sequence the keys of the series that were chosen without asking anybody."""
     found = examined.choice.chosen
     return {modality: found[modality].key for modality in MODALITIES if modality in found}
+
+
+def _looked_at(series: Series, limits: Limits) -> Volume:
+    """Return a series for a look at its contrast: several are held at a time, so fine ones are made coarser."""
+    volume = read_series(series, limits=limits)
+    data, affine = shrunk(volume.data, volume.affine, LOOK_MM)
+    return replace(volume, data=data, affine=affine)
 
 
 def _reference(chosen: Mapping[str, Series]) -> Series:

@@ -133,5 +133,53 @@ DICOM = Section(
                 "test_a_corrected_mask_says_so_in_a_new_instance",
             ),
         ),
+        *rows(
+            "tests/app/intake/test_zipped_study.py",
+            (
+                "A zip of a CD: paths that lead out, a viewer, other zips",
+                "only DICOM files come out, under names of ours",
+                "test_dicom_files_come_out_and_the_rest_of_a_cd_stays",
+            ),
+            (
+                "More in a zip than may be unpacked",
+                "`zip_too_large`",
+                "test_more_than_may_be_unpacked",
+            ),
+            ("100,000 files in a zip", "`zip_too_large`", "test_more_files_than_may_be"),
+            ("Symbolic links in a zip", "`zip_link`", "test_links"),
+        ),
+        *rows(
+            "tests/app/web/test_dicom.py",
+            (
+                "Two patients in one upload",
+                "`dicom_two_patients`; nothing is kept, and the error names nobody",
+                "test_two_patients_are_never_mixed",
+            ),
+            (
+                "DICOM and NIfTI in one upload",
+                "`mixed_formats`; nothing is kept",
+                "test_dicom_and_nifti_are_not_mixed",
+            ),
+            (
+                "Patients' names in logs or metrics",
+                "none",
+                "test_nothing_of_the_patient_is_logged",
+            ),
+            (
+                "Patients' names in NIfTI files",
+                "none; the headers are ours",
+                "test_downloads_as_nifti_tell_nothing_of_the_patient",
+            ),
+            (
+                "What a deleted case leaves of its study",
+                "nothing, in files or database",
+                "test_a_deleted_case_leaves_nothing",
+            ),
+            (
+                "A wrong choice of series",
+                "refused with a code; the study stays to be chosen from again",
+                "test_a_bad_choice_keeps_the_study",
+            ),
+        ),
     ],
 )

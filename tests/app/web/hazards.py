@@ -161,7 +161,7 @@ HAZARDS: dict[str, tuple[Parts, str]] = {
     ),
     "zip: encrypted": (zipped(changed_directory(ONE, 8, b"\1")), "zip_encrypted"),
     "zip: thousands of entries": (
-        zipped(packed({f"{number}.txt": b"" for number in range(5000)})),
+        zipped(packed({f"{number}.txt": b"" for number in range(21_000)})),
         "zip_too_large",
     ),
     "zip: unusual compression": (
