@@ -12,7 +12,8 @@ from pathlib import Path
 
 from model.inference.engines import has_nvidia_gpu
 
-SOAK = "\n## Soak\n"
+# Sections of the page that other commands write, in its order; all before them is `make bench`'s.
+NATIVE, SOAK = "## Native scans", "## Soak"
 LIBRARIES = ("openvino", "tensorflow", "keras", "numpy", "torch", "monai")
 
 
@@ -84,7 +85,7 @@ def machine() -> list[str]:
 def write(
     path: Path, machine: list[str], what: str, sections: dict[str, list[Measurement]]
 ) -> None:
-    """Write the tables as Markdown; the section of the soak in `path` stays."""
+    """Write the tables as Markdown; what other commands wrote in `path` stays."""
     lines = ["# Benchmarks", "", "Written by `make bench`; do not edit by hand.", ""]
     lines += [f"- {line}" for line in machine] + [f"- measured on {what}", ""]
     for title, measurements in sections.items():
@@ -96,18 +97,24 @@ def write(
         "and `monai` can be imported.",
         "",
     ]
-    _, soak = split(path)
-    path.write_text("\n".join(lines) + soak)
+    _join(path, sections_of(path) | {"": "\n".join(lines)})
 
 
-def write_soak(path: Path, section: str) -> None:
-    """Put the section of the soak in place of the last one in `path`."""
-    measured, _ = split(path)
-    path.write_text(f"{measured.rstrip()}\n\n{section}")
+def write_section(path: Path, section: str) -> None:
+    """Put a section, which begins with NATIVE or SOAK, in place of the last one of that name in `path`."""
+    _join(path, sections_of(path) | {section.partition("\n")[0]: section})
 
 
-def split(path: Path) -> tuple[str, str]:
-    """Return what `make bench` wrote, and what `make soak` did, of a page that may not be there."""
-    text = path.read_text() if path.exists() else ""
-    measured, heading, soak = text.partition(SOAK)
-    return measured, f"\n{heading.strip()}\n{soak}" if heading else ""
+def sections_of(path: Path) -> dict[str, str]:
+    """Return the parts of a page by heading, "" for what `make bench` wrote; it may not be there."""
+    rest, found = path.read_text() if path.exists() else "", {}
+    for heading in (SOAK, NATIVE):
+        rest, there, text = rest.partition(f"\n{heading}\n")
+        if there:
+            found[heading] = f"{heading}\n{text}"
+    return found | {"": rest}
+
+
+def _join(path: Path, sections: dict[str, str]) -> None:
+    parts = [sections[heading].strip() for heading in ("", NATIVE, SOAK) if heading in sections]
+    path.write_text("\n\n".join(parts) + "\n")

@@ -23,7 +23,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import write_soak
+from benchmarks.report import write_section
 from benchmarks.soak_page import as_markdown, passed
 from model.io.modalities import MODALITIES
 from model.io.nifti import read_volume
@@ -260,7 +260,7 @@ def main() -> None:
     findings = run(arguments.seconds)
     section = as_markdown(findings, arguments.seconds, CLIENTS)
     if arguments.out:
-        write_soak(arguments.out, section)
+        write_section(arguments.out, section)
     print(section, json.dumps(findings["faults"][:20], indent=1), sep="\n")
     sys.exit(0 if passed(findings) else 1)
 

@@ -18,7 +18,6 @@ No case of these is a CT, and none is taken for one; real CT scans were not at h
 import numpy as np
 import scipy
 
-from model.io.case import Case
 from model.io.modalities import MODALITIES
 
 # Fine structure is compared on every second voxel, against the mean of a cube of this many of them
@@ -51,19 +50,15 @@ LEAST_VOXELS = 1000
 CT_AIR_BELOW, CT_AIR_SHARE = -500.0, 0.05
 
 
-def ct_like(case: Case) -> list[str]:
-    """Return the modalities that have the air of a CT: many voxels far below 0, of many values.
+def ct_like(volume: np.ndarray) -> bool:
+    """Say whether (X, Y, Z) has the air of a CT: many voxels far below 0, of many values.
 
     A single such value is the padding of some export, which says nothing about the voxels beside it.
     """
-    found = []
-    for channel in case.present:
-        sample = case.data[::4, ::4, ::4, channel]
-        low = sample[sample < CT_AIR_BELOW]
-        padding = np.unique(low, return_counts=True)[1].max(initial=0)
-        if low.size - padding >= CT_AIR_SHARE * sample.size:
-            found.append(MODALITIES[channel])
-    return found
+    sample = volume[::4, ::4, ::4]
+    low = sample[sample < CT_AIR_BELOW]
+    padding = np.unique(low, return_counts=True)[1].max(initial=0)
+    return low.size - padding >= CT_AIR_SHARE * sample.size
 
 
 def exchanged(scores: np.ndarray, brain: np.ndarray) -> tuple[str, str] | None:

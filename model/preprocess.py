@@ -150,23 +150,21 @@ def brain_mask(data: np.ndarray, voxel_ml: float = 0.001) -> tuple[np.ndarray, b
     Where `stripped_brain` finds none, Otsu's threshold of the summed, range-scaled sequences separates head
     from air. Constant sequences, as missing ones are, count in none of it.
     """
-    brain = stripped_brain(data, voxel_ml)
-    if brain is not None:
-        return brain, True
-    return _head_mask([data[..., channel] for channel in range(data.shape[-1])]), False
+    sequences = [data[..., channel] for channel in range(data.shape[-1])]
+    brain = stripped_brain(sequences, voxel_ml)
+    return (_head_mask(sequences), False) if brain is None else (brain, True)
 
 
-def stripped_brain(data: np.ndarray, voxel_ml: float = 0.001) -> np.ndarray | None:
-    """Return the brain (X, Y, Z) bool of a skull-stripped case (X, Y, Z, C); None for others.
+def stripped_brain(sequences: list[np.ndarray], voxel_ml: float = 0.001) -> np.ndarray | None:
+    """Return the brain (X, Y, Z) bool of skull-stripped sequences (X, Y, Z) on one grid; None for others.
 
     Such a volume is recognised by its many voxels at exactly one value; the brain is then every voxel with
     another in any sequence, without a halo of ripples, or, should that be more than a brain, as where the
     background of one sequence is noise, in most of them. What is more than a brain even so is none.
     """
-    sequences = [data[..., channel] for channel in range(data.shape[-1])]
     with ThreadPoolExecutor() as pool:
         found = list(pool.map(foreground, sequences))
-        shares = [1.0 - count / data[..., 0].size for count in pool.map(np.count_nonzero, found)]
+        shares = [1.0 - count / sequences[0].size for count in pool.map(np.count_nonzero, found)]
     if min(shares) < STRIPPED_BACKGROUND_SHARE:
         return None
     most = MAX_BRAIN_ML / voxel_ml

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.geometry import is_isotropic_1mm
 from model.io.case import Case
-from model.io.modalities import TITLES
+from model.io.modalities import MODALITIES, TITLES
 from model.plausibility import ct_like, exchanged
 from model.preprocess import Prepared
 from model.small_lesions import SmallLesion
@@ -87,7 +87,7 @@ def case_warnings(
     if not prepared.stripped:
         warnings.append(NOT_SKULL_STRIPPED)
     if not is_isotropic_1mm(case.affine):
-        warnings.append(resampled(case))
+        warnings.append(resampled(case.spacing_mm))
     if not labels.any():
         warnings.append(NOTHING_MARKED)
     if small:
@@ -146,7 +146,8 @@ def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:
     Exchanged sequences are looked for where all four are given and skull-stripped: only there is it
     known how often that finds them.
     """
-    found, pair = ct_warnings(case), None
+    found = ct_warnings({MODALITIES[channel]: case.sequence(channel) for channel in case.present})
+    pair = None
     if prepared.stripped and not case.missing:
         pair = exchanged(prepared.volume, prepared.brain)
     if pair:
@@ -159,20 +160,21 @@ def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:
     return found
 
 
-def ct_warnings(case: Case) -> list[CaseWarning]:
-    """Return a warning for each sequence that has the values of a CT."""
+def ct_warnings(volumes: Mapping[str, np.ndarray]) -> list[CaseWarning]:
+    """Return a warning for each sequence (X, Y, Z), by modality, that has the values of a CT."""
     return [
         CaseWarning(
             "ct_values",
             f"{TITLES[modality]} has values far below 0, as a CT has. The model was trained on MRI only.",
         )
-        for modality in ct_like(case)
+        for modality, volume in volumes.items()
+        if ct_like(volume)
     ]
 
 
-def resampled(case: Case) -> CaseWarning:
-    """Return the warning of a case on another grid than the network's."""
-    spacing = " x ".join(f"{mm:.2g}" for mm in case.spacing_mm)
+def resampled(edges_mm: np.ndarray) -> CaseWarning:
+    """Return the warning of a case on another grid than the network's; its voxels have edges (3,) in mm."""
+    spacing = " x ".join(f"{mm:.2g}" for mm in edges_mm)
     return CaseWarning(
         "resampled",
         f"The voxels are {spacing} mm; the scans were resampled to 1 mm for the model and the "

@@ -21,14 +21,17 @@ def test_growth_is_noticed():
     assert not is_flat([(t, size, 25 + t) for t, size, _ in steady])
 
 
-def test_bench_and_soak_keep_each_other_s_part_of_the_page(tmp_path):
+def test_commands_keep_each_other_s_part_of_the_page(tmp_path):
     page = tmp_path / "README.md"
-    report.write_soak(page, "## Soak\n\nfirst\n")
+    report.write_section(page, "## Soak\n\nfirst\n")
     report.write(page, ["one machine"], "a case", {"Serving": []})
-    report.write_soak(page, "## Soak\n\nsecond\n")
+    report.write_section(page, "## Soak\n\nsecond\n")
+    report.write_section(page, "## Native scans\n\nold\n")
+    report.write_section(page, "## Native scans\n\nnew\n")
     text = page.read_text()
-    assert text.count("## Soak") == 1 and "first" not in text
-    assert text.startswith("# Benchmarks") and text.endswith("\n\n## Soak\n\nsecond\n")
+    assert text.count("## Soak") == 1 and "first" not in text and "old" not in text
+    assert text.startswith("# Benchmarks")
+    assert text.endswith("\n\n## Native scans\n\nnew\n\n## Soak\n\nsecond\n")
     report.write(page, ["another machine"], "a case", {"Serving": []})
     again = page.read_text()
     assert again == text.replace("one machine", "another machine")

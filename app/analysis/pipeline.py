@@ -11,7 +11,7 @@ import numpy as np
 from app.analysis.measurements import Measurements, measure
 from model.geometry import centre_mm, labels_to_grid, voxel_ml
 from model.inference.segmenter import Segmentation, Segmenter
-from model.io.case import Case, same_order
+from model.io.case import Sequences, same_order
 from model.io.nifti import read_volume
 from model.io.nifti_header import Limits
 from model.io.scans import Scans, in_order_of, read_scans
@@ -37,7 +37,7 @@ class Found:
         where its voxels lie
     """
 
-    case: Case
+    case: Sequences
     segmentation: Segmentation
     preparation: Preparation
     on_other_grids: dict[str, tuple[np.ndarray, nib.Nifti1Header]]
@@ -182,14 +182,10 @@ def _prepared(
 def _of_native(native: Native, seen: Segmentation, loaded: Loaded) -> Found:
     """Take what the network found back to the grid of the reference and of every other scan."""
     reference, grid = native.reference, native.shown
-    outside = ~native.brain
-    confidence = np.rint(native.on_reference(seen.confidence.astype(np.float32))).astype(np.uint8)
-    confidence[outside] = 255
-    labels = native.labels_on(reference, seen.labels)
     segmentation = replace(
         seen,
-        labels=labels,
-        confidence=confidence,
+        labels=native.labels_on(reference, seen.labels),
+        confidence=native.confidence_on_reference(seen.confidence),
         affine=grid.affine,
         brain=native.brain,
         brain_voxels=int(np.count_nonzero(native.brain)),

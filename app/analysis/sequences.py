@@ -18,4 +18,4 @@ def on_reference(
     same = scan.data.shape == geometry.shape
     if same and grid_distance_mm(geometry.shape, scan.affine, target) <= GRID_TOLERANCE_MM:
         return scan.data
-    return resampled(scan.data, scan.affine, geometry.shape, target)[0]
+    return resampled(scan.data, scan.affine, geometry.shape, target)

@@ -18,6 +18,8 @@ REGION_KEYS = tuple(region.key for region in REGIONS)
 PREFERRED = ("flair", "t2")
 # Percentiles of the head's intensities that become black and white.
 WINDOW_PERCENTILES = (0.5, 99.3)
+# Slices that are turned into greys together.
+SLICES_AT_A_TIME = 16
 # Longest edge of a rendered slice, in pixels.
 MAX_EDGE = 1024
 # Edge of a thumbnail in pixels: twice what the worklist shows, for fine screens.
@@ -65,9 +67,14 @@ def to_display(volume: np.ndarray) -> np.ndarray:
     low, high = np.percentile(head, WINDOW_PERCENTILES) if head.size else (0.0, 1.0)
     # Keeps the background black where the darkest tissue is much brighter.
     low = min(low, max(background, 0.0)) if low > 0 else low
-    result = volume - np.float32(low)
-    result *= np.float32(255.0 / max(high - low, 1e-6))
-    return np.clip(result, 0, 255, out=result).astype(np.uint8)
+    factor = np.float32(255.0 / max(high - low, 1e-6))
+    result = np.empty_like(volume, np.uint8)
+    # Some slices at a time: a second copy of a large scan in float32 would fill the memory.
+    for start in range(0, volume.shape[2], SLICES_AT_A_TIME):
+        part = (slice(None), slice(None), slice(start, start + SLICES_AT_A_TIME))
+        scaled = (volume[part] - np.float32(low)) * factor
+        result[part] = np.clip(scaled, 0, 255, out=scaled)
+    return result
 
 
 def slice_count(results: Results, plane: str) -> int:

@@ -31,13 +31,15 @@ import numpy as np
 
 from app.store.study_folder import StudyFolder
 from model.geometry import spacing_mm, to_canonical
-from model.io.case import Case
+from model.io.case import Sequences
 from model.io.modalities import MODALITIES
 from model.io.nifti import read_placing, write_mask
 from model.labels import Convention, to_file_values
 
 MODEL_RESULTS = "results"
 SCANS, MASKS = "scans", "masks"
+# As many sequences are made ready for display at a time as have this many voxels together.
+MOST_VOXELS = 40_000_000
 SEGMENTATION = "segmentation.nii.gz"
 LABELS, CONFIDENCE, SPACING, BRAIN = "labels", "confidence", "spacing_mm", "brain"
 
@@ -56,7 +58,7 @@ class NewResults:
     on_other_grids : the labels on the grids of scans that have one of their own
     """
 
-    case: Case
+    case: Sequences
     labels: np.ndarray
     confidence: np.ndarray
     brain: np.ndarray
@@ -208,9 +210,11 @@ def write_results(
     _write_masks(work, found.labels, case.grid, found.on_other_grids, convention)
 
     def save_sequence(channel: int) -> None:
-        _save(work, MODALITIES[channel], to_display(case.data[..., channel]), case.affine)
+        _save(work, MODALITIES[channel], to_display(case.sequence(channel)), case.affine)
 
-    with ThreadPoolExecutor() as pool:
+    # Large ones one after the other: together they would fill the memory.
+    together = max(1, MOST_VOXELS // int(np.prod(case.shape)))
+    with ThreadPoolExecutor(min(together, len(MODALITIES))) as pool:
         list(pool.map(save_sequence, case.present))
     _save(work, CONFIDENCE, found.confidence, case.affine)
     _save(work, BRAIN, found.brain.view(np.uint8), case.affine)

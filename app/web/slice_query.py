@@ -101,23 +101,19 @@ def require_modality(case: StoredCase, modality: str) -> None:
 
 def require_brain(results: Results) -> np.ndarray:
     """Return the brain, canonical (X, Y, Z) uint8. Raises NotFound where it was not kept."""
-    brain = results.brain()
-    if brain is None:
-        raise NotFound(
-            "The brain mask of this case was not kept.",
-            "It was segmented by an earlier version; upload it again.",
-            "no_brain_mask",
-        )
-    return brain
+    return _kept(results.brain(), "brain mask", "no_brain_mask")
 
 
 def require_confidence(results: Results) -> np.ndarray:
     """Return the model's confidence, canonical (X, Y, Z). Raises NotFound where it was not kept."""
-    confidence = results.confidence()
-    if confidence is None:
+    return _kept(results.confidence(), "confidence", "no_confidence")
+
+
+def _kept(volume: np.ndarray | None, what: str, code: str) -> np.ndarray:
+    if volume is None:
         raise NotFound(
-            "The confidence of this case was not kept.",
+            f"The {what} of this case was not kept.",
             "It was segmented by an earlier version; upload it again.",
-            "no_confidence",
+            code,
         )
-    return confidence
+    return volume

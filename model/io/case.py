@@ -1,7 +1,7 @@
 """A patient's sequences on one grid, as what is segmented."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,53 @@ from model.io.scans import (
 )
 
 
+class Sequences:
+    """A patient's sequences on one grid, ready (`Case`) or made one by one when asked for (`OnRequest`)."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    missing: tuple[str, ...]
+    placing: nib.Nifti1Header | None
+
+    def sequence(self, channel: int) -> np.ndarray:
+        """Return the sequence of a channel, (X, Y, Z) float32."""
+        raise NotImplementedError
+
+    @property
+    def grid(self) -> np.ndarray | nib.Nifti1Header:
+        """What a mask on this grid is written with."""
+        return self.affine if self.placing is None else self.placing
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """Channels that hold a sequence."""
+        return tuple(c for c, modality in enumerate(MODALITIES) if modality not in self.missing)
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """Voxel edges (3,) in mm, from the affine."""
+        return spacing_mm(self.affine)
+
+
 @dataclass(frozen=True)
-class Case:
+class OnRequest(Sequences):
+    """Sequences of which each is made when it is asked for: four large ones would fill the memory.
+
+    make : returns the sequence of a channel, (X, Y, Z) float32 ; the rest as in `Case`
+    """
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    make: Callable[[int], np.ndarray]
+    missing: tuple[str, ...] = ()
+    placing: nib.Nifti1Header | None = None
+
+    def sequence(self, channel: int) -> np.ndarray:
+        return self.make(channel)
+
+
+@dataclass(frozen=True)
+class Case(Sequences):
     """`data` (X, Y, Z, 4) float32 in the order of MODALITIES, `affine` (4, 4) to RAS+ mm.
 
     missing : modalities that were not given; their channels of `data` are 0
@@ -47,23 +92,11 @@ class Case:
     brain: np.ndarray | None = None
 
     @property
-    def grid(self) -> np.ndarray | nib.Nifti1Header:
-        """What a mask on this grid is written with."""
-        return self.affine if self.placing is None else self.placing
-
-    @property
-    def present(self) -> tuple[int, ...]:
-        """Channels of `data` that hold a sequence."""
-        return tuple(c for c, modality in enumerate(MODALITIES) if modality not in self.missing)
-
-    @property
     def shape(self) -> tuple[int, int, int]:
         return self.data.shape[:3]
 
-    @property
-    def spacing_mm(self) -> np.ndarray:
-        """Voxel edges (3,) in mm, from the affine."""
-        return spacing_mm(self.affine)
+    def sequence(self, channel: int) -> np.ndarray:
+        return self.data[..., channel]
 
 
 def load_case(

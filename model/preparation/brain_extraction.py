@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from model.components import largest_component, without_holes
@@ -60,6 +61,12 @@ class CoarseBrain:
         return float(self.mask.mean() * np.prod(self.shape) * voxel_ml(self.affine))
 
     @property
+    def mask_affine(self) -> np.ndarray:
+        """The affine (4, 4) of the mask."""
+        edges = np.divide(self.shape, self.mask.shape)
+        return self.affine @ nib.affines.from_matvec(np.diag(edges), (edges - 1) / 2)
+
+    @property
     def on_scan(self) -> np.ndarray:
         """The mask on the scan's canonical grid, (X, Y, Z) bool."""
         return sampled(self.mask, self.shape)
@@ -90,7 +97,8 @@ class BrainExtractor:
         small = standardised(sampled(cut, (FINE_EDGE,) * 3), coarse.limits)
         found = self._compiled(FINE)(small[None, None])[0][0, 1]
         mask = np.zeros(canonical.shape, bool)
-        mask[box] = without_holes(largest_component(sampled(found > 0.5, cut.shape)))
+        # Tidied on the network's own grid: a large scan has many times its voxels.
+        mask[box] = sampled(without_holes(largest_component(found > 0.5)), cut.shape)
         size, expected = np.count_nonzero(mask), coarse.on_scan
         agreement = 2 * np.count_nonzero(mask & expected) / (size + np.count_nonzero(expected))
         if size * voxel_ml(affine) < LEAST_BRAIN_ML or agreement < LEAST_AGREEMENT:

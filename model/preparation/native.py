@@ -13,28 +13,29 @@ import numpy as np
 
 from model.errors import CaseError
 from model.geometry import (
+    bounding_box,
     canonical_grid,
     corners_mm,
-    from_canonical,
     labels_to_grid,
+    shifted,
     spacing_mm,
     world_grid,
 )
-from model.io.case import Case
+from model.io.case import Case, OnRequest
 from model.io.modalities import MODALITIES, TITLES
 from model.io.nifti import Volume
 from model.io.scans import Scans
 from model.preparation.brain_extraction import BrainExtractor, CoarseBrain
 from model.preparation.plan import Options, Plan
 from model.preparation.registration import Scan, register_all
-from model.preparation.resampling import in_view, interpolated, resampled
+from model.preparation.resampling import interpolated, resampled
 
 # What the network's case holds around the brain, so that nothing ends at its edge.
 MARGIN_MM = 3.0
 # Brains that agree by less than this, as Dice, after registration do not belong together; those that agree by less
 # than the other are looked at again without what is far from the brain, which the coarse network may not see through.
 LEAST_AGREEMENT, DOUBTFUL_AGREEMENT = 0.75, 0.9
-# What a second look shows around the brain, and its voxels.
+# What a second look shows around the brain, and its voxels; on these, brains are compared, too.
 HEAD_MM, HEAD_STEP_MM = 25.0, 2.0
 Progress = Callable[[str, float], None]
 
@@ -44,7 +45,6 @@ class Native:
     """Scans that were prepared.
 
     case : what the network sees: 1 mm, brain only, along the axes of the reference
-    shown : all sequences on the reference's own grid, with their skulls
     brain : (X, Y, Z) bool on that grid
     transforms : by modality, (4, 4) from mm of the reference to mm of the scan
     agreement : by registered modality, how well its brain fits that of the reference, as Dice
@@ -55,17 +55,38 @@ class Native:
     scans: Scans
     reference: str
     case: Case
-    shown: Case
     brain: np.ndarray
     transforms: dict[str, np.ndarray]
     agreement: dict[str, float]
     coverage: dict[str, float]
     extracted: bool
 
-    def on_reference(self, volume: np.ndarray) -> np.ndarray:
-        """Return (X, Y, Z) of the network's case linearly on the reference's grid."""
+    @property
+    def shown(self) -> OnRequest:
+        """The sequences on the reference's own grid, with their skulls."""
         grid = self.scans.volumes[self.reference]
-        return _on(volume, self.case.affine, grid.data.shape, grid.affine)
+        return OnRequest(
+            grid.data.shape, grid.affine, self._on_reference, self.scans.missing, grid.placing
+        )
+
+    def _on_reference(self, channel: int) -> np.ndarray:
+        """Return the sequence of a channel, (X, Y, Z) float32, on the reference's grid."""
+        modality = MODALITIES[channel]
+        volume, grid = self.scans.volumes[modality], self.scans.volumes[self.reference]
+        if modality == self.reference:
+            return volume.data
+        target = self.transforms[modality] @ grid.affine
+        return resampled(volume.data, volume.affine, grid.data.shape, target)
+
+    def confidence_on_reference(self, confidence: np.ndarray) -> np.ndarray:
+        """Return the confidence (X, Y, Z) uint8 of the network's case on the reference's grid; 255 outside the brain."""
+        grid, box = self.scans.volumes[self.reference], bounding_box(self.brain)
+        target = shifted(grid.affine, [cut.start for cut in box])
+        brain = self.brain[box]
+        found = _on(confidence.astype(np.float32), self.case.affine, brain.shape, target)
+        result = np.full(grid.data.shape, 255, np.uint8)
+        result[box][brain] = np.rint(found[brain])
+        return result
 
     def labels_on(self, modality: str, labels: np.ndarray) -> np.ndarray:
         """Return labels (X, Y, Z) uint8 of the network's case on the grid of a scan."""
@@ -143,25 +164,27 @@ def _coarse_brains(
 def _scans_with_brains(
     scans: Scans, known: dict[str, np.ndarray], coarse: dict[str, CoarseBrain]
 ) -> dict[str, Scan]:
-    def brain_of(modality: str, volume: Volume) -> np.ndarray:
+    def scan_of(modality: str, volume: Volume) -> Scan:
         if modality in known:
-            return known[modality]
-        return from_canonical(coarse[modality].on_scan, volume.affine)
+            return Scan(volume.data, volume.affine, known[modality], volume.affine)
+        found = coarse[modality]
+        return Scan(volume.data, volume.affine, found.mask, found.mask_affine)
 
-    return {
-        key: Scan(volume.data, volume.affine, brain_of(key, volume))
-        for key, volume in scans.volumes.items()
-    }
+    return {key: scan_of(key, volume) for key, volume in scans.volumes.items()}
 
 
 def agreement_of(fixed: Scan, moving: Scan, transform: np.ndarray) -> float:
     """Return how well the brain of a registered scan fits that of the reference, as Dice.
 
-    transform : (4, 4), from mm of `fixed` to mm of `moving`, outside whose field of view nothing counts
+    transform : (4, 4), from mm of `fixed` to mm of `moving`
+
+    What lies outside the field of view of either does not count.
     """
-    inside = np.linalg.inv(moving.affine) @ transform @ fixed.affine
-    found = interpolated(moving.brain, inside, fixed.brain.shape, outside=0.0) > 0.5
-    expected = fixed.brain & in_view(moving.brain.shape, inside, fixed.brain.shape)
+    shape, grid = world_grid(fixed.corners_mm, HEAD_STEP_MM, HEAD_MM)
+    expected = _on(fixed.brain, fixed.brain_affine, shape, grid, outside=np.nan)
+    found = _on(moving.brain, moving.brain_affine, shape, transform @ grid, outside=np.nan)
+    seen = np.isfinite(expected) & np.isfinite(found)
+    expected, found = (expected > 0.5) & seen, (found > 0.5) & seen
     both = np.count_nonzero(found & expected)
     return float(2 * both / max(1, np.count_nonzero(found) + np.count_nonzero(expected)))
 
@@ -170,55 +193,52 @@ def seen_closely(
     fixed: Scan, moving: Scan, transform: np.ndarray, extractor: BrainExtractor
 ) -> Scan:
     """Return the surroundings of the reference's brain in a registered scan, with the brain found there."""
-    shape, affine = world_grid(corners_mm(fixed.brain, fixed.affine), HEAD_STEP_MM, HEAD_MM)
-    data, _ = resampled(moving.data, moving.affine, shape, transform @ affine)
+    shape, affine = world_grid(fixed.corners_mm, HEAD_STEP_MM, HEAD_MM)
+    data = resampled(moving.data, moving.affine, shape, transform @ affine)
     try:
         (coarse,) = extractor.coarse([(data, affine)])
     except CaseError:
-        return Scan(data, affine, np.zeros(shape, bool))
-    return Scan(data, affine, from_canonical(coarse.on_scan, affine))
+        return Scan(data, affine, np.zeros(shape, bool), affine)
+    return Scan(data, affine, coarse.mask, coarse.mask_affine)
 
 
 def _on(
-    volume: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
+    volume: np.ndarray,
+    affine: np.ndarray,
+    shape: tuple[int, ...],
+    target: np.ndarray,
+    outside: float = 0.0,
 ) -> np.ndarray:
-    """Return (X, Y, Z) linearly on another grid, float32; 0 beyond its edges."""
-    return interpolated(volume, np.linalg.inv(affine) @ target, shape, outside=0.0)
+    """Return (X, Y, Z) linearly on another grid, float32; `outside` beyond its edges."""
+    return interpolated(volume, np.linalg.inv(affine) @ target, shape, outside)
 
 
 def _native(
     scans: Scans, reference: str, brain: np.ndarray, transforms: dict[str, np.ndarray]
 ) -> Native:
-    """Resample all sequences to 1 mm around the brain, and to the reference's own grid."""
+    """Resample all sequences to 1 mm around the brain."""
     fixed = scans.volumes[reference]
     shape, affine = _network_grid(brain, fixed.affine)
     inside = _on(brain, fixed.affine, shape, affine) > 0.5
     data = np.zeros((len(MODALITIES), *reversed(shape)), np.float32).T
-    shown = np.zeros((len(MODALITIES), *reversed(fixed.data.shape)), np.float32).T
     coverage = {}
 
     def resample(modality: str) -> None:
         volume, channel = scans.volumes[modality], MODALITIES.index(modality)
         transform = transforms[modality]
-        seen, covered = resampled(volume.data, volume.affine, shape, transform @ affine)
+        seen = resampled(volume.data, volume.affine, shape, transform @ affine, outside=np.nan)
+        covered = np.isfinite(seen)
         coverage[modality] = float(covered[inside].mean())
         seen[~covered] = seen[covered & inside].mean() if (covered & inside).any() else 0.0
         data[..., channel] = np.where(inside, seen, 0.0)
-        if modality == reference:
-            shown[..., channel] = fixed.data
-        else:
-            grid = fixed.data.shape, transform @ fixed.affine
-            shown[..., channel], _ = resampled(volume.data, volume.affine, *grid)
 
     # One after the other: each uses all cores, and side by side they would fill the memory.
     for modality in scans.volumes:
         resample(modality)
-    missing, oriented = scans.missing, scans.oriented
     return Native(
         scans,
         reference,
-        Case(data, affine, missing, oriented, brain=inside),
-        Case(shown, fixed.affine, missing, oriented, fixed.placing, brain),
+        Case(data, affine, scans.missing, scans.oriented, brain=inside),
         brain,
         transforms,
         agreement={},

@@ -8,7 +8,7 @@ import numpy as np
 from model.geometry import from_canonical, to_canonical, voxel_ml
 from model.io.case import Case, stacked
 from model.io.nifti import Volume
-from model.io.scans import Scans, on_one_grid
+from model.io.scans import Scans, in_order_of, on_one_grid
 from model.preparation.brain_extraction import BrainExtractor
 from model.preparation.registration import Start
 from model.preprocess import foreground, stripped_brain
@@ -46,7 +46,7 @@ class Plan:
     reference : the modality on whose grid the results are
     register : modalities to be registered to it
     extract : whether the brain has to be found in the reference
-    case : the scans as they came, where they lie on one grid
+    case : the scans as they came, where they lie on one grid and came skull-stripped, or nothing may be done
     brains : by modality, the brain (X, Y, Z) bool of those that came skull-stripped
     """
 
@@ -72,10 +72,11 @@ def plan_for(scans: Scans, mode: Mode, extractor: BrainExtractor) -> Plan:
         return Plan(reference, others, extract=True)
     case = None
     if on_one_grid(scans):
-        case = stacked(scans)
-        brain = stripped_brain(case.data, voxel_ml(case.affine))
+        first, *_ = scans.volumes.values()
+        ordered = [in_order_of(volume, first).data for volume in scans.volumes.values()]
+        brain = stripped_brain(ordered, voxel_ml(first.affine))
         if brain is not None and _is_brain(brain, scans.volumes[reference], extractor):
-            case = replace(case, brain=brain)
+            case = replace(stacked(scans), brain=brain)
             if agreement_of_backgrounds(case) >= LEAST_AGREEMENT:
                 return Plan(reference, case=case)
     brains = {key: stripped(volume, extractor) for key, volume in scans.volumes.items()}
@@ -100,7 +101,7 @@ def reference_of(scans: Scans) -> str:
 
 def stripped(volume: Volume, extractor: BrainExtractor) -> np.ndarray | None:
     """Return the brain (X, Y, Z) bool of a scan that came skull-stripped; None for others."""
-    brain = stripped_brain(volume.data[..., None], voxel_ml(volume.affine))
+    brain = stripped_brain([volume.data], voxel_ml(volume.affine))
     return brain if brain is not None and _is_brain(brain, volume, extractor) else None
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import nibabel as nib
 import numpy as np
 
-from model.geometry import corners_mm, world_grid
+from model.geometry import centre_mm, corners_mm, world_grid
 from model.preparation.resampling import interpolated, shrunk
 
 # Imported where it is used: it takes a tenth of the app's start.
@@ -43,16 +43,34 @@ STILL_MM = 0.75
 
 @dataclass(frozen=True)
 class Scan:
-    """What is registered: `data` (X, Y, Z) float32, `affine` (4, 4), and `brain` (X, Y, Z) bool, roughly."""
+    """What is registered.
+
+    data : (X, Y, Z) float32, affine (4, 4)
+    brain : bool, roughly, on a grid of its own whose affine is `brain_affine`, over the whole scan
+    """
 
     data: np.ndarray
     affine: np.ndarray
     brain: np.ndarray
+    brain_affine: np.ndarray
 
     @property
     def centre_mm(self) -> np.ndarray:
         """The centre (3,) of the brain in RAS+ mm."""
-        return nib.affines.apply_affine(self.affine, np.argwhere(self.brain).mean(axis=0))
+        return np.array(centre_mm(self.brain, self.brain_affine))
+
+    @property
+    def corners_mm(self) -> np.ndarray:
+        """The corners (8, 3) of the box around the brain in RAS+ mm."""
+        return corners_mm(self.brain, self.brain_affine)
+
+    @property
+    def brain_values(self) -> np.ndarray:
+        """The intensities (n,) at some voxels of the brain."""
+        places = np.argwhere(self.brain[::2, ::2, ::2]) * 2
+        inside = nib.affines.apply_affine(np.linalg.inv(self.affine) @ self.brain_affine, places)
+        nearest = np.clip(np.rint(inside).astype(int), 0, np.array(self.data.shape) - 1)
+        return self.data[tuple(nearest.T)]
 
 
 def register_all(
@@ -68,7 +86,7 @@ def register_all(
 
     def transform_to(scan: Scan) -> np.ndarray:
         matrix = register(fixed, target, scan, start)
-        moved = movement_mm(matrix, fixed.brain, fixed.affine)
+        moved = movement_mm(matrix, fixed.corners_mm)
         return np.eye(4) if moved <= STILL_MM else matrix
 
     transforms = {}
@@ -112,8 +130,8 @@ def comparable(scan: Scan, margin_mm: float) -> "sitk.Image":
     """Return the brain of a scan and what surrounds it as an image of 2 mm voxels along RAS+."""
     import SimpleITK as sitk
 
-    low, high = np.percentile(scan.data[scan.brain][::9], CLIP_PERCENTILES)
-    shape, target = world_grid(corners_mm(scan.brain, scan.affine), STEP_MM, margin_mm)
+    low, high = np.percentile(scan.brain_values, CLIP_PERCENTILES)
+    shape, target = world_grid(scan.corners_mm, STEP_MM, margin_mm)
     data, affine = shrunk(scan.data, scan.affine, STEP_MM)
     data = np.clip(data, min(low, data.min()), high)
     found = interpolated(data, np.linalg.inv(affine) @ target, shape, outside=float(data.min()))
@@ -137,9 +155,8 @@ def rotation_deg(matrix: np.ndarray) -> float:
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
-def movement_mm(matrix: np.ndarray, brain: np.ndarray, affine: np.ndarray) -> float:
-    """Return how far a transform moves the point of a brain's box (X, Y, Z) bool that it moves furthest."""
-    corners = corners_mm(brain, affine)
+def movement_mm(matrix: np.ndarray, corners: np.ndarray) -> float:
+    """Return how far a transform (4, 4) moves the corner of a box (8, 3) in mm that it moves furthest."""
     return float(np.linalg.norm(nib.affines.apply_affine(matrix, corners) - corners, axis=1).max())
 
 

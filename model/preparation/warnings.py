@@ -3,7 +3,7 @@
 import numpy as np
 import scipy
 
-from model.geometry import is_isotropic_1mm, voxel_ml
+from model.geometry import is_isotropic_1mm, spacing_mm, voxel_ml
 from model.io.modalities import TITLES
 from model.io.scans import on_one_grid
 from model.preparation.native import Native
@@ -23,7 +23,7 @@ MOST_AT_EDGE, LARGE_ML = 0.35, 5.0
 def native_warnings(native: Native, labels: np.ndarray) -> tuple[CaseWarning, ...]:
     """Return the warnings about prepared scans; `labels` (X, Y, Z) uint8 are on the network's grid."""
     # The network's case has no air any more.
-    found = ct_warnings(native.shown)
+    found = ct_warnings({key: volume.data for key, volume in native.scans.volumes.items()})
     if on_one_grid(native.scans) and (moved := _moved(native)):
         found.append(_displaced(moved))
     found += [
@@ -37,7 +37,7 @@ def native_warnings(native: Native, labels: np.ndarray) -> tuple[CaseWarning, ..
     if share_at_edge(labels > 0, native.case.brain) > MOST_AT_EDGE:
         found.append(TUMOUR_AT_EDGE)
     if not is_isotropic_1mm(reference.affine):
-        found.append(resampled(native.shown))
+        found.append(resampled(spacing_mm(reference.affine)))
     return tuple(found)
 
 

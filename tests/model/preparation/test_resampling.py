@@ -26,19 +26,28 @@ def test_interpolated_is_the_linear_interpolation_of_scipy():
     np.testing.assert_allclose(found[within == 1], expected[within == 1], atol=1e-3)
 
 
+def test_a_mask_is_interpolated_as_well():
+    ball = smooth((30, 24, 40)) > 0
+    inside = nib.affines.from_matvec(np.diag([0.7, 0.9, 1.1]), (2, 1, -3))
+    found = interpolated(ball, inside, (30, 20, 36), outside=0.0)
+    same = interpolated(ball.astype(np.float32), inside, (30, 20, 36), outside=0.0)
+    np.testing.assert_allclose(found, same, atol=1e-5)
+    assert set(np.unique(found[:, :, :2])) == {0.0}
+
+
 def test_a_scan_on_its_own_grid_stays_as_it_is():
     volume = smooth((30, 24, 18))
     affine = nib.affines.from_matvec(np.diag([-1.0, 1.0, 1.0]), (9, 8, 7))
-    found, covered = resampled(volume, affine, volume.shape, affine)
+    found = resampled(volume, affine, volume.shape, affine)
     np.testing.assert_allclose(found, volume, atol=1e-4)
-    assert covered.all()
 
 
 def test_what_lies_outside_the_field_of_view_is_told():
     volume = smooth((20, 20, 20))
     target = nib.affines.from_matvec(np.eye(3), (5, 0, 0))
-    _, covered = resampled(volume, np.eye(4), volume.shape, target)
+    covered = np.isfinite(resampled(volume, np.eye(4), volume.shape, target, outside=np.nan))
     assert covered[:15].all() and not covered[15:].any()
+    assert (resampled(volume, np.eye(4), volume.shape, target)[15:] == volume.min()).all()
 
 
 def test_fine_voxels_are_averaged_in_place():
@@ -67,5 +76,5 @@ def test_thick_slices_are_refined_by_a_cubic_spline():
 def test_no_value_leaves_the_range_of_the_scan(spacing):
     volume = np.where(smooth((24, 24, 16)) > 0, 900.0, 10.0)
     affine = np.diag([*spacing, 1.0])
-    found, _ = resampled(volume, affine, (20, 20, 40), np.eye(4))
+    found = resampled(volume, affine, (20, 20, 40), np.eye(4))
     assert found.min() >= 10 and found.max() <= 900

@@ -5,7 +5,7 @@ import pytest
 
 from model.preparation.native import Native
 from model.preparation.warnings import native_warnings, share_at_edge
-from tests.model.preparation.native_cases import scans_of
+from tests.model.preparation.native_cases import scans_of, with_volume
 from tests.phantoms import small_case
 
 
@@ -19,7 +19,6 @@ def native():
         scans_of(placed),
         "t1ce",
         replace(case, brain=brain),
-        placed,
         brain,
         transforms=dict.fromkeys(("flair", "t1", "t1ce", "t2"), np.eye(4)),
         agreement={"flair": 0.97, "t1": 0.96, "t2": 0.95},
@@ -45,10 +44,10 @@ def test_what_a_person_should_look_at_has_a_code(native):
     assert "brain_volume" in codes(replace(native, brain=small))
     turned = native.transforms | {"t1": np.diag([1.0, 1.0, 1.0, 1.0]) + np.eye(4, k=3) * 5}
     assert "displaced_sequences" in codes(replace(native, transforms=turned))
-    ct = native.shown.data.copy()
-    air = np.random.default_rng(0).normal(-1000, 5, native.shown.shape)
-    ct[..., 1] = np.where(ct[..., 1] > 0, 40, air)
-    assert "ct_values" in codes(replace(native, shown=replace(native.shown, data=ct)))
+    t1 = native.scans.volumes["t1"].data
+    air = np.random.default_rng(0).normal(-1000, 5, t1.shape)
+    ct = with_volume(native.scans, "t1", data=np.where(t1 > 0, 40, air))
+    assert "ct_values" in codes(replace(native, scans=ct))
 
 
 def test_a_tumour_cut_off_by_the_brain_mask_is_told(native):
