@@ -13,7 +13,7 @@ from pathlib import Path
 from model.inference.engines import has_nvidia_gpu
 
 # Sections of the page that other commands write, in its order; all before them is `make bench`'s.
-NATIVE, SOAK = "## Native scans", "## Soak"
+NATIVE, DICOM, SOAK = "## Native scans", "## DICOM", "## Soak"
 LIBRARIES = ("openvino", "tensorflow", "keras", "numpy", "torch", "monai")
 
 
@@ -101,14 +101,14 @@ def write(
 
 
 def write_section(path: Path, section: str) -> None:
-    """Put a section, which begins with NATIVE or SOAK, in place of the last one of that name in `path`."""
+    """Put a section, which begins with one of the headings above, in place of the last one of that name in `path`."""
     _join(path, sections_of(path) | {section.partition("\n")[0]: section})
 
 
 def sections_of(path: Path) -> dict[str, str]:
     """Return the parts of a page by heading, "" for what `make bench` wrote; it may not be there."""
     rest, found = path.read_text() if path.exists() else "", {}
-    for heading in (SOAK, NATIVE):
+    for heading in (SOAK, DICOM, NATIVE):
         rest, there, text = rest.partition(f"\n{heading}\n")
         if there:
             found[heading] = f"{heading}\n{text}"
@@ -116,5 +116,7 @@ def sections_of(path: Path) -> dict[str, str]:
 
 
 def _join(path: Path, sections: dict[str, str]) -> None:
-    parts = [sections[heading].strip() for heading in ("", NATIVE, SOAK) if heading in sections]
+    parts = [
+        sections[heading].strip() for heading in ("", NATIVE, DICOM, SOAK) if heading in sections
+    ]
     path.write_text("\n\n".join(parts) + "\n")
