@@ -10,6 +10,8 @@ import numpy as np
 from model.geometry import is_isotropic_1mm
 from model.io.case import Case
 from model.io.modalities import MODALITIES, TITLES
+from model.io.nifti import Volume
+from model.io.nifti_placing import Conflict
 from model.plausibility import ct_like, exchanged
 from model.preprocess import Prepared
 from model.small_lesions import SmallLesion
@@ -29,6 +31,7 @@ WarningCode = Literal[
     "nothing_marked",
     "small_uncertain",
     "look_closely",
+    "header_conflict",
     "unclassified",
 ]
 # Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
@@ -94,6 +97,42 @@ def case_warnings(
         warnings.append(small_uncertain(small))
     warnings += look_closely(expected)
     return tuple(warnings)
+
+
+def header_conflicts(volumes: Mapping[str, Volume]) -> tuple[CaseWarning, ...]:
+    """Return a warning for each thing that headers of scans, by modality, say twice and differently."""
+    found: dict[str, list[str]] = {}
+    for modality, volume in volumes.items():
+        if volume.conflict:
+            found.setdefault(_conflict_text(volume.conflict), []).append(TITLES[modality])
+    return tuple(
+        CaseWarning(
+            "header_conflict", f"The header of {', '.join(titles)} contradicts itself: {text}"
+        )
+        for text, titles in found.items()
+    )
+
+
+def _conflict_text(conflict: Conflict) -> str:
+    used, other = conflict.used, conflict.other
+    if conflict.kind == "spacing":
+        sizes = [
+            " x ".join(f"{edge:.3g}" for edge in edges)
+            for edges in (conflict.used_mm, conflict.other_mm)
+        ]
+        return (
+            f"by its {used} the voxels are {sizes[0]} mm, by its {other} {sizes[1]} mm. The first was "
+            "believed; if that is wrong, so are all volumes and diameters."
+        )
+    if conflict.kind == "mirrored":
+        return (
+            f"its {used} and its {other} put left and right on opposite sides. The first was believed; "
+            "the side of a lesion may be the other one."
+        )
+    return (
+        f"its {used} and its {other} put it {conflict.apart_mm:.0f} mm apart. The first was believed; "
+        "programs that believe the other show the mask elsewhere."
+    )
 
 
 def missing_sequence(modality: str, scores: dict[str, Any]) -> CaseWarning:

@@ -21,6 +21,7 @@ from model.preparation.native import Native, prepare_native
 from model.preparation.plan import Options, Plan, plan_for, reference_of, registering
 from model.preparation.record import Origin, Preparation, preparation_of
 from model.preparation.warnings import native_warnings
+from model.warnings import header_conflicts
 
 Progress = Callable[[str, float], None]
 
@@ -103,6 +104,8 @@ def analyse(
         brain_voxels=found.segmentation.brain_voxels,
         brain_centre_mm=found.segmentation.brain_centre_mm,
     )
+    warnings = (*header_conflicts(loaded.scans.volumes), *found.segmentation.warnings)
+    found = replace(found, segmentation=replace(found.segmentation, warnings=warnings))
     total_s = loaded.seconds + time.perf_counter() - start
     timings_s = {"load": loaded.seconds} | stages.seconds() | {"total": total_s}
     return Analysis(**vars(found), measurements=measurements, timings_s=timings_s)

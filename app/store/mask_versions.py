@@ -4,6 +4,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import sqlalchemy as sa
 
@@ -14,9 +15,10 @@ from app.store.data_folder import new_staging_folder
 from app.store.models import StoredCase, StoredMask, db
 from app.store.results import CaseFolder, OtherGrids
 from model.errors import CaseError
-from model.geometry import labels_to_grid, to_canonical, voxel_ml
-from model.io.nifti import Volume, read_volume
+from model.geometry import labels_to_grid, spacing_mm, to_canonical, voxel_ml
+from model.io.nifti import Volume, read_placing, read_volume
 from model.io.nifti_header import Limits
+from model.io.nifti_placing import SAME_SPACING, forms
 from model.io.scans import GRID_TOLERANCE_MM, grid_distance_mm
 from model.labels import Convention, from_file_values, to_file_values
 from model.preprocess import MIN_BRAIN_ML
@@ -25,6 +27,8 @@ from model.preprocess import MIN_BRAIN_ML
 MAX_VERSIONS = 100
 # Tries to find a free number while others add versions too.
 MAX_TRIES = 20
+# How far from a whole number a label may lie: resampling and scaled integers leave rounding errors.
+ROUNDING = 0.05
 GRID_HINT = "Export the mask on the grid of the scans, without resampling or turning it."
 
 
@@ -49,7 +53,8 @@ def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
     _require_free_version(case)
     record = case.record
     volume = _read_mask(path, name, record.geometry)
-    labels = checked_labels(volume, record.geometry, record.label_convention, name)
+    placing = read_placing(case.folder.model_results.segmentation)
+    labels = checked_labels(volume, record.geometry, record.label_convention, name, placing)
     _require_change(case, labels, record.geometry)
     # Read now: the row may have been deleted when they are needed.
     case_id, home = case.id, case.folder
@@ -77,47 +82,65 @@ def restore(case: StoredCase, number: int) -> StoredMask:
 
 
 def checked_labels(
-    volume: Volume, geometry: Geometry, convention: Convention, name: str
+    volume: Volume,
+    geometry: Geometry,
+    convention: Convention,
+    name: str,
+    placing: nib.Nifti1Header | None = None,
 ) -> np.ndarray:
     """Return a mask as network indices (X, Y, Z) uint8.
 
-    geometry : that of the case
+    geometry : that of the case ; placing : that of the model's mask, see `_check_grid`
 
     Raises CaseError `grid_mismatch` or `mask_values`.
     """
-    _check_grid(volume, geometry, name)
+    _check_grid(volume, geometry, name, placing)
     allowed = sorted(set(to_file_values(np.arange(4), convention).tolist()))
-    if not np.isin(volume.data, allowed).all():
-        found = volume.data[~np.isin(volume.data, allowed)].flat[0]
+    whole = np.rint(volume.data)
+    wrong = ~np.isin(whole, allowed) | (np.abs(volume.data - whole) > ROUNDING)
+    if wrong.any():
         raise CaseError(
             "mask_values",
-            f"The mask holds the value {found:g}.",
+            f"The mask holds the value {volume.data[wrong].flat[0]:g}.",
             f"The values of this case are {', '.join(map(str, allowed))}.",
             name,
         )
-    return from_file_values(volume.data)
+    return from_file_values(whole)
 
 
-def check_brain(path: Path, name: str, geometry: Geometry) -> None:
-    """Check a brain mask that a person has drawn for a case of this geometry.
+def check_brain(path: Path, name: str, geometry: Geometry, placing: nib.Nifti1Header) -> None:
+    """Check a brain mask that a person has drawn for a case of this geometry; see `checked_labels`.
 
     Raises CaseError: a code of `read_volume`, `grid_mismatch` or `no_brain`.
     """
     volume = _read_mask(path, name, geometry)
-    _check_grid(volume, geometry, name)
+    _check_grid(volume, geometry, name, placing)
     brain_ml = np.count_nonzero(volume.data > 0) * voxel_ml(geometry.affine_array)
     if brain_ml < MIN_BRAIN_ML:
         message = f"The brain mask has {brain_ml:.0f} mL, which is no brain."
         raise CaseError("no_brain", message, "Give every voxel of the brain a value above 0.", name)
 
 
-def _check_grid(volume: Volume, geometry: Geometry, name: str) -> None:
+def _check_grid(
+    volume: Volume, geometry: Geometry, name: str, placing: nib.Nifti1Header | None
+) -> None:
+    """Raise CaseError `grid_mismatch` for a mask that does not lie on the grid of the results.
+
+    placing : header of the model's mask. Where its two forms differ, programs that read the other one and save a single
+        one put the mask there; where it has none, they put it anywhere. Such masks are taken.
+    """
     shape = geometry.shape
     if volume.data.shape != shape:
         sizes = " x ".join(map(str, volume.data.shape)), " x ".join(map(str, shape))
         message = f"The mask has {sizes[0]} voxels, but the scans have {sizes[1]}."
         raise CaseError("grid_mismatch", message, GRID_HINT, name)
-    distance = grid_distance_mm(shape, volume.affine, geometry.affine_array)
+    known = [geometry.affine_array]
+    if placing is not None:
+        known += forms(placing)
+        sizes = spacing_mm(volume.affine), spacing_mm(geometry.affine_array)
+        if len(known) == 1 and np.allclose(*sizes, rtol=SAME_SPACING):
+            return
+    distance = min(grid_distance_mm(shape, volume.affine, affine) for affine in known)
     if distance > GRID_TOLERANCE_MM:
         message = f"The mask lies up to {distance:.1f} mm apart from the scans."
         raise CaseError("grid_mismatch", message, GRID_HINT, name)

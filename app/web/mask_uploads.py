@@ -11,6 +11,7 @@ from app.store.models import StoredCase, StoredMask
 from app.web import quotas
 from app.web.preparing import queue_anew
 from app.web.uploads import reading
+from model.io.nifti import read_placing
 from model.io.nifti_header import MAX_VOXEL_BYTES
 
 PART = "mask"
@@ -35,7 +36,8 @@ def accept_brain(case: StoredCase) -> None:
     """
     mask_versions.find(case, 0)
     path, name = _received(case)
-    mask_versions.check_brain(path, name, case.record.geometry)
+    placing = read_placing(case.folder.model_results.segmentation)
+    mask_versions.check_brain(path, name, case.record.geometry, placing)
     queue_anew(case, case.options, path)
 
 

@@ -32,6 +32,7 @@ LOOK_QUERY = [
         "description": "Version of the mask; the one that counts if left out.",
     },
 ]
+EARLIER = "It was segmented by an earlier version; upload it again."
 
 
 def strict_look(case: StoredCase) -> rendering.Look:
@@ -101,19 +102,17 @@ def require_modality(case: StoredCase, modality: str) -> None:
 
 def require_brain(results: Results) -> np.ndarray:
     """Return the brain, canonical (X, Y, Z) uint8. Raises NotFound where it was not kept."""
-    return _kept(results.brain(), "brain mask", "no_brain_mask")
+    missing = NotFound("The brain mask of this case was not kept.", EARLIER, "no_brain_mask")
+    return _kept(results.brain(), missing)
 
 
 def require_confidence(results: Results) -> np.ndarray:
     """Return the model's confidence, canonical (X, Y, Z). Raises NotFound where it was not kept."""
-    return _kept(results.confidence(), "confidence", "no_confidence")
+    missing = NotFound("The confidence of this case was not kept.", EARLIER, "no_confidence")
+    return _kept(results.confidence(), missing)
 
 
-def _kept(volume: np.ndarray | None, what: str, code: str) -> np.ndarray:
+def _kept(volume: np.ndarray | None, missing: NotFound) -> np.ndarray:
     if volume is None:
-        raise NotFound(
-            f"The {what} of this case was not kept.",
-            "It was segmented by an earlier version; upload it again.",
-            code,
-        )
+        raise missing
     return volume

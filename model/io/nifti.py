@@ -17,6 +17,7 @@ from isal import igzip, igzip_lib
 
 from model.errors import CaseError
 from model.io.nifti_header import Limits, check_header, read_header
+from model.io.nifti_placing import Conflict, mend
 
 SUFFIXES = (".nii", ".nii.gz")
 GZIP_MAGIC = b"\x1f\x8b"
@@ -34,11 +35,13 @@ class Volume:
     """One scan: `data` (X, Y, Z) float32 as stored, `affine` (4, 4) voxel index to RAS+ mm.
 
     placing : a header with only the fields of the file that place the voxels
+    conflict : what the file's header says of the place twice and differently
     """
 
     data: np.ndarray
     affine: np.ndarray
     placing: nib.Nifti1Header
+    conflict: Conflict | None = None
 
     @property
     def oriented(self) -> bool:
@@ -73,6 +76,7 @@ def read_placing(path: Path) -> nib.Nifti1Header:
     """Return `Volume.placing` of a file of which nothing else is read. Raises CaseError."""
     with ExitStack() as files:
         header, _ = read_header(_inflated(path, files))
+    mend(header)
     return _placing_of(header)
 
 
@@ -176,7 +180,7 @@ def _read_stream(stream: io.BufferedReader, limits: Limits) -> Volume:
     data = data.reshape(layout.shape, order="F")
     if not finite:
         _fill_background(data)
-    return Volume(data, layout.affine, _placing_of(header))
+    return Volume(data, layout.affine, _placing_of(header), layout.conflict)
 
 
 def _fill_background(data: np.ndarray) -> None:

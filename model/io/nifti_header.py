@@ -8,13 +8,12 @@ import numpy as np
 
 from model.errors import CaseError
 from model.geometry import spacing_mm
+from model.io.nifti_placing import SPACING_RANGE_MM, Conflict, best_affine, conflict_in, mend
 
 SINGLE_FILE_MAGIC = {348: b"n+1\0", 540: b"n+2\0\r\n\x1a\n"}
 HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 # A file shorter than this on any axis is a slice or a thumbnail, not a brain.
 MIN_VOXELS_PER_AXIS = 8
-# Finest and coarsest voxel edge, in mm, that a structural brain scan can have.
-SPACING_RANGE_MM = (0.1, 10.0)
 # NIfTI extensions lie between header and voxels; more than this is not a scan.
 MAX_VOX_OFFSET = 16 * 2**20
 # The widest number that a voxel may be stored in.
@@ -39,6 +38,7 @@ class Layout:
     dtype : type of the stored numbers; `slope` and `intercept` turn them into intensities
     affine : (4, 4) voxel index to RAS+ mm
     offset : byte at which voxels start
+    conflict : what the header says of the place twice and differently
     """
 
     shape: tuple[int, int, int]
@@ -47,6 +47,7 @@ class Layout:
     slope: float
     intercept: float
     offset: int
+    conflict: Conflict | None = None
 
 
 def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
@@ -77,19 +78,21 @@ def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
 
 
 def check_header(header: nib.Nifti1Header, size: int, limits: Limits) -> Layout:
-    """Return what a header of `size` bytes says. Raises CaseError; codes as in `read_volume`."""
+    """Return what a header of `size` bytes says, mending slips in it. Raises CaseError; codes as in `read_volume`."""
     shape = _checked_shape(header, limits)
     dtype = _checked_dtype(header)
+    mend(header)
     affine = _checked_affine(header)
     _check_extent(shape, affine, limits)
-    return Layout(shape, dtype, affine, *_checked_scaling(header), _checked_offset(header, size))
+    offset, conflict = _checked_offset(header, size), conflict_in(header, shape)
+    return Layout(shape, dtype, affine, *_checked_scaling(header), offset, conflict)
 
 
 def _checked_shape(header: nib.Nifti1Header, limits: Limits) -> tuple[int, int, int]:
     dims = [int(length) for length in header["dim"]]
     axes, shape = dims[0], tuple(dims[1:4])
     extra = dims[4 : axes + 1] if 0 <= axes <= 7 else [0]
-    if not 3 <= axes <= 7 or any(length != 1 for length in extra):
+    if not 3 <= axes <= 7 or any(length not in (0, 1) for length in extra):
         raise CaseError(
             "bad_dimensions",
             f"The file has {axes} dimensions {tuple(dims[1 : max(axes, 0) + 1])}, "
@@ -125,7 +128,8 @@ def _checked_dtype(header: nib.Nifti1Header) -> np.dtype:
     except (nib.spatialimages.HeaderDataError, KeyError):
         dtype = np.dtype("V1")
     known = dtype.kind in "iuf" and dtype.itemsize <= MAX_VOXEL_BYTES
-    if not known or int(header["bitpix"]) != dtype.itemsize * 8:
+    # Some programs leave the bits out.
+    if not known or int(header["bitpix"]) not in (0, dtype.itemsize * 8):
         raise CaseError(
             "bad_data_type",
             "The voxels are not plain integers or floats of a known size.",
@@ -135,10 +139,7 @@ def _checked_dtype(header: nib.Nifti1Header) -> np.dtype:
 
 
 def _checked_affine(header: nib.Nifti1Header) -> np.ndarray:
-    try:
-        affine = np.array(header.get_best_affine(), np.float64)
-    except (ValueError, ArithmeticError, nib.spatialimages.HeaderDataError):
-        affine = np.full((4, 4), np.nan)
+    affine = best_affine(header)
     low, high = SPACING_RANGE_MM
     # Below half the box of its edges a voxel is sheared flat: axes are (nearly) parallel.
     valid = np.isfinite(affine).all() and (

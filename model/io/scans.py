@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from model.errors import CaseError
+from model.geometry import spacing_mm
 from model.io.modalities import (
     MODALITIES,
     MOST_MISSING,
@@ -23,6 +24,7 @@ from model.io.modalities import (
 )
 from model.io.nifti import Volume, read_volume
 from model.io.nifti_header import Limits
+from model.io.nifti_placing import SAME_SPACING
 
 # Two sequences share a grid when no corner of the volume moves further than this between them:
 # well under a voxel, well above the rounding of float32 and quaternion headers.
@@ -90,7 +92,7 @@ def read_scans(
     with ThreadPoolExecutor(workers) as pool, closing(pool.map(read, present)) as reading:
         volumes = dict(zip(present, reading, strict=True))
     _check_distinct(volumes, labels)
-    return Scans(volumes, labels)
+    return Scans(_oriented(volumes), labels)
 
 
 def on_one_grid(scans: Scans) -> bool:
@@ -152,6 +154,24 @@ def _check_content(volume: Volume, name: str) -> None:
         "Upload the scan itself; masks are made here.",
         name,
     )
+
+
+def _oriented(volumes: Mapping[str, Volume]) -> dict[str, Volume]:
+    """Return the scans, those without orientation placed as another of the same voxels, if one has one.
+
+    A tool that dropped the codes of one file has not moved its voxels; if they are elsewhere all the same, the
+    images tell (`model.preparation.displacement`).
+    """
+    known = [volume for volume in volumes.values() if volume.oriented]
+
+    def placed(volume: Volume) -> Volume:
+        for other in known:
+            sizes = spacing_mm(volume.affine), spacing_mm(other.affine)
+            if volume.data.shape == other.data.shape and np.allclose(*sizes, rtol=SAME_SPACING):
+                return replace(volume, affine=other.affine, placing=other.placing)
+        return volume
+
+    return {key: volume if volume.oriented else placed(volume) for key, volume in volumes.items()}
 
 
 def _check_distinct(volumes: Mapping[str, Volume], names: Mapping[str, str]) -> None:
