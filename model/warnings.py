@@ -32,6 +32,8 @@ WarningCode = Literal[
     "small_uncertain",
     "look_closely",
     "header_conflict",
+    "file_left_out",
+    "taken_by_exclusion",
     "unclassified",
 ]
 # Regions for which a warning tells what a missing sequence costs, as they stand in its sentence.
@@ -97,6 +99,18 @@ def case_warnings(
         warnings.append(small_uncertain(small))
     warnings += look_closely(expected)
     return tuple(warnings)
+
+
+def left_out(names: Sequence[str]) -> CaseWarning:
+    """Return the warning of files whose names say nothing, and which were not used."""
+    text = f"Not used, since the name does not say which sequence it is: {', '.join(names)}."
+    return CaseWarning("file_left_out", text)
+
+
+def taken_for(modality: str, name: str) -> CaseWarning:
+    """Return the warning of a file that was taken for a sequence because no other was left."""
+    text = f"{name} was taken as {TITLES[modality]}: it was the only file left, and this the only sequence."
+    return CaseWarning("taken_by_exclusion", text)
 
 
 def header_conflicts(volumes: Mapping[str, Volume]) -> tuple[CaseWarning, ...]:

@@ -21,7 +21,7 @@ from model.preparation.native import Native, prepare_native
 from model.preparation.plan import Options, Plan, plan_for, reference_of, registering
 from model.preparation.record import Origin, Preparation, preparation_of
 from model.preparation.warnings import native_warnings
-from model.warnings import header_conflicts
+from model.warnings import CaseWarning, header_conflicts
 
 Progress = Callable[[str, float], None]
 
@@ -58,12 +58,14 @@ class Loaded:
 
     brain : (X, Y, Z) bool on the reference's grid, where a person has drawn it
     origin : what the scans came as
+    warnings : about files that came with them
     """
 
     scans: Scans
     seconds: float
     brain: np.ndarray | None = None
     origin: Origin = "nifti"
+    warnings: tuple[CaseWarning, ...] = ()
 
 
 def load(
@@ -73,6 +75,7 @@ def load(
     limits: Limits,
     drawn_brain: Path | None = None,
     origin: Origin = "nifti",
+    warnings: tuple[CaseWarning, ...] = (),
 ) -> Loaded:
     """Read one case. Raises CaseError.
 
@@ -83,7 +86,7 @@ def load(
     if drawn_brain and drawn_brain.is_file():
         reference = found.volumes[reference_of(found)]
         brain = in_order_of(read_volume(drawn_brain, limits=limits), reference).data > 0
-    return Loaded(found, time.perf_counter() - start, brain, origin)
+    return Loaded(found, time.perf_counter() - start, brain, origin, warnings)
 
 
 def analyse(
@@ -104,7 +107,8 @@ def analyse(
         brain_voxels=found.segmentation.brain_voxels,
         brain_centre_mm=found.segmentation.brain_centre_mm,
     )
-    warnings = (*header_conflicts(loaded.scans.volumes), *found.segmentation.warnings)
+    conflicts = header_conflicts(loaded.scans.volumes)
+    warnings = (*loaded.warnings, *conflicts, *found.segmentation.warnings)
     found = replace(found, segmentation=replace(found.segmentation, warnings=warnings))
     total_s = loaded.seconds + time.perf_counter() - start
     timings_s = {"load": loaded.seconds} | stages.seconds() | {"total": total_s}

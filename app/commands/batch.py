@@ -129,7 +129,7 @@ class OutputFolder:
         """Write one row for each case."""
         partial = self.folder / f".{TABLE}"
         try:
-            with partial.open("w", newline="") as file:
+            with partial.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, COLUMNS)
                 writer.writeheader()
                 for outcome in outcomes:
@@ -143,7 +143,9 @@ class OutputFolder:
 
 def file_error(error: OSError) -> CaseError:
     """Return the error of a file that cannot be read or written."""
-    return CaseError("file_error", str(error), "Check that it can be read or written.")
+    # A path that is not UTF-8 could not be printed.
+    text = str(error).encode(errors="replace").decode()
+    return CaseError("file_error", text, "Check that it can be read or written.")
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

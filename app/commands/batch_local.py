@@ -59,7 +59,11 @@ class LocalBatch:
             most = self.settings.max_unpacked_mb * 2**20
             given = case.scans(Path(folder), most, self.output.prepare, limits)
             loaded = pipeline.load(
-                given.paths, names=given.names, limits=limits, origin=given.origin
+                given.paths,
+                names=given.names,
+                limits=limits,
+                origin=given.origin,
+                warnings=given.warnings,
             )
             return _Read(loaded, given.names, digest, given.study and given.study.source)
 

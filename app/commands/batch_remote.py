@@ -151,7 +151,15 @@ class RemoteBatch:
             note.write_text(json.dumps({"case": case_id, "inputs_sha256": digest}))
             paths = {modality: staging / modality for modality in found.files}
             options, name = Options(mode=self.output.prepare), visible(given.name)
-            cases.keep(paths, found.names, name, options, case_id=case_id, study=found.study)
+            cases.keep(
+                paths,
+                found.names,
+                name,
+                options,
+                case_id=case_id,
+                study=found.study,
+                warnings=found.warnings,
+            )
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         queue_runner(self.app).notify()

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,22 +10,34 @@ from pathlib import Path
 from app.intake import study_case, zip_archive
 from app.intake.checked import one_at_a_time
 from app.intake.dicom_study import is_study, study_files
-from app.intake.files import ScanFile, assign, shown_folder, shown_name
+from app.intake.files import (
+    Assigned,
+    ScanFile,
+    assign,
+    refuse_other_formats,
+    shown_folder,
+    shown_name,
+)
 from app.intake.study_case import StudyRecord
 from model.errors import CaseError
-from model.io.case import find_case_files
-from model.io.modalities import MODALITIES
+from model.io.modalities import MODALITIES, guess_modality
+from model.io.nifti import SUFFIXES
 from model.io.nifti_header import Limits
 from model.preparation.plan import Mode
 from model.preparation.record import Origin
+from model.warnings import CaseWarning
 
 
 @dataclass(frozen=True)
 class GivenScans:
-    """The scans of a case by modality, and what is kept of the DICOM study that they were made from, if any."""
+    """The scans of a case by modality, and what is kept of the DICOM study that they were made from, if any.
+
+    warnings : about files that came with them
+    """
 
     files: dict[str, ScanFile]
     study: StudyRecord | None = None
+    warnings: tuple[CaseWarning, ...] = ()
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -59,7 +72,8 @@ class CaseInput:
         elif is_study(self.source):
             inputs = {str(path.relative_to(self.source)): path for path in study_files(self.source)}
         else:
-            inputs = find_case_files(self.source)
+            files = _in_folder(self.source).files
+            inputs = {modality: file.path for modality, file in files.items()}
         total = hashlib.sha256()
         for key, path in sorted(inputs.items()):
             with path.open("rb") as file:
@@ -74,25 +88,25 @@ class CaseInput:
         Raises CaseError and OSError.
         """
         if self.source is None:
-            paths = self.files
-        elif self.source.is_dir():
+            return GivenScans({key: _scan_file(path) for key, path in self.files.items()})
+        if self.source.is_dir():
             if is_study(self.source):
                 return _of_study(self.source, folder, mode, limits)
-            paths = find_case_files(self.source)
+            found = _in_folder(self.source)
         elif not zip_archive.is_zip(self.source):
             raise CaseError(
                 "not_a_case",
                 "This is neither a folder nor a zip.",
                 "Name the files with --flair, --t1, --t1ce and --t2.",
-                self.source.name,
+                shown_name(self.source.name),
             )
         elif zip_archive.holds_study(self.source, self.source.name):
             study = folder / "study"
             zip_archive.unpack_dicom(self.source, self.source.name, study, max_unpacked_bytes)
             return _of_study(study, folder, mode, limits)
         else:
-            return GivenScans(_unpacked(self.source, folder / "zip", max_unpacked_bytes))
-        return GivenScans({modality: ScanFile(path.name, path) for modality, path in paths.items()})
+            found = _in_zip(self.source, folder / "zip", max_unpacked_bytes)
+        return GivenScans(found.files, warnings=found.warnings)
 
 
 def _of_study(study: Path, folder: Path, mode: Mode, limits: Limits) -> GivenScans:
@@ -103,10 +117,35 @@ def _of_study(study: Path, folder: Path, mode: Mode, limits: Limits) -> GivenSca
     return GivenScans(made.files, study_case.record_of(examined, made))
 
 
-def _unpacked(path: Path, folder: Path, max_bytes: int) -> dict[str, ScanFile]:
+def _in_folder(folder: Path) -> Assigned:
+    """Return the scans of a folder or, where none of its own files is one, of all folders in it. Raises CaseError."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        found += [Path(place, name) for name in sorted(names) if not _is_hidden(name)]
+    scans = [path for path in found if path.name.lower().endswith(SUFFIXES) and path.is_file()]
+    if not scans:
+        refuse_other_formats(path.name for path in found)
+    own = [path for path in scans if path.parent == folder]
+    if any(guess_modality(path.name) in MODALITIES for path in own):
+        scans = own
+    return assign({}, [_scan_file(path, folder) for path in scans])
+
+
+def _in_zip(path: Path, folder: Path, max_bytes: int) -> Assigned:
     unpacked = zip_archive.unpack(path, path.name, folder, max_bytes)
     files = [ScanFile(shown_name(name), path, shown_folder(name)) for name, path in unpacked]
     return assign({}, files)
+
+
+def _scan_file(path: Path, root: Path | None = None) -> ScanFile:
+    """Return a file; its folder may tell its sequence, if it is one within the folder of the case."""
+    folder = shown_name(path.parent.name) if root and path.parent != root else ""
+    return ScanFile(shown_name(path.name), path, folder)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def listed(path: Path, out: Path) -> Iterator[CaseInput]:
@@ -158,9 +197,10 @@ def case_name(path: Path) -> str:
     """Return a folder's name, or a file's without its suffixes."""
     # `.` and `..` have no name of their own; a link keeps its name.
     path = path if path.name not in ("", "..") else path.resolve()
+    # Names that are not UTF-8 can be opened, but neither printed nor written.
+    name = os.fsencode(path.name).decode(errors="replace").replace("\N{REPLACEMENT CHARACTER}", "_")
     if path.is_dir():
-        return path.name
-    name = path.name
+        return name
     for suffix in (".gz", ".nii", ".zip"):
         name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
     return name

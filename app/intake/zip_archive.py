@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from app.intake.files import refuse_other_formats
 from model.errors import CaseError
 from model.io.dicom.files import PREAMBLE_BYTES, is_dicom
 from model.io.nifti import SUFFIXES
@@ -142,6 +143,8 @@ def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
 
 def _scans(archive: zipfile.ZipFile, max_bytes: int) -> list[zipfile.ZipInfo]:
     scans = list(_files(archive, _is_scan))
+    if not scans:
+        refuse_other_formats(archive.namelist())
     if sum(info.file_size for info in scans) > max_bytes:
         raise _too_large(f"Unpacked, the zip has more than {max_bytes // 2**20} MB.")
     return scans

@@ -117,6 +117,7 @@ class CaseRunner:
             limits=settings().limits,
             drawn_brain=case.folder.drawn_brain,
             origin=case.origin,
+            warnings=case.intake_warnings,
         )
         analysis = pipeline.analyse(segmenter, loaded, case.options, progress=progress)
         progress("save", 1.0)

@@ -20,6 +20,7 @@ from app.store.data_folder import case_folders, staging_folders, staging_path
 from app.store.models import Delivery, Share, StoredCase, StoredMask, db
 from app.store.results import CaseFolder
 from model.preparation.plan import Options
+from model.warnings import CaseWarning
 
 
 def new_id() -> str:
@@ -36,15 +37,17 @@ def keep(
     case_id: str | None = None,
     study: StudyRecord | None = None,
     received: str | None = None,
+    warnings: tuple[CaseWarning, ...] = (),
 ) -> StoredCase:
     """Move checked scans into a new case folder and queue the case; the row comes last.
 
+    warnings : about files that came with the scans
     study : what is kept of the DICOM study that the scans are from
     received : see StoredCase
     """
     case = _new(name, options, case_id, study, received)
     case.state = case.stage = "queued"
-    case.modalities = dict(names)
+    case.modalities, case.intake_warnings = dict(names), warnings
 
     def fill(folder: CaseFolder) -> None:
         folder.keep_scans(paths)

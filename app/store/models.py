@@ -24,6 +24,7 @@ from app.store.data_folder import case_folder
 from app.store.results import MODEL_RESULTS, CaseFolder, Results
 from model.preparation.plan import Options
 from model.preparation.record import Origin
+from model.warnings import CaseWarning
 
 # `unconfirmed`: a DICOM study whose series wait to be confirmed by a person.
 STATES = ("unconfirmed", "queued", "running", "done", "failed")
@@ -66,6 +67,19 @@ class OptionsJson(sa.TypeDecorator):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Options:
         return Options(**value) if value else Options()
+
+
+class WarningsJson(sa.TypeDecorator):
+    """Warnings, stored as JSON; none as null."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[CaseWarning, ...], dialect: sa.Dialect) -> Any:
+        return [asdict(warning) for warning in value] if value else None
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> tuple[CaseWarning, ...]:
+        return tuple(CaseWarning(**fields) for fields in value or ())
 
 
 class PatientJson(sa.TypeDecorator):
@@ -123,6 +137,8 @@ class StoredCase(db.Model):
     modalities: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
     options: Mapped[Options] = mapped_column(OptionsJson, nullable=True)
+    # About files that came with the scans.
+    intake_warnings: Mapped[tuple[CaseWarning, ...]] = mapped_column(WarningsJson, nullable=True)
     # Of a DICOM study: whose it is.
     patient: Mapped[Patient | None] = mapped_column(PatientJson)
     # Of a study that another program sent: the name of the folder in which it was received.

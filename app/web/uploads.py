@@ -14,7 +14,15 @@ from app.config import settings
 from app.errors import BadRequest, RequestError, TooLarge, TooSlow, UnsupportedType
 from app.intake import zip_archive
 from app.intake.checked import check_scans, one_at_a_time
-from app.intake.files import ScanFile, assign, common_name, shown_folder, shown_name, visible
+from app.intake.files import (
+    Assigned,
+    ScanFile,
+    assign,
+    common_name,
+    shown_folder,
+    shown_name,
+    visible,
+)
 from app.jobs import metrics
 from app.jobs.queue_runner import queue_runner
 from app.store import cases
@@ -121,9 +129,9 @@ def accept() -> StoredCase:
     if study:
         return study_uploads.accept(study, options)
     _refuse_zips(named)
-    files = assign(named, _with_contents(loose))
-    _unpack(files)
-    return keep_checked(files, request.form.get("name", ""), options)
+    found = assign(named, _with_contents(loose))
+    _unpack(found.files)
+    return keep_checked(found, request.form.get("name", ""), options)
 
 
 def wanted_mode() -> Mode:
@@ -169,11 +177,12 @@ def accept_demo() -> StoredCase:
     quotas.reserve_disk(DEMO_BYTES)
     paths = write_demo_case(request.staging)
     files = {modality: ScanFile(path.name, path) for modality, path in paths.items()}
-    return keep_checked(files, DEMO_NAME, Options())
+    return keep_checked(Assigned(files), DEMO_NAME, Options())
 
 
-def keep_checked(files: dict[str, ScanFile], name: str, options: Options) -> StoredCase:
+def keep_checked(found: Assigned, name: str, options: Options) -> StoredCase:
     """Read and check the scans completely, then keep them as a queued case."""
+    files = found.files
     paths = {modality: file.path for modality, file in files.items()}
     names = {modality: file.name for modality, file in files.items()}
     with one_at_a_time:
@@ -181,7 +190,7 @@ def keep_checked(files: dict[str, ScanFile], name: str, options: Options) -> Sto
         quotas.check_queue_length()
         check_scans(files, options.mode, settings().limits)
         shown = visible(name) or common_name(list(names.values()))
-        return cases.keep(paths, names, shown, options)
+        return cases.keep(paths, names, shown, options, warnings=found.warnings)
 
 
 def _require_capacity() -> None:

@@ -80,6 +80,17 @@ def read_placing(path: Path) -> nib.Nifti1Header:
     return _placing_of(header)
 
 
+def volumes_in(path: Path) -> int:
+    """Return how many volumes a file holds by its header; 0 if it is no NIfTI file that can be read."""
+    try:
+        with ExitStack() as files:
+            header, _ = read_header(_inflated(path, files))
+    except (CaseError, OSError, zlib.error, igzip_lib.error, igzip.BadGzipFile, EOFError):
+        return 0
+    axes = int(header["dim"][0])
+    return int(np.prod([max(1, int(n)) for n in header["dim"][4 : axes + 1]])) if axes < 8 else 0
+
+
 def write_mask(path: Path, values: np.ndarray, grid: np.ndarray | nib.Nifti1Header) -> None:
     """Write label values (X, Y, Z) uint8 on a `grid` as `encode` takes it; see `write_scan`."""
     write_scan(path, np.asarray(values, np.uint8), grid)

@@ -1,4 +1,4 @@
-"""Whose study a case is, what another program sent, and what goes to archives."""
+"""What was odd about files that came in, whose study a case is, what a program sent, and what goes to archives."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,7 @@ revision, down_revision = "v5", "v4"
 
 
 def upgrade() -> None:
+    op.add_column("cases", sa.Column("intake_warnings", sa.JSON))
     op.add_column("cases", sa.Column("patient", sa.JSON))
     op.add_column("cases", sa.Column("received", sa.String(64)))
     op.create_index("ix_cases_received", "cases", ["received"], unique=True)
