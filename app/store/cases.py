@@ -16,6 +16,7 @@ from app.config import settings
 from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
+from app.store import deliveries
 from app.store.data_folder import case_folders, staging_folders, staging_path
 from app.store.models import Delivery, Share, StoredCase, StoredMask, db
 from app.store.results import CaseFolder
@@ -53,18 +54,42 @@ def keep(
 
 
 def keep_unconfirmed(
-    folder: Path, name: str, options: Options, study: StudyRecord
+    folder: Path, name: str, options: Options, study: StudyRecord, *, received: str | None = None
 ) -> StoredCase:
-    """Move the files of a DICOM study into a new case folder; its series wait to be confirmed."""
-    case = _new(name, options, study=study)
+    """Move the files of a DICOM study into a new case folder; its series wait to be confirmed.
+
+    received : see StoredCase
+    """
+    case = _new(name, options, study=study, received=received)
     case.state, case.stage, case.modalities = "unconfirmed", "", {}
     return _kept(case, study, lambda kept: kept.keep_study(folder))
+
+
+def keep_failed(
+    error: Mapping[str, str], options: Options, received: str, study: StudyRecord | None = None
+) -> StoredCase:
+    """Keep a study that was received, and is no case, as one that has failed, so that somebody sees it.
+
+    study : what is kept of it, where its headers could be read
+    """
+    case = _new("", options, study=study, received=received)
+    case.state, case.stage, case.modalities = "failed", "", {}
+    case.error, case.finished_at = dict(error), case.created_at
+    return _kept(case, study, lambda folder: folder.path.mkdir(mode=0o700, parents=True))
+
+
+def was_received(received: str) -> bool:
+    """Say whether a study that was received has become a case already."""
+    found = sa.select(StoredCase.id).where(StoredCase.received == received)
+    return db.session.scalars(found).first() is not None
 
 
 def require_unconfirmed(case: StoredCase) -> None:
     """Raise NotReady for a case whose series have been confirmed, or that has none."""
     if case.folder.series() is None:
-        raise NotReady("The case is not from DICOM.", "Only DICOM studies have series.", "not_dicom")
+        raise NotReady(
+            "The case is not from DICOM.", "Only DICOM studies have series.", "not_dicom"
+        )
     if case.state != "unconfirmed":
         raise NotReady(
             "The series of this case have been confirmed already.",
@@ -77,9 +102,7 @@ def confirm(
     case: StoredCase, paths: Mapping[str, Path], names: Mapping[str, str], study: StudyRecord
 ) -> None:
     """Move the scans of confirmed series into the case folder and queue the case. Raises NotReady."""
-    waits = sa.update(StoredCase).where(
-        StoredCase.id == case.id, StoredCase.state == "unconfirmed"
-    )
+    waits = sa.update(StoredCase).where(StoredCase.id == case.id, StoredCase.state == "unconfirmed")
     values = {"state": "queued", "stage": "queued", "modalities": dict(names)}
     if not db.session.execute(waits.values(**values)).rowcount:
         db.session.rollback()
@@ -121,6 +144,9 @@ def _kept(
         if study is not None:
             folder.keep_series(study.table, study.pictures)
         db.session.add(case)
+        if case.received:
+            db.session.flush()
+            deliveries.add_for_received(case)
         db.session.commit()
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
