@@ -146,10 +146,10 @@ class Receiver:
 
     def _got_unit(self, event: evt.Event) -> None:
         """Give up objects that are too large while they arrive, so that memory stays bounded."""
-        if not isinstance(event.pdu, P_DATA_TF):
-            return
         association = event.assoc
-        connection = self._connections[association]
+        connection = self._connections.get(association)
+        if connection is None or not isinstance(event.pdu, P_DATA_TF):
+            return
         self._spool.touch(connection.study)
         # Its next object has to wait for the answer to the last one.
         if association.dimse.msg_queue.qsize() > 1:
@@ -167,7 +167,8 @@ class Receiver:
 
     def _store(self, event: evt.Event) -> int:
         """Keep an object; return the status that its sender is told."""
-        connection = self._connections[event.assoc]
+        # It may be closed already.
+        connection = self._connections.get(event.assoc, _Connection())
         status = OUT_OF_RESOURCES if connection.too_large else self._kept(event, connection)
         connection.too_large, connection.size = False, 0
         if status == SUCCESS:

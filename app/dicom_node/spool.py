@@ -48,10 +48,13 @@ class Spool:
         self._closed: list[str] = []
 
     def recover(self, is_case: Callable[[str], bool]) -> None:
-        """Take over what an earlier process left. Its studies may grow again for QUIET_S.
+        """Take over what an earlier process left. Its studies may grow again for QUIET_S. It may be called again.
 
         is_case : says of the name of a folder whether there is a case of it already; such a folder is deleted
         """
+        with self._lock:
+            self._open.clear()
+            self._closed.clear()
         found = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)
         for path in found:
             whole = path.suffix == TRIES and path.with_suffix("").exists()

@@ -3,8 +3,10 @@
 import errno
 import io
 import os
+import shutil
 import socket
 import struct
+import subprocess
 from copy import deepcopy
 
 import pydicom
@@ -17,6 +19,7 @@ from app.dicom_node import receiver as receiver_module
 from app.dicom_node.receiver import MAX_UNIT_BYTES
 from tests.app.dicom_node.conftest import wait_until
 from tests.support.dicom_peer import TITLE, connected, push
+from tests.support.dicom_study import write_study
 
 PRIVATE = "1.3.12.2.1107.5.9.1"
 
@@ -51,6 +54,19 @@ def test_a_title_has_to_come_from_its_own_address(listen):
 def test_peers_may_be_named(listen):
     with connected(listen((Peer(TITLE, "localhost"),)).port) as association:
         assert association.is_established
+
+
+@pytest.mark.skipif(not shutil.which("storescu"), reason="dcmtk is not installed; .ci/run has it")
+def test_programs_of_dcmtk(listen, spool, series, tmp_path):
+    write_study(tmp_path / "study", series[:2])
+    port, us = str(listen().port), ["-aet", TITLE, "-aec", "NODE"]
+    subprocess.run(["echoscu", *us, "127.0.0.1", port], check=True, timeout=60)
+    store = ["storescu", *us, "+sd", "127.0.0.1", port, tmp_path / "study"]
+    subprocess.run(store, check=True, timeout=120)
+    assert len(files(spool)) == len(list((tmp_path / "study").iterdir()))
+    refused = ["echoscu", "-aet", "OTHER", "127.0.0.1", port]
+    answer = subprocess.run(refused, capture_output=True, check=False, timeout=60)
+    assert answer.returncode != 0 and b"Calling AE Title Not Recognized" in answer.stderr
 
 
 def test_objects_are_kept_as_they_came(listen, spool, few):

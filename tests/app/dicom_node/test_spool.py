@@ -55,6 +55,8 @@ def test_a_study_goes_on_after_a_restart(spool, clock):
     name = keep(spool)
     again = Spool(spool._folder)
     again.recover(nothing)
+    # As after a database that was away in between.
+    again.recover(nothing)
     assert keep(again, instance="1.2.4") == name
     clock[0] += spool_module.QUIET_S
     assert again.complete() == [name]
