@@ -12,7 +12,7 @@ from flask import g
 
 from app import audit
 from app.config import settings
-from app.dicom_node.spool import Spool
+from app.dicom_node.spool import RESULT, Spool
 from app.intake import study_case
 from app.intake.checked import one_at_a_time
 from app.intake.study_case import Examined
@@ -22,6 +22,8 @@ from app.store.data_folder import new_staging_folder
 from app.store.db_errors import is_database_busy, is_disk_full
 from app.store.models import StoredCase, db
 from model.errors import CaseError
+from model.io.dicom import values
+from model.io.dicom.files import read_header
 from model.io.dicom.series import Series
 from model.io.modalities import MODALITIES, MOST_MISSING
 from model.preparation.plan import Options
@@ -33,11 +35,12 @@ LEAST_SURE = 0.6
 
 
 def take_in(spool: Spool, name: str) -> StoredCase | None:
-    """Make a case of a complete study and delete what was received; None if it has to wait.
+    """Make a case of a complete study and delete what was received.
 
-    Killed anywhere, it can be called again: there will be one case. Needs an app context.
+    None if it has to wait, or if there is a case of it: an archive that forwards what it gets sends a study back
+    once it has our results, and would be sent results again without end. Killed anywhere, it can be called again: there will be one case. Needs an app context.
     """
-    if cases.was_received(name):
+    if cases.was_received(name) or _came_back(spool.path(name)):
         spool.remove(name)
         return None
     if _is_full():
@@ -89,6 +92,18 @@ def make_case(folder: Path, received: str) -> StoredCase:
         # Moving it would lose it if the process ended before there is a row.
         shutil.copytree(folder, copy, copy_function=_linked)
         return cases.keep_unconfirmed(copy, "", options, study, received=received)
+
+
+def _came_back(folder: Path) -> bool:
+    """Say whether a study holds results of this server, and nothing else or images of which a case is done."""
+    paths = list(folder.iterdir())
+    results = [path for path in paths if path.suffix == RESULT]
+    if results and len(results) < len(paths):
+        study = values.uid(read_header(results[0]).dataset, "StudyInstanceUID")
+        results = results if cases.is_done(study) else []
+    if results:
+        log.info("results of this server came back from an archive; they are no new case")
+    return bool(results)
 
 
 def _options() -> Options:

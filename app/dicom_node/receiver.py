@@ -7,7 +7,6 @@ import socket
 import threading
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from socketserver import BaseServer
 from typing import BinaryIO
 
@@ -20,6 +19,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from app.config_dicom import Peer
 from app.dicom_node.network import PDU_BYTES, entity
 from app.dicom_node.spool import Spool
+from app.reporting.dicom_common import made_here
 from model.errors import CaseError
 from model.io.dicom import values
 from model.io.dicom.files import MAGIC, MAX_HEADER_BYTES, PREAMBLE_BYTES, read_header
@@ -183,11 +183,13 @@ class Receiver:
             if self._spool.free_bytes() - len(data) < self._limits.reserve_bytes:
                 return OUT_OF_RESOURCES
             with self._spool.partial(partial(_write, event, data)) as path:
-                study = _study_of(path)
+                header = read_header(path).dataset
+                study = values.uid(header, "StudyInstanceUID")
                 if not study:
                     return NOT_OF_ITS_CLASS
                 instance = event.request.AffectedSOPInstanceUID
-                connection.study = self._spool.add(path, study, instance)
+                is_result = made_here(header)
+                connection.study = self._spool.add(path, study, instance, is_result=is_result)
         except CaseError:
             return NOT_UNDERSTOOD
         except OSError as error:
@@ -212,11 +214,6 @@ def _write(event: evt.Event, data: memoryview, file: BinaryIO) -> None:
     """Write an object as it came, after what a file begins with."""
     file.write(bytes(PREAMBLE_BYTES) + MAGIC + encode_file_meta(event.file_meta))
     file.write(data)
-
-
-def _study_of(path: Path) -> str:
-    """Return the identifier of a study, "" where the header has none. Raises CaseError."""
-    return values.uid(read_header(path).dataset, "StudyInstanceUID")
 
 
 def _comes_from(peer: Peer, address: str) -> bool:

@@ -1,7 +1,8 @@
 """What was received and is no case yet: on the disk, so that a killed process loses nothing.
 
     <data_dir>/incoming/<random>.partial    one object while it is being written
-                        <study>-<random>/   a study: its objects, each named by a hash of its identifier
+                        <study>-<random>/   a study: its objects, each named by a hash of its identifier;
+                                            results of this server end in `.result`
                         <study>-<random>.tries   as many bytes as there were tries to make a case of it
 
 <study> is a hash of the study's identifier, so that objects which arrive after a restart find their study.
@@ -26,7 +27,7 @@ QUIET_S = 15.0
 # Characters of hashes in names; the name of a folder fits into the column `received`.
 HASH = 24
 _FOLDER = re.compile(rf"([0-9a-f]{{{HASH}}})-[0-9a-f]+")
-PARTIAL, TRIES = ".partial", ".tries"
+PARTIAL, TRIES, RESULT = ".partial", ".tries", ".result"
 
 
 @dataclass
@@ -86,8 +87,10 @@ class Spool:
         finally:
             path.unlink(missing_ok=True)
 
-    def add(self, partial: Path, study: str, instance: str) -> str:
+    def add(self, partial: Path, study: str, instance: str, *, is_result: bool = False) -> str:
         """Move an object to its study, named by their identifiers; return the name of the study's folder.
+
+        is_result : whether it is a result of this server
 
         What is there already stays as it is; the same identifier with other content is kept beside it, for
         whoever reads the study to judge. Once this returns, the disk has it. Raises OSError.
@@ -101,9 +104,10 @@ class Spool:
                 _flush(self._folder)
                 self._open[key] = opened
             folder = self._folder / opened.name
-            place = folder / _hash(instance)
+            ending = RESULT if is_result else ""
+            place = folder / f"{_hash(instance)}{ending}"
             if place.exists() and not filecmp.cmp(partial, place, shallow=False):
-                place = folder / f"{place.name}-{_content(partial)}"
+                place = folder / f"{_hash(instance)}-{_content(partial)}{ending}"
             if not place.exists():
                 partial.replace(place)
                 _flush(folder)

@@ -84,6 +84,17 @@ def was_received(received: str) -> bool:
     return db.session.scalars(found).first() is not None
 
 
+def is_done(study_uid: str) -> bool:
+    """Say whether a study that was received has a case that is done; `study_uid` is its identifier."""
+    patient = sa.type_coerce(StoredCase.patient, sa.JSON)
+    found = sa.select(StoredCase.id).where(
+        StoredCase.received.is_not(None),
+        StoredCase.state == "done",
+        patient["study_uid"].as_string() == study_uid,
+    )
+    return db.session.scalars(found.limit(1)).first() is not None
+
+
 def require_unconfirmed(case: StoredCase) -> None:
     """Raise NotReady for a case whose series have been confirmed, or that has none."""
     if case.folder.series() is None:

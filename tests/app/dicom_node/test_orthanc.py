@@ -79,6 +79,12 @@ def test_from_the_archive_and_back(tmp_path, archive, study):
         assert server.request("POST", url, b"")[0] == 202
         wait_until(lambda: states() == ["sent", "sent"], 120)
         assert {kind: archive.instances(kind) for kind in ("SEG", "SR")} == first
+        # An archive that forwards what it gets sends all of it back.
+        job = archive.start_sending()
+        wait_until(lambda: archive.job(job) in ("Success", "Failure"))
+        wait_until(lambda: "came back from an archive" in server.log)
+        assert archive.job(job) == "Success"
+        assert len(listed(server)) == 1
         words = ("Doe", "P-0815", str(study[0].StudyInstanceUID))
         logged = server.log_path.read_text() + (data_dir / "audit.log").read_text()
         assert not [word for word in words if word in logged]

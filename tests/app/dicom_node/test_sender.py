@@ -21,7 +21,7 @@ from app.store.data_folder import INCOMING
 from app.store.models import Delivery, StoredCase, db
 from tests.app.conftest import app_on, close
 from tests.app.corrections import changed, file_of, image_of
-from tests.support.dicom_peer import archive
+from tests.support.dicom_peer import archive, push
 
 AWAY = "ARCHIVE@127.0.0.1:9"
 KINDS = {SegmentationStorage, Comprehensive3DSRStorage}
@@ -222,6 +222,23 @@ def test_sending_again_makes_the_same_objects(make_done):
         assert len(found.got) == 4
         assert len({dataset.SOPInstanceUID for dataset in found.got}) == 2
         assert len(listed(client, url)) == 1
+
+
+@pytest.mark.parametrize("kind", ["results alone", "whole study", "case was deleted"])
+def test_results_do_not_go_round(make_done, listen, spool, few, quiet, kind):
+    with archive() as found:
+        app, client, url = make_done(dicom_send_to=f"ARCHIVE@127.0.0.1:{found.port}")
+        send(app)
+    images = [] if kind == "results alone" else few
+    if kind == "case was deleted":
+        client.delete(url)
+    before = client.get("/api/cases").json["total"]
+    assert set(push(listen().port, [*images, *found.got])) == {0x0000}
+    with app.app_context():
+        case = intake.take_in(spool, spool.complete()[0])
+        assert (case is None) == (kind != "case was deleted")
+    assert client.get("/api/cases").json["total"] == before + (case is not None)
+    assert list(spool._folder.iterdir()) == []
 
 
 def test_an_order_during_an_attempt_counts(make_done):
