@@ -129,6 +129,8 @@ class Receiver:
 
     def _opened(self, event: evt.Event) -> None:
         self._connections[event.assoc] = _Connection()
+        # An open connection does not keep the process from ending.
+        event.assoc.dul.daemon = True
         # A unit is read in one piece, as long as it says that it is.
         stream = event.assoc.dul.socket
         stream.recv = partial(_receive, stream.recv)
@@ -171,6 +173,8 @@ class Receiver:
         connection = self._connections.get(event.assoc, _Connection())
         status = OUT_OF_RESOURCES if connection.too_large else self._kept(event, connection)
         connection.too_large, connection.size = False, 0
+        # Connections that ended are remembered by the library for a while.
+        event.request.DataSet = None
         if status == SUCCESS:
             connection.received += 1
         else:
