@@ -12,6 +12,7 @@ from flask.helpers import get_debug_flag
 
 from app import config, logs
 from app.commands import accounts, demo_case, segment, show_settings
+from app.dicom_node import node
 from app.jobs import metrics, queue_runner
 from app.jobs.model_holder import ModelHolder
 from app.store import database, models
@@ -19,6 +20,7 @@ from app.web import (
     access,
     api_cases,
     api_comparison,
+    api_deliveries,
     api_dicom,
     api_masks,
     api_preparation,
@@ -48,9 +50,11 @@ MODULES = (
     uploads,
     models,
     queue_runner,
+    node,
     pages,
     api_cases,
     api_comparison,
+    api_deliveries,
     api_dicom,
     api_masks,
     api_preparation,
@@ -112,7 +116,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
 
 
 def _serve(app: Flask) -> None:
-    """Load the model and start the queue. Raises StartupError."""
+    """Load the model, start the queue and the DICOM node. Raises StartupError."""
     if _is_reloader_parent():
         app.extensions["model"].get()
         return
@@ -120,6 +124,7 @@ def _serve(app: Flask) -> None:
     queue.claim()
     _ = holder.card if app.config["SETTINGS"].broker_url else holder.get()
     queue.start()
+    app.extensions["dicom_node"].start()
     run = click.get_current_context(silent=True)
     if run is not None:
         access.announce(app, [(run.params["host"], run.params["port"])])

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.config_dicom import DicomSettings
 from app.errors import StartupError
 from model.io.nifti_header import Limits
 
@@ -23,7 +24,7 @@ CONNECT_S = 5
 BROKERS = ("redis", "rediss", "amqp", "amqps")
 
 
-class Settings(BaseSettings):
+class Settings(DicomSettings, BaseSettings):
     """Every setting with its default; the descriptions are the documentation."""
 
     # An empty variable, as Compose files have them, counts as not set.
@@ -261,7 +262,10 @@ def settings() -> Settings:
 def settings_table() -> str:
     """Return the settings as a Markdown table: name, default, meaning."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    # What is inherited would come first.
+    names = sorted(Settings.model_fields, key=lambda name: name in DicomSettings.model_fields)
+    for name in names:
+        field = Settings.model_fields[name]
         default = field.default.get_secret_value() if name == "access_token" else field.default
         shown = "" if default in ("", None) else f"`{default}`"
         rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")

@@ -13,13 +13,14 @@ ROOMS = {
         ("app",),
         ("app.web",),
         ("app.commands",),
+        ("app.dicom_node",),
         ("app.jobs",),
         ("app.reporting",),
         ("app.store",),
         ("app.intake",),
         ("app.analysis",),
         # What every room may use.
-        ("app.audit", "app.identity", "app.config", "app.errors", "app.logs"),
+        ("app.audit", "app.identity", "app.config", "app.config_dicom", "app.errors", "app.logs"),
         ("model",),
     ),
     "model": (

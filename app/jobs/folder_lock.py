@@ -22,7 +22,10 @@ class FolderLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take the lock; a second call does nothing. Raises StartupError if another has it."""
+        """Take the lock; a second call does nothing. Raises StartupError if another has it.
+
+        A sibling that is about to end is waited for.
+        """
         if self._file is not None:
             return
         file = self._path.open("a+")
@@ -37,16 +40,30 @@ class FolderLock:
                     "this one's own."
                 )
             time.sleep(0.2)
-        file.truncate(0)
-        file.write(f"{os.getpid()} {os.getppid()}")
-        file.flush()
-        self._file = file
+        self._take(file)
+
+    def acquire_if_free(self) -> bool:
+        """Take the lock unless another process has it; return whether this one has it now."""
+        if self._file is not None:
+            return True
+        file = self._path.open("a+")
+        if not _locked(file):
+            file.close()
+            return False
+        self._take(file)
+        return True
 
     def release(self) -> None:
         """Give the lock back, if it is held."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _take(self, file: IO[str]) -> None:
+        file.truncate(0)
+        file.write(f"{os.getpid()} {os.getppid()}")
+        file.flush()
+        self._file = file
 
 
 def _locked(file: IO[str]) -> bool:

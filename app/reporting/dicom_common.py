@@ -14,6 +14,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from app.analysis.record import MaskInfo, ModelInfo
+from model.io.dicom import values
 from model.io.dicom.source import Source
 from model.io.dicom.values import quiet
 from model.labels import DERIVED, DERIVED_TITLES, REGIONS
@@ -139,6 +140,12 @@ def frame_of(kind: str, sop_class: str, source: Source, identity: ResultIdentity
     dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, PRODUCT
     dataset.SoftwareVersions = list(software_versions(identity.model))
     return dataset
+
+
+def made_here(dataset: Dataset) -> bool:
+    """Say whether a header is that of a result of this software."""
+    found = (values.text(dataset, "Manufacturer"), values.text(dataset, "ManufacturerModelName"))
+    return found == (MANUFACTURER, PRODUCT)
 
 
 def as_file(dataset: Dataset) -> bytes:

@@ -14,7 +14,7 @@ from app.reporting.dicom_pdf import to_encapsulated_pdf
 from app.reporting.dicom_rtstruct import to_rtstruct
 from app.reporting.dicom_seg import to_seg
 from app.reporting.dicom_sr import to_sr
-from app.store.models import StoredCase
+from app.store.models import StoredCase, StoredMask
 from model.io.dicom.source import Source
 
 
@@ -58,22 +58,23 @@ class DicomResults:
         return {ending: as_file(dataset) for ending, dataset in made.items()}
 
 
-def results_of(case: StoredCase) -> DicomResults:
-    """Return the DICOM results of the mask that counts.
+def results_of(case: StoredCase, mask: StoredMask | None = None) -> DicomResults:
+    """Return the DICOM results of a version of the mask, by default of the one that counts.
 
     Raises NotReady: `not_dicom` for a case whose scans did not come as DICOM, or to whose series results cannot refer.
     """
     if case.patient is None:
         raise _not_dicom(case)
-    results, source = case.results(), case.folder.study.source()
+    mask = mask or case.mask
+    results, source = case.results(mask), case.folder.study.source()
     if source is None:
         raise _not_dicom(case)
-    record = case.current_record
+    record = mask.record(case.record)
     identity = ResultIdentity(
         case.id,
         str(source.first.SeriesInstanceUID),
         record.model,
-        case.mask.info,
+        mask.info,
         made=case.finished_at.isoformat(),
     )
     affine = np.array(record.geometry.canonical_affine)

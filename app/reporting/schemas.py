@@ -147,6 +147,29 @@ class Study(BaseModel):
     series: list[StudySeries]
 
 
+class Delivery(BaseModel):
+    """Results of one version of the mask, for one archive.
+
+    due_at : when it is tried next; null unless it waits
+    problem : what went wrong at the last attempt, "" if nothing did
+    """
+
+    mask: int
+    target: str
+    state: Literal["waiting", "sent", "failed"]
+    attempts: int
+    created_at: datetime
+    due_at: datetime | None
+    sent_at: datetime | None
+    problem: str
+
+
+class Deliveries(BaseModel):
+    """What was sent to archives, or is going to be; none before the case is done."""
+
+    deliveries: list[Delivery]
+
+
 class CaseAnswer(CaseSummary):
     started_at: datetime | None
     finished_at: datetime | None

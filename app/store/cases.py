@@ -16,6 +16,7 @@ from app.config import settings
 from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
+from app.store import deliveries
 from app.store.data_folder import case_folders, staging_folders, staging_path
 from app.store.models import Delivery, Share, StoredCase, StoredMask, db
 from app.store.results import CaseFolder
@@ -57,11 +58,46 @@ def keep(
     return _kept(case, study, fill)
 
 
-def keep_unconfirmed(folder: Path, name: str, options: Options, study: StudyRecord) -> StoredCase:
-    """Move the files of a DICOM study into a new case folder; its series wait to be confirmed."""
-    case = _new(name, options, study=study)
+def keep_unconfirmed(
+    folder: Path, name: str, options: Options, study: StudyRecord, *, received: str | None = None
+) -> StoredCase:
+    """Move the files of a DICOM study into a new case folder; its series wait to be confirmed.
+
+    received : see StoredCase
+    """
+    case = _new(name, options, study=study, received=received)
     case.state, case.stage, case.modalities = "unconfirmed", "", {}
     return _kept(case, study, lambda kept: kept.study.keep_files(folder))
+
+
+def keep_failed(
+    error: Mapping[str, str], options: Options, received: str, study: StudyRecord | None = None
+) -> StoredCase:
+    """Keep a study that was received, and is no case, as one that has failed, so that somebody sees it.
+
+    study : what is kept of it, where its headers could be read
+    """
+    case = _new("", options, study=study, received=received)
+    case.state, case.stage, case.modalities = "failed", "", {}
+    case.error, case.finished_at = dict(error), case.created_at
+    return _kept(case, study, lambda folder: folder.path.mkdir(mode=0o700, parents=True))
+
+
+def was_received(received: str) -> bool:
+    """Say whether a study that was received has become a case already."""
+    found = sa.select(StoredCase.id).where(StoredCase.received == received)
+    return db.session.scalars(found).first() is not None
+
+
+def is_done(study_uid: str) -> bool:
+    """Say whether a study that was received has a case that is done; `study_uid` is its identifier."""
+    patient = sa.type_coerce(StoredCase.patient, sa.JSON)
+    found = sa.select(StoredCase.id).where(
+        StoredCase.received.is_not(None),
+        StoredCase.state == "done",
+        patient["study_uid"].as_string() == study_uid,
+    )
+    return db.session.scalars(found.limit(1)).first() is not None
 
 
 def require_unconfirmed(case: StoredCase) -> None:
@@ -125,6 +161,9 @@ def _kept(
         if study is not None:
             folder.study.keep_series(study.table, study.pictures)
         db.session.add(case)
+        if case.received:
+            db.session.flush()
+            deliveries.add_for_received(case)
         db.session.commit()
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 <data_dir>/cases/<id>/          one folder for each case, see `results`
 <data_dir>/staging/<random>/    uploads and results in the making
+<data_dir>/incoming/            studies that other programs send, see `dicom_node.spool`
 """
 
 import secrets
@@ -11,13 +12,13 @@ from app.config import settings
 from app.errors import StartupError
 from app.store.results import CaseFolder
 
-CASES, STAGING = "cases", "staging"
+CASES, STAGING, INCOMING = "cases", "staging", "incoming"
 
 
 def make_folders(data_dir: Path) -> None:
     """Make the data folder where it is missing. Raises StartupError."""
     try:
-        for folder in (data_dir, data_dir / CASES, data_dir / STAGING):
+        for folder in (data_dir, *(data_dir / part for part in (CASES, STAGING, INCOMING))):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StartupError(f"BTS_DATA_DIR={data_dir} cannot be used: {error.strerror}.") from error

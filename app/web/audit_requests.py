@@ -33,6 +33,8 @@ ACTIONS = {
     "volumes.get_volume": "download",
     "volumes.get_confidence": "download",
     "volumes.get_brain": "download",
+    "deliveries.send_to_archive": "order",
+    "pages.send_to_archive": "order",
     "preparation.prepare_again": "prepare",
     "pages.prepare_again": "prepare",
     "pages.draw_brain": "correct",

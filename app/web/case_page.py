@@ -14,6 +14,7 @@ from app.store.models import StoredCase
 from app.store.results import Results
 from app.web.case_answers import case_details, mask_answers
 from app.web.downloads import file_stem
+from app.web.sending import archive_context
 from app.web.slice_query import lenient_look
 from app.web.volume_viewer import viewer_of
 from model.io.modalities import MODALITIES
@@ -55,6 +56,7 @@ def _result(case: StoredCase) -> dict[str, Any]:
         "masks": mask_answers(case),
         "label_values": label_values(record.label_convention),
         "volume_viewer": viewer_of(case),
+        "archive": archive_context(case),
     }
 
 

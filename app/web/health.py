@@ -66,3 +66,4 @@ def _obstacles() -> Iterator[str]:
         yield DATABASE_AWAY
         return
     yield from queue_runner(current_app).obstacles()
+    yield from current_app.extensions["dicom_node"].obstacles()

@@ -23,6 +23,7 @@ from app.web import (
     headers,
     preparation_page,
     report_page,
+    sending,
     series_page,
     uploads,
 )
@@ -127,6 +128,13 @@ def create_mask(case_id: str):
 def restore_mask(case_id: str, number: int):
     """Go back to a version of the mask by the form alone."""
     mask_versions.restore(cases.find_own(case_id), number)
+    return redirect(url_for("pages.show_case", case_id=case_id), 303)
+
+
+@blueprint.post("/cases/<case_id>/deliveries")
+def send_to_archive(case_id: str):
+    """Send the mask that counts to the archives by the form alone."""
+    sending.order(cases.find_own(case_id))
     return redirect(url_for("pages.show_case", case_id=case_id), 303)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.promises.access import ACCESS, PRIVACY, WEB
 from tests.promises.dicom import DICOM
+from tests.promises.dicom_node import NODE
 from tests.promises.failures import CRASHES, DATABASE, DISK, WORKERS
 from tests.promises.row import Section
 from tests.promises.supply_chain import SUPPLY_CHAIN
@@ -16,6 +17,7 @@ SECTIONS = (
     NAMES,
     LIMITS,
     DICOM,
+    NODE,
     CRASHES,
     WORKERS,
     DATABASE,

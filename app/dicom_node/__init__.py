@@ -1,0 +1,1 @@
+"""The DICOM node: studies are received by C-STORE, and results are sent to archives."""
