@@ -76,8 +76,7 @@ Lesion by lesion:
 
 {lesions}
 
-![Dice of each patient by source](docs/model_card/patients.png)
-![Share of right voxels against probability](docs/model_card/calibration.png)
+![Dice by source](docs/model_card/patients.png) ![Calibration](docs/model_card/calibration.png)
 
 Calibration: over all marked voxels, probability and the share that is right differ by
 {calibration_error:.3f} on average. In single patients they differ more: nine of ten regions by less than
