@@ -160,18 +160,15 @@ experiments: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## run what is open in training/
 # Scores a model on the test patients: its folder, the file's name, flags.
 score = $(RUN) python -m training.evaluate $(CASES) --model-dir $(1) --only test --json $(CARD)/$(2).json $(3)
 
-card: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## score the twin of the shipped model on the test patients of DATA, rewrite MODEL_CARD.md
+card: $(filter .uv/%,$(UV)) $(LAID_OUT)  ## score the twin of the shipped model on the test patients of DATA, rewrite MODEL_CARD.md and its figures
 	$(UV) sync --frozen --quiet --extra train
 	@mkdir -p $(CARD)
 	$(call score,$(TWIN),test,$(if $(BESIDE),--beside $(BESIDE)))
 	for s in $(SEQUENCES); do $(call score,$(TWIN),without_$$s,--without $$s) || exit 1; done
-	$(RUN) python -m training.export --run $(TWIN) --out $(CARD)/every $(EXPORT) --interval 1 --refinement-threshold 0
-	$(RUN) python -m training.export --run $(TWIN) --out $(CARD)/flip $(EXPORT) --flip
 	$(call score,$(TWIN),mode_fast,--quality fast)
-	$(call score,$(CARD)/every,mode_every)
-	$(call score,$(CARD)/flip,mode_flip)
 	$(RUN) python -m training.export --run $(SHIPPED) --out $(SHIPPED) $(EXPORT) --scores $(CARD)/test.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
-	$(RUN) python -m training.reports.model_card --test $(CARD)/test.json --modes $(CARD)/mode_*.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
+	$(RUN) python -m training.reports.figures scores $(CARD)/test.json --out docs/model_card
+	$(RUN) python -m training.reports.model_card --test $(CARD)/test.json --modes $(CARD)/mode_fast.json --without $(SEQUENCES:%=$(CARD)/without_%.json)
 
 requirements:  ## export uv.lock for users of pip
 	@$(UV) export --frozen --quiet --no-dev --no-hashes --extra tensorflow --no-emit-project -o requirements.txt

@@ -23,10 +23,10 @@ from model.errors import ModelError
 from model.inference.segmenter import Segmenter
 from model.preprocess import Preprocessing
 from training import prepare
-from training.data.folds import fold_split
+from training.data.folds import file_fold, fold_split
 from training.data.labelled import find_labelled_cases
-from training.data.prepared import load_preprocessing, load_split
-from training.experiments import CONFIG, Experiment, digest, read_experiments
+from training.data.prepared import load_index, load_preprocessing, load_split
+from training.experiments import CONFIG, Experiment, Folds, digest, read_experiments
 from training.export import export, make_card
 from training.reports.experiments_page import PAGE, SHOWN, write_page
 from training.scoring.labelled_case import score_folder
@@ -131,16 +131,25 @@ def train_fold(
     return [run for run, _ in trained], sum(minutes for _, minutes in trained)
 
 
+def split_of(folds: Folds, number: int, data: Path) -> dict[str, list[str]]:
+    """Return the cases of a fold, held out and trained on: of the split file, or drawn anew."""
+    split = load_split(data)
+    if folds.parts:
+        return file_fold(split, load_index(data), folds, number)
+    return fold_split(split, folds, number)
+
+
 def train_network(
     stages: tuple[Settings, ...], experiment: Experiment, number: int, options: argparse.Namespace
 ) -> tuple[Path, float]:
     """Train one network on one fold in all stages; return the last one's folder, and the minutes."""
     first, *then = stages
     data = prepared_folder(experiment.preprocessing, options)
-    split = fold_split(load_split(data), experiment.folds, number)
+    split = split_of(experiment.folds, number, data)
     run = options.out / f"{digest(experiment.folds)}-{digest(first)}" / data.name
     run = run / f"fold{number}"
-    minutes = train_stage(first, split, data, run, options.imagenet, workers=options.workers)
+    start = Path(experiment.start) if experiment.start else None
+    minutes = train_stage(first, split, data, run, options.imagenet, start, options.workers)
     for settings in then:
         artefact = run / "artefact"
         # Only once: another version may write other weights, with which the next stage cannot go on.
@@ -184,7 +193,7 @@ def score_fold(
 ) -> dict[str, dict]:
     """Return the scores of the fold's own patients by case; the networks of `runs` are averaged."""
     data = prepared_folder(experiment.preprocessing, options)
-    names = fold_split(load_split(data), experiment.folds, number)["validation"]
+    names = split_of(experiment.folds, number, data)["validation"]
     artefact = runs[0] / f"artefact-{digest(experiment)}"
     prepared = load_preprocessing(data)
     card = make_card(runs, prepared, experiment.inference, experiment.postprocessing)

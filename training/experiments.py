@@ -24,6 +24,9 @@ class Folds:
 
     patients : how many of the other folds' patients are trained on, in a fixed order; 0: all
     partial : whether cases that lack sequences are trained on, too
+    parts : parts of the split file to train on. Folds are those of the file then, and scored are patients
+        of part `added` alone, whom no earlier stage was trained on
+    later_share : share of the patients of each source in parts `added` and `slices` to train on
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -33,12 +36,15 @@ class Folds:
     seed: int = 0
     patients: int = 0
     partial: bool = False
+    parts: tuple[str, ...] = ()
+    later_share: float = 1.0
 
 
 @dataclass(frozen=True)
 class Experiment:
     """One recipe: all that its scores depend on, besides the data.
 
+    start : folder of a trained model whose network the first stage starts from; "": ImageNet weights
     train : the first stage of the training
     then : further stages, each starting from the weights of the stage before
     others : all stages of further networks, whose probabilities are averaged with the first's
@@ -48,6 +54,7 @@ class Experiment:
 
     folds: Folds = Folds()
     preprocessing: Preprocessing = Preprocessing()
+    start: str = ""
     train: Settings = Settings()
     then: tuple[Settings, ...] = ()
     others: tuple[tuple[Settings, ...], ...] = ()

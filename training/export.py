@@ -26,6 +26,7 @@ from model.version import VERSION
 from training.data.prepared import load_preprocessing
 from training.networks.network_files import write_network
 from training.networks.trained import differing, further_networks, is_model, trained
+from training.scoring import calibration
 from training.scoring.engine_difference import ENGINE_TOLERANCE, engines_differ_by
 from training.settings import Settings
 
@@ -202,13 +203,15 @@ def preprocessing_of(runs: list[Path], data: Path) -> Preprocessing:
 
 
 def held_out(path: Path, without: list[Path]) -> dict:
-    """Return what a card says of scores: number of patients, means, and Dice without a sequence.
+    """Return what a card says of scores: patients, means, calibration, and Dice without a sequence.
 
     path : evaluation of the test patients
     without : the same with a sequence missing
     """
     result = json.loads(path.read_text())
-    scores = {"patients": len(result["cases"]), **result["mean"], "without": {}}
+    cases = list(result["cases"].values())
+    scores = {"patients": len(cases), **result["mean"], "without": {}}
+    scores["calibration"] = calibration.summary(cases)
     for other in map(json.loads, (path.read_text() for path in without)):
         regions = other["mean"]["regions"]
         scores["without"][other["without"]] = {

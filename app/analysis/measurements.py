@@ -75,8 +75,8 @@ def percent_of_brain(volumes: VolumesMl, brain_ml: float) -> PercentOfBrain | No
 def mean_confidence(labels: np.ndarray, confidence: np.ndarray) -> Confidence:
     """Return the mean probability of the chosen class, 0 to 1, by region; None for empty ones.
 
-    labels, confidence : (X, Y, Z) uint8, 255 = certain. Probabilities are those of the networks,
-    not calibrated: 0.9 does not mean that nine in ten such voxels are right.
+    labels, confidence : (X, Y, Z) uint8, 255 = certain. How near they are to the share of voxels
+    that is right is measured on other patients; in a single case it may be far.
     """
     marked = labels > 0
     found, probability = labels[marked], confidence[marked]

@@ -44,7 +44,7 @@ class PercentOfBrain(ByRegion):
 
 @dataclass(frozen=True)
 class Confidence(ByKey):
-    """Mean probability of the chosen class, 0 to 1, uncalibrated; null for an empty region."""
+    """Mean probability of the chosen class, 0 to 1; null for an empty region."""
 
     edema: float | None
     enhancing: float | None

@@ -50,7 +50,7 @@ def to_pdf(report: Report, results: Results) -> bytes:
     _charts(pdf, measurements)
     names = ("Sequences", _sequences(report)), ("How this was made", _provenance(report))
     _columns(pdf, names, NAME_LINES)
-    limits = "Limits", wording.limits(report.mask)
+    limits = "Limits", wording.limits(report.mask, report.accuracy)
     _columns(pdf, (("Accuracy of the model", _accuracy(report)), limits), NOTE_LINES)
     pdf.set_y(FOOTER)
     write(pdf, report.disclaimer, 9, "B")

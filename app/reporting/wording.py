@@ -24,7 +24,6 @@ NOT_MEASURABLE = (
     f"{MEASURABLE_SLICES} slices."
 )
 NOTES = (
-    "Probability: the mean that the model gave to the marked class; not calibrated.",
     "RANO: longest axial diameter of the largest enhancing lesion and the longest at right angles "
     "(Wen et al. 2010), taken from the mask's outline.",
     "Centre: the whole tumour's centre of mass, from the brain's along the axes of the scan's "
@@ -41,6 +40,8 @@ LIMITS = (
     "Small or faint lesions can be missed, and other tissue can be marked; every number here carries "
     "the errors of the mask.",
 )
+CALIBRATED = "over many patients close to the share of voxels that is right, not in each"
+UNCALIBRATED = "not calibrated"
 NO_PROBABILITY = "No probability is given for a mask that was corrected by hand."
 NO_ACCURACY = "No measured accuracy is stored with this case."
 
@@ -60,9 +61,31 @@ def origin(mask: MaskInfo | None) -> str:
     return f"{made}; decisions about a patient must not rest on it."
 
 
-def limits(mask: MaskInfo | None) -> list[str]:
-    """Return what a reader has to know of the numbers of a report."""
-    return [*LIMITS, *NOTES, *([NO_PROBABILITY] if mask and mask.by_hand else [])]
+def limits(mask: MaskInfo | None, found: Accuracy | None) -> list[str]:
+    """Return what a reader has to know of the numbers of a report.
+
+    found : what was measured of the model
+    """
+    by_hand = [NO_PROBABILITY] if mask and mask.by_hand else []
+    return [*LIMITS, probability(found), *NOTES, *by_hand]
+
+
+def probability(found: Accuracy | None) -> str:
+    """Return what a probability is, and how far it was from the share of voxels that is right."""
+    text = "Probability: the mean that the model gave to the marked class; "
+    if not (found and found.calibration):
+        return f"{text}{UNCALIBRATED}."
+    patients = f"{found.patients} patients" if found.patients else "patients"
+    error, gap = found.calibration.error, found.calibration.case_gap
+    return (
+        f"{text}over {patients} not trained on, {error:.2f} from the share of voxels that is right, but "
+        f"in one of ten regions of single patients more than {gap:.2f}."
+    )
+
+
+def calibrated(found: Accuracy | None) -> str:
+    """Return in a few words whether probabilities were compared with what is right."""
+    return CALIBRATED if found and found.calibration else UNCALIBRATED
 
 
 def accuracy(found: Accuracy | None, missing: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ def get_brain(case_id: str):
 def get_confidence(case_id: str):
     """Download the probability that the model gave to its own choice, on the grid of the scans.
 
-    From 0 to 1, uncalibrated; 1 outside the brain, where the model was not asked. It is that of the
+    From 0 to 1; 1 outside the brain, where the model was not asked. It is that of the
     model's mask, also where the mask was corrected since.
     """
     case = cases.find(case_id)

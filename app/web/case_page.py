@@ -42,6 +42,7 @@ def _result(case: StoredCase) -> dict[str, Any]:
         ],
         "percents": measurements.percent_of_brain,
         "probabilities": _probabilities(measurements.confidence),
+        "calibrated": wording.calibrated(record.accuracy),
         "charts": area_charts(measurements.areas_mm2),
         "diameters": wording.diameters(measurements.rano),
         "diameter_lines": diameter_lines(measurements),

@@ -34,7 +34,7 @@ def context(case: StoredCase) -> dict[str, Any]:
         "origin": wording.origin(report.mask),
         "no_statement": wording.NO_STATEMENT,
         "warnings": wording.other_warnings(report.warning_details),
-        "limits": wording.limits(report.mask),
+        "limits": wording.limits(report.mask, report.accuracy),
         "pictures": pictures,
         "row_height": ROW_HEIGHT,
         "row_width": pictures[-1]["left"] + pictures[-1]["width"],

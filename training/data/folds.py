@@ -7,6 +7,8 @@ from training.experiments import Folds
 
 # Parts that are only trained on, since their cases cannot be segmented as a user's are.
 INCOMPLETE = ("partial", "slices")
+# Parts that only the last stage is trained on.
+LATER = ("added", "slices")
 
 
 def fold_split(split: dict[str, list[str]], folds: Folds, number: int) -> dict[str, list[str]]:
@@ -29,6 +31,35 @@ def fold_split(split: dict[str, list[str]], folds: Folds, number: int) -> dict[s
         "validation": [name for name in real if patient_of(name) in held_out],
         "test": [],
     }
+
+
+def file_fold(
+    split: dict[str, list[str]], entries: list[dict], folds: Folds, number: int
+) -> dict[str, list[str]]:
+    """Return the cases of fold `number` of the split file, held out and trained on.
+
+    split : of prepared data ; entries : the index of its cases
+    """
+    fold_of = {entry["case"]: entry.get("fold") for entry in entries}
+    train = []
+    for part in folds.parts:
+        names = [name for name in split[part] if fold_of[name] != number]
+        train += share_of(names, entries, folds) if part in LATER else names
+    scored = [name for name in split["added"] if fold_of[name] == number]
+    return {"train": train, "validation": scored, "test": []}
+
+
+def share_of(names: list[str], entries: list[dict], folds: Folds) -> list[str]:
+    """Return a share of the cases of each source; a smaller share is part of a larger one."""
+    by_source: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry["case"] in names:
+            by_source.setdefault(entry["source"], []).append(entry["case"])
+    kept: set[str] = set()
+    for cases in by_source.values():
+        random.Random(folds.seed).shuffle(cases)
+        kept |= set(cases[: round(folds.later_share * len(cases))])
+    return [name for name in names if name in kept]
 
 
 def without_fold(

@@ -104,8 +104,12 @@ def load_split(data: Path) -> dict[str, list[str]]:
 
 def load_folds(data: Path) -> dict[str, int | None]:
     """Return the fold of the split file that each case is in; none for phantoms. Raises ModelError."""
-    cases = _prepared(data, "index.json")["cases"]
-    return {entry["case"]: entry.get("fold") for entry in cases}
+    return {entry["case"]: entry.get("fold") for entry in load_index(data)}
+
+
+def load_index(data: Path) -> list[dict]:
+    """Return what is known of each prepared case. Raises ModelError."""
+    return _prepared(data, "index.json")["cases"]
 
 
 def load_preprocessing(data: Path) -> Preprocessing:

@@ -27,15 +27,15 @@ def read_json(path: Path) -> dict:
 def measured(result: dict) -> dict:
     """Return the fields of the card's text that come from the evaluation of the test patients."""
     mean = result["mean"]
-    curve = calibration.curve([case["calibration"] for case in result["cases"].values()])
+    calibrated = calibration.summary(list(result["cases"].values()))
     return {
         "patients": len(result["cases"]),
         "device": result["model"]["device"],
         "scores": region_table(mean),
         "accuracy": mean["accuracy"],
         "dice_loss": mean["dice_loss"],
-        "calibration_error": calibration.expected_error(curve),
-        "cases": case_table(result["cases"]),
+        "calibration_error": calibrated["error"],
+        "case_gap": calibrated["case_gap"],
     }
 
 
@@ -53,14 +53,8 @@ def region_table(mean: dict) -> str:
     return table(header, rows)
 
 
-def case_table(cases: dict[str, dict]) -> str:
-    """Return Dice by patient and region."""
-    rows = [(name, *dice_cells(scores["regions"])) for name, scores in cases.items()]
-    return table(("case", *SHORT), rows)
-
-
 def modes_table(results: list[dict]) -> str:
-    """Return mean Dice and median processor time of evaluations with other views averaged."""
+    """Return mean Dice and median processor time of evaluations in several qualities."""
     rows = []
     for result in sorted(results, key=processor_seconds):
         cells = dice_cells(result["mean"]["regions"])

@@ -6,8 +6,8 @@
     python -m training.reports.figures extremes SCORES_JSON DATA_DIR --out figures
 
 `curves` draws loss and validation Dice of a run, `case` one case with both masks. `scores` draws
-what training.evaluate wrote: Dice by patient, and calibration. `extremes` draws the best, the median
-and the worst patient of it.
+what training.evaluate wrote: Dice of each patient by source, and calibration. `extremes` draws the
+best, the median and the worst patient of it.
 
 The terms of the data sets cover pictures of real cases, too: write them outside the repository.
 """
@@ -31,7 +31,10 @@ from model.io.case import find_case_files, find_mask_file, load_case
 from model.io.modalities import MODALITIES, TITLES
 from model.labels import REGIONS, from_file_values
 from training.data.labelled import find_labelled_cases, read_labels
+from training.data.split import read_patients
 from training.scoring import calibration
+from training.scoring.by_source import names_by_source
+from training.scoring.lesion_wise import LESION_REGIONS
 from training.scoring.scores import SHORT, quick_dice
 
 mpl.use("Agg")
@@ -42,6 +45,9 @@ ARGUMENTS = {
     "extremes": ("scores", "data_dir"),
 }
 COLOURS = {region.short: region.colour for region in REGIONS} | {"TC": "#0072B2", "WT": "#000000"}
+FIGURE = (6, 4.2)
+# Shares of fewer voxels than this are not drawn.
+FEWEST_VOXELS = 100
 OVERLAY = ListedColormap([(0, 0, 0, 0), *[region.colour for region in REGIONS]])
 
 
@@ -74,7 +80,8 @@ def draw(options: argparse.Namespace) -> list[Path]:
         return [case_panel(options.case, Segmenter.load(), options.out)]
     cases = json.loads(options.scores.read_text())["cases"]
     if options.kind == "scores":
-        return [patient_bars(cases, options.out), calibration_curve(cases, options.out)]
+        groups = names_by_source(cases, read_patients())
+        return [patients_by_source(cases, groups, options.out), reliability(cases, options.out)]
     folders = {folder.name: folder for folder in find_labelled_cases([options.data_dir])}
     segmenter = Segmenter.load()
     return [case_panel(folders[name], segmenter, options.out) for name in extremes(cases)]
@@ -91,33 +98,49 @@ def extremes(cases: dict[str, dict]) -> list[str]:
     return [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
 
 
-def patient_bars(cases: dict[str, dict], out: Path) -> Path:
-    """Draw Dice of WT, TC and ET for every patient, worst first; return the PNG's path."""
-    names = sorted(cases, key=lambda name: cases[name]["regions"]["WT"]["dice"])
-    figure, axes = plt.subplots(figsize=(9, 0.5 * len(names) + 1.2), layout="constrained")
-    rows = np.arange(len(names))
-    for offset, short in enumerate(("WT", "TC", "ET")):
-        values = [cases[name]["regions"][short]["dice"] for name in names]
-        axes.barh(rows + 0.26 * (1 - offset), values, 0.24, color=COLOURS[short], label=short)
-    axes.set(yticks=rows, yticklabels=names, xlim=(0, 1), xlabel="Dice, 3-D")
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="lower right")
+def patients_by_source(cases: dict[str, dict], groups: dict[str, list[str]], out: Path) -> Path:
+    """Draw Dice of WT, TC and ET of each patient, and means, by source; return the PNG's path.
+
+    groups : names of cases by source
+    """
+    figure, axes = plt.subplots(figsize=FIGURE, layout="constrained")
+    for column, names in enumerate(groups.values()):
+        for offset, short in enumerate(LESION_REGIONS):
+            values = [cases[name]["regions"][short]["dice"] for name in names]
+            place = column + 0.27 * (offset - 1)
+            label = short if column == 0 else None
+            axes.bar(place, np.mean(values), 0.25, color=COLOURS[short], alpha=0.5, label=label)
+            # Side by side, so that equal ones can be told apart.
+            places = place + np.linspace(-0.08, 0.08, len(values))
+            axes.plot(
+                places, values, "o", color=COLOURS[short], markersize=4, markeredgecolor="#333333"
+            )
+    titles = [f"{title}\n{len(names)} patients" for title, names in groups.items()]
+    axes.set(xticks=range(len(groups)), xticklabels=titles, ylim=(-0.02, 1.02), ylabel="Dice, 3-D")
+    axes.set_title("Patients by source, and means")
+    axes.grid(axis="y", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3)
     return _save(figure, out / "patients.png")
 
 
-def calibration_curve(cases: dict[str, dict], out: Path) -> Path:
-    """Draw the share of right voxels against the network's probability; return the PNG's path."""
-    curve = calibration.curve([case["calibration"] for case in cases.values()])
-    filled = curve["voxels"] > 0
-    figure, axes = plt.subplots(figsize=(5, 4.6), layout="constrained")
-    axes.plot((0, 1), (0, 1), color="#888888", linestyle=":", label="perfect")
-    confidence, accuracy = curve["confidence"][filled], curve["accuracy"][filled]
-    error = calibration.expected_error(curve)
-    axes.plot(confidence, accuracy, marker="o", color="#0072B2", label=f"model, error {error:.3f}")
-    axes.set(xlabel="probability of the chosen class", ylabel="share of voxels that are right")
-    axes.set(xlim=(0, 1), ylim=(0, 1), title="Marked or truly tumorous voxels")
+def reliability(cases: dict[str, dict], out: Path) -> Path:
+    """Draw the share of right voxels against their probability, by region; return the PNG's path."""
+    counts = {"all": [calibration.marked(case) for case in cases.values()]}
+    for number, region in enumerate(REGIONS):
+        counts[region.short] = [case["calibration_by_label"][number] for case in cases.values()]
+    figure, axes = plt.subplots(figsize=FIGURE, layout="constrained")
+    axes.plot((0, 1), (0, 1), color="#888888", linestyle=":")
+    for name, found in counts.items():
+        curve = calibration.curve(found)
+        shown = curve["voxels"] >= FEWEST_VOXELS
+        label = f"{name}, error {calibration.expected_error(curve):.3f}"
+        style = {"color": COLOURS.get(name, "#000000"), "linewidth": 2.5 if name == "all" else 1}
+        confidence, accuracy = curve["confidence"][shown], curve["accuracy"][shown]
+        axes.plot(confidence, accuracy, marker=".", label=label, **style)
+    axes.set(xlabel="probability of the marked class", ylabel="share of voxels that are right")
+    axes.set(xlim=(0, 1), ylim=(0, 1), title="Calibration of marked voxels")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
     return _save(figure, out / "calibration.png")
 
 

@@ -30,7 +30,13 @@ from training.reports.card_tables import (
     stages_table,
 )
 from training.reports.held_out import held_out_text
-from training.reports.source_tables import expected_text, lesions_table, sources_table
+from training.reports.source_tables import (
+    earlier_text,
+    expected_text,
+    lesions_table,
+    patients_table,
+    sources_table,
+)
 from training.scoring.results import RESULTS, Result, read_results
 from training.settings import read_toml
 
@@ -56,15 +62,13 @@ Scored on the 3-D volumes through the serving path ({device}). {held_out} Means 
 
 NCR: necrotic / non-enhancing core, ED: edema, ET: enhancing tumour, TC: tumour core (NCR and ET), WT:
 whole tumour. Volume error: marked minus true. Voxel accuracy {accuracy:.4f}, dice loss (1 - mean Dice of
-NCR, ED, ET) {dice_loss:.4f}. Calibration error: among voxels that are marked or truly tumour, the model's
-probability and the share that is right differ by {calibration_error:.3f} on average. Lesion-wise is as in
-the BraTS challenge of 2023: every lesion counts alike; missed and false lesions score Dice 0 and HD95
-374 mm.
+NCR, ED, ET) {dice_loss:.4f}. Lesion-wise is as in the BraTS challenge of 2023: every lesion counts alike;
+missed and false lesions score Dice 0 and HD95 374 mm. A region that a patient does not have scores 1 if
+nothing was marked, else 0.
 
 ### Each source
 
-Mean Dice with its interval (95 %, bootstrap over patients), then the median; models on the same patients in
-the same run. `training/split.csv` names the source of each patient.
+Mean Dice with its interval (95 %, bootstrap over patients), then the median. {earlier}
 
 {sources}
 
@@ -72,19 +76,22 @@ Lesion by lesion:
 
 {lesions}
 
-The model expects a Dice of itself (`model/quality.py`), and warns where that is low. {expected}
+![Dice by source](docs/model_card/patients.png) ![Calibration](docs/model_card/calibration.png)
 
-### With a sequence missing
+Calibration: over all marked voxels, probability and the share that is right differ by
+{calibration_error:.3f} on average. In single patients they differ more: nine of ten regions by less than
+{case_gap:.2f}. Tumour that was missed is not in it. The model also expects a Dice of itself
+(`model/quality.py`), and warns where that is low. {expected}
+
+### With a sequence missing, and in fast mode
 
 Dice, and its change, with one file left out of each case (`--without`):
 
 {missing}
 
-### Accuracy against time
-
-The first row is `BTS_QUALITY=fast`, the second the default; the others need another export. Processor s:
-median seconds per patient, summed over all cores of a machine that did other work, too. Waiting times on a
-quiet machine are in [benchmarks/README.md](benchmarks/README.md).
+The first row below is `BTS_QUALITY=fast`, the second the default. Processor s: median seconds per patient,
+summed over all cores of a machine that did other work, too. Waiting times on a quiet machine are in
+[benchmarks/README.md](benchmarks/README.md).
 
 {modes}
 
@@ -94,22 +101,17 @@ quiet machine are in [benchmarks/README.md](benchmarks/README.md).
 training, for the comparison only. *Published* are the figures of the work that this project follows, on
 slices of that work's own patients; they were not measured on these.
 
-### Each patient
-
-Dice. A region that a patient does not have scores 1 if nothing was marked, else 0.
-
-{cases}
-
 ## Limits
 
-- Anything but adult glioma before surgery in co-registered, skull-stripped sequences is outside what was
-  measured: children, metastases, meningioma, after surgery, other scanners and protocols.
-- With {patients} test patients the means are uncertain by several hundredths; single patients are much worse
-  than the mean. The test patients were scored several times while the recipe was chosen, so that the
-  figures are a little too good ([docs/model-history.md](docs/model-history.md)).
+- Anything but adult glioma before surgery is outside what was measured: children, metastases, meningioma,
+  after surgery. The cases came skull-stripped and co-registered; what preparation of others costs is in
+  [docs/preparation.md](docs/preparation.md).
+- With {patients} test patients the means are uncertain by several hundredths, and a source with few patients
+  by more; single patients are much worse than the mean. Some of the test patients were scored while earlier
+  versions were made ([docs/model-history.md](docs/model-history.md)).
 - In patients with little or no enhancing tumour, a few voxels too many turn a Dice of 1 into 0.
-- The training data are few and come from public copies of one challenge. They do not say age, sex or
-  origin, so that nothing can be said about fairness.
+- The training data come from public copies of challenges. They do not say age, sex or origin, so that
+  nothing can be said about fairness beyond the sources above.
 - What limits accuracy was measured: [docs/error-analysis.md](docs/error-analysis.md).
 
 ## What it is
@@ -121,28 +123,25 @@ four classes.{refinement}{averaged}
 SHA-256 of the weights: `{checksum}`. {sizes} The publication that this work follows gives 1.98 M parameters for its Simple U-Net and 12.5 M
 for its MobileUNet.
 
-## Data
-
-{data}, from public copies whose terms allow research use; they are not part of this
-repository. The split is by patient: `training/split.csv` names each patient's source and part. No test
-patient was in any training of the scored model.
-Cases that lack sequences, and synthetic phantoms, were only trained on.
-
-## Pre- and post-processing
-
 Before: RAS+ at 1 mm, box around the brain, z-score of each sequence over the brain after clipping to the
 percentiles {clip}. Noise removal is {denoise}, N4 bias-field correction is {n4}, averaging with the
 mirrored scan is {flip}.
 
 After: {post}.
 
-## Training
+## Data and training
+
+{data}, from public copies whose terms allow research use; they are not part of this
+repository. `training/split.csv` names each patient's source and part. No test patient was in any training
+of the scored model. Patients:
+
+{patients_by_part}
 
 {stages}
 
 Each stage starts from the weights of the stage before, the first one from ImageNet. The settings of the
 stages are in `training/recipe/`; {supervised}`make train` repeats all. The recipe was chosen by the
-experiments in [docs/experiments.md](docs/experiments.md); what each version changed is in
+experiments in [docs/experiments.md](docs/experiments.md); what each version changed, and what it cost, is in
 [docs/model-history.md](docs/model-history.md).
 """
 
@@ -157,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--without", type=Path, nargs="+", default=[], help="evaluations with a sequence missing"
     )
     parser.add_argument(
-        "--modes", type=Path, nargs="+", default=[], help="evaluations with other views averaged"
+        "--modes", type=Path, nargs="+", default=[], help="evaluations in another quality"
     )
     parser.add_argument(
         "--compare",
@@ -192,7 +191,9 @@ def card_text(options: argparse.Namespace) -> str:
         modes=modes_table([test, *map(read_json, options.modes)]),
         missing=missing_table(test, options.without),
         sources=sources_table(test, patients),
+        earlier=earlier_text(test),
         lesions=lesions_table(test, patients),
+        patients_by_part=patients_table(patients),
         expected=expected_text(list(test["cases"].values())),
     )
     return wrapped(text)

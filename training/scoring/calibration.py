@@ -16,6 +16,8 @@ from model.probabilities import calibrated
 
 # From 0, since edema that grew may have less than the quarter that the strongest of four classes has.
 EDGES = np.linspace(0.0, 1.0, 21)
+# The share of regions of single cases that the gap which is told covers.
+CLOSER_PERCENT = 90
 # Temperatures that are tried.
 TEMPERATURES = np.round(np.arange(0.5, 4.001, 0.05), 2)
 
@@ -40,6 +42,12 @@ def count(
     }
 
 
+def marked(case: dict) -> dict[str, np.ndarray]:
+    """Return `count` of all voxels that are marked, of a case's scores."""
+    counts = case["calibration_by_label"]
+    return {key: np.sum([count[key] for count in counts], axis=0) for key in counts[0]}
+
+
 def curve(counts: list[dict]) -> dict[str, np.ndarray]:
     """Return mean confidence and accuracy by bin over all cases, and the voxels in each bin."""
     total = {key: np.sum([case[key] for case in counts], axis=0) for key in counts[0]}
@@ -54,7 +62,25 @@ def curve(counts: list[dict]) -> dict[str, np.ndarray]:
 def expected_error(curve: dict[str, np.ndarray]) -> float:
     """Return the mean gap between confidence and accuracy, weighted by voxels (Naeini, 2015)."""
     gaps = np.abs(curve["confidence"] - curve["accuracy"])
-    return float(np.average(gaps, weights=curve["voxels"]))
+    return float(gaps @ curve["voxels"] / max(curve["voxels"].sum(), 1))
+
+
+def summary(cases: list[dict]) -> dict[str, float]:
+    """Return how far probability and the share of right voxels are apart, of scores by case.
+
+    "error" is `expected_error` over the marked voxels of all cases. "case_gap" is of single regions of
+    single cases, between mean probability and share: nine of ten are closer.
+    """
+    regions = [count for case in cases for count in case["calibration_by_label"]]
+    gaps = [
+        abs(sum(region["confidence"]) - sum(region["right"])) / sum(region["voxels"])
+        for region in regions
+        if sum(region["voxels"])
+    ]
+    return {
+        "error": expected_error(curve([marked(case) for case in cases])),
+        "case_gap": float(np.percentile(gaps, CLOSER_PERCENT)) if gaps else 0.0,
+    }
 
 
 def by_label(truth: np.ndarray, labels: np.ndarray, confidence: np.ndarray) -> list[dict]:

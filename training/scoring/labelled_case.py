@@ -40,10 +40,8 @@ def score_folder(
     result = segmenter.segment(case)
     segmented, used = time.perf_counter() - started, time.process_time() - used
     scores = score_case(truth, result.labels, case.spacing_mm)
-    marked = (truth > 0) | (result.labels > 0)
     return scores | {
         "lesion_wise": score_lesions_by_region(truth, result.labels, case.spacing_mm),
-        "calibration": calibration.count(truth, result.labels, result.confidence, marked),
         "calibration_by_label": calibration.by_label(truth, result.labels, result.confidence),
         "expected_dice": result.expected_dice,
         "look_closely": any(warning.code == "look_closely" for warning in result.warnings),

@@ -6,8 +6,9 @@ import zlib
 from dataclasses import replace
 
 import pytest
+from pydantic import TypeAdapter
 
-from app.analysis.record import MaskInfo, accuracy_of
+from app.analysis.record import Accuracy, Calibration, MaskInfo, accuracy_of
 from app.analysis.values import VolumesMl
 from app.jobs.queue_runner import queue_runner
 from app.reporting import report, report_pdf, wording
@@ -124,7 +125,10 @@ def test_accuracy_comes_from_the_card():
     row = {"dice": 0.9, "hd95_mm": 4.0, "precision": 0.8}
     found = accuracy_of({"patients": 7, "regions": {"WT": row}})
     assert found.patients == 7
-    assert found.regions == {"WT": {"dice": 0.9, "hd95_mm": 4.0}}
+    assert found.regions == {"WT": {"dice": 0.9, "hd95_mm": 4.0}} and found.calibration is None
+    calibration = {"error": 0.03, "case_gap": 0.2}
+    found = accuracy_of({"regions": {"WT": row}, "calibration": calibration})
+    assert found.calibration == Calibration(0.03, 0.2)
     assert accuracy_of({}) is None
 
 
@@ -158,7 +162,8 @@ def test_pdf_says_what_the_page_says(finished, found):
     segmented = found["dates"]["segmented"]
     assert f"Segmented {segmented[:10]} {segmented[11:16]} UTC" in text
     page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
-    for sentence in (wording.origin(None), *wording.limits(None)):
+    accuracy = TypeAdapter(Accuracy).validate_python(found["accuracy"])
+    for sentence in (wording.origin(None), *wording.limits(None, accuracy)):
         assert sentence in page
         # Lines are broken in the PDF.
         assert all(word in text for word in escaped(sentence).split())

@@ -5,7 +5,7 @@ import pytest
 from app.analysis.lesions import Location
 from app.analysis.measurements import Lesions, Measurements
 from app.analysis.rano import Rano
-from app.analysis.record import Accuracy, MaskInfo
+from app.analysis.record import Accuracy, Calibration, MaskInfo
 from app.analysis.values import PlaneSlices, Slices, VolumesMl
 from app.reporting import wording
 from model.warnings import NOTHING_MARKED, CaseWarning
@@ -75,7 +75,17 @@ def test_what_is_not_known_is_not_said():
 def test_a_mask_by_hand_is_not_the_models():
     assert "corrected by hand (version 2)" in wording.origin(CORRECTED)
     assert "not read by a physician" in wording.origin(None)
-    assert wording.limits(CORRECTED) == [*wording.limits(None), wording.NO_PROBABILITY]
+    assert wording.limits(CORRECTED, None) == [*wording.limits(None, None), wording.NO_PROBABILITY]
+
+
+def test_probabilities_are_called_calibrated_only_where_that_was_measured():
+    for unknown in (None, Accuracy(7, {})):
+        assert "; not calibrated." in wording.probability(unknown)
+        assert wording.calibrated(unknown) == "not calibrated"
+    measured = Accuracy(7, {}, Calibration(0.031, 0.26))
+    assert "over 7 patients not trained on, 0.03 from" in wording.probability(measured)
+    assert wording.probability(measured).endswith("more than 0.26.")
+    assert "not in each" in wording.calibrated(measured)
 
 
 def test_accuracy():
@@ -102,7 +112,7 @@ def test_time():
 def test_the_fonts_of_the_pdf_know_every_letter():
     accuracy = wording.accuracy(Accuracy(7, {}), ["t1"])
     for text in (
-        *wording.limits(CORRECTED),
+        *wording.limits(CORRECTED, Accuracy(7, {}, Calibration(0.03, 0.2))),
         wording.origin(CORRECTED),
         accuracy,
         wording.NOT_MEASURABLE,

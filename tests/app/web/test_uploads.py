@@ -276,6 +276,6 @@ def test_assign_prefers_what_was_said(tmp_path):
 
     named = {"t1": file("scan9.nii")}
     loose = [file("p_t1.nii"), file("p_t2.nii"), file("p_flair.nii"), file("p_t1ce.nii")]
-    assert assign(named, loose)["t1"].name == "scan9.nii"
+    assert assign(named, loose).files["t1"].name == "scan9.nii"
     with pytest.raises(CaseError, match="FLAIR, T1ce, T2"):
         assign(named, [])

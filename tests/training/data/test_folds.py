@@ -2,7 +2,7 @@
 
 import json
 
-from training.data.folds import fold_split, without_fold
+from training.data.folds import file_fold, fold_split, without_fold
 from training.experiments import Folds
 
 SPLIT = {
@@ -38,6 +38,32 @@ def test_fewer_patients_are_a_part_of_more():
     few = fold_split(SPLIT, Folds(patients=3), 0)
     assert set(few["train"]) < set(fold_split(SPLIT, Folds(), 0)["train"])
     assert few["validation"] == fold_split(SPLIT, Folds(), 0)["validation"]
+
+
+def test_a_share_of_later_patients_of_each_source_is_trained_on():
+    split = {
+        "train": ["old0", "old1", "phantom_1000"],
+        "added": [f"a{i}" for i in range(12)],
+        "slices": [f"s{i}" for i in range(8)],
+        "test": ["never"],
+    }
+    entries = [
+        {"case": name, "source": "ssa" if number < 8 else "brats", "fold": number % 2}
+        for part in ("train", "added", "slices")
+        for number, name in enumerate(split[part])
+        if name != "phantom_1000"
+    ]
+    entries.append({"case": "phantom_1000"})
+    every, half, none = (
+        file_fold(split, entries, Folds(parts=("train", "added", "slices"), later_share=share), 0)
+        for share in (1, 0.5, 0)
+    )
+    assert every["validation"] == half["validation"] == ["a0", "a2", "a4", "a6", "a8", "a10"]
+    assert none["train"] == ["old1", "phantom_1000"]
+    assert set(none["train"]) < set(half["train"]) < set(every["train"])
+    of_ssa = {"a1", "a3", "a5", "a7"}
+    assert len(of_ssa & set(half["train"])) == 2 and of_ssa < set(every["train"])
+    assert {"a9", "a11"} & set(half["train"]) and len(half["train"]) == 2 + 3 + 2
 
 
 def test_a_fold_of_the_file_is_held_out_in_every_part():

@@ -36,6 +36,22 @@ def answers(rng: np.random.Generator, temperature: float, size: int = 40) -> dic
     return {"calibration_by_label": calibration.by_label(truth, labels, confidence)}
 
 
+def test_the_summary_is_of_marked_voxels_and_of_single_regions():
+    right, wrong = np.full((10, 10, 10), 2, np.uint8), np.full((10, 10, 10), 1, np.uint8)
+    sure = np.full(right.shape, 204, np.uint8)
+    # Of two cases of one size, one is all right and one all wrong, at 0.8.
+    cases = [
+        {"calibration_by_label": calibration.by_label(truth, right, sure)}
+        for truth in (right, wrong)
+    ]
+    assert calibration.marked(cases[0])["voxels"].sum() == right.size
+    found = calibration.summary(cases)
+    assert found["error"] == pytest.approx(0.3) and found["case_gap"] == pytest.approx(0.74)
+    nothing = calibration.by_label(right, np.zeros_like(right), sure)
+    empty = calibration.summary([{"calibration_by_label": nothing}])
+    assert empty == {"error": 0.0, "case_gap": 0.0}
+
+
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 2.5])
 def test_the_temperature_that_made_the_answers_is_found(temperature):
     rng = np.random.default_rng(1)
