@@ -64,7 +64,7 @@ def of_case(case: StoredCase) -> list[Delivery]:
 def take_due() -> Delivery | None:
     """Count a new attempt at the delivery that has waited longest; return it, detached from the session.
 
-    Its next attempt is due after a pause, whatever becomes of this one.
+    Its next attempt is due after a pause, also if the process ends during this one.
     """
     now = datetime.now(UTC)
     due = (
@@ -94,7 +94,7 @@ def not_sent(row: Delivery, problem: str, *, final: bool = False) -> str:
     final : whether it makes no sense to try again
     """
     state = "failed" if final or row.attempts >= MAX_ATTEMPTS else "waiting"
-    _end(row, state=state, problem=problem)
+    _end(row, state=state, problem=problem, due_at=datetime.now(UTC) + _pause(row.attempts))
     return state
 
 
