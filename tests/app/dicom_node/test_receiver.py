@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 from copy import deepcopy
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -15,7 +16,6 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 from pynetdicom.sop_class import EncapsulatedPDFStorage
 
 from app.config_dicom import Peer
-from app.dicom_node import receiver as receiver_module
 from app.dicom_node.receiver import MAX_UNIT_BYTES
 from tests.app.dicom_node.conftest import wait_until
 from tests.support.dicom_peer import TITLE, connected, push
@@ -134,7 +134,7 @@ def test_a_disk_that_is_full(listen, spool, few, monkeypatch, caplog, call):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, call, full) if call == "fsync" else monkeypatch.setattr(
-        receiver_module.Path, call, full
+        Path, call, full
     )
     assert push(listen().port, few[:2]) == [0xA700] * 2
     monkeypatch.undo()
