@@ -33,6 +33,8 @@ LOOK_QUERY = [
     },
 ]
 
+EARLIER_VERSION = "It was segmented by an earlier version; upload it again."
+
 
 def strict_look(case: StoredCase) -> rendering.Look:
     """Return how a slice is drawn.
@@ -101,19 +103,17 @@ def require_modality(case: StoredCase, modality: str) -> None:
 
 def require_brain(results: Results) -> np.ndarray:
     """Return the brain, canonical (X, Y, Z) uint8. Raises NotFound where it was not kept."""
-    return _kept(results.brain(), "brain mask", "no_brain_mask")
+    what = "The brain mask of this case was not kept."
+    return _kept(results.brain(), NotFound(what, EARLIER_VERSION, "no_brain_mask"))
 
 
 def require_confidence(results: Results) -> np.ndarray:
     """Return the model's confidence, canonical (X, Y, Z). Raises NotFound where it was not kept."""
-    return _kept(results.confidence(), "confidence", "no_confidence")
+    what = "The confidence of this case was not kept."
+    return _kept(results.confidence(), NotFound(what, EARLIER_VERSION, "no_confidence"))
 
 
-def _kept(volume: np.ndarray | None, what: str, code: str) -> np.ndarray:
+def _kept(volume: np.ndarray | None, error: NotFound) -> np.ndarray:
     if volume is None:
-        raise NotFound(
-            f"The {what} of this case was not kept.",
-            "It was segmented by an earlier version; upload it again.",
-            code,
-        )
+        raise error
     return volume
