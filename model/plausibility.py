@@ -15,6 +15,8 @@ do worse. In their right order none of them is reported. With two sequences exch
 No case of these is a CT, and none is taken for one; real CT scans were not at hand.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy
 
@@ -35,6 +37,16 @@ EXPECTED = {
     ("t1", "t2"): -0.60,
     ("t1ce", "t2"): -0.49,
 }
+# No pair of sequences of 71 labelled cases correlates by more than this less 0.1; T1 and T1ce may be any.
+MOST_ALIKE = {
+    ("flair", "t1"): 0.85,
+    ("flair", "t1ce"): 0.85,
+    ("flair", "t2"): 0.6,
+    ("t1", "t2"): 0.3,
+    ("t1ce", "t2"): 0.3,
+}
+# Scans of one sequence correlate by 0.7 or more, also with noise of a third of the deviation and half a voxel apart.
+ONE_SEQUENCE = 0.65
 # Deviations beyond this many z-scores are cut, so that vessels and borders do not decide alone.
 FINE_LIMIT_Z, TAIL_LIMIT_Z = 1.5, 3.0
 # By how much the correlations have to fit better with two sequences exchanged: twice the largest
@@ -61,24 +73,53 @@ def ct_like(volume: np.ndarray) -> bool:
     return low.size - padding >= CT_AIR_SHARE * sample.size
 
 
-def exchanged(scores: np.ndarray, brain: np.ndarray) -> tuple[str, str] | None:
-    """Return the two modalities that look exchanged, None if all look right.
+@dataclass(frozen=True)
+class Comparison:
+    """The sequences of a skull-stripped case, compared inside the brain.
 
-    scores : (X, Y, Z, 4) z-scores at 1 mm of a skull-stripped case with all four sequences;
-    brain : (X, Y, Z) bool
+    correlations : of the fine structure of each pair of modalities, 0 where one is missing or flat
+    t1, t1ce : (voxels,) z-scores
+    """
+
+    correlations: dict[tuple[str, str], float]
+    t1: np.ndarray
+    t1ce: np.ndarray
+
+
+def compared(scores: np.ndarray, brain: np.ndarray) -> Comparison | None:
+    """Compare the sequences of a skull-stripped case; None where the brain is too small to tell.
+
+    scores : (X, Y, Z, 4) z-scores at 1 mm ; brain : (X, Y, Z) bool
     """
     coarse = scores[::STEP, ::STEP, ::STEP].astype(np.float32)
     mask = brain[::STEP, ::STEP, ::STEP]
     inner = scipy.ndimage.binary_erosion(mask, iterations=RIM)
     if np.count_nonzero(inner) < LEAST_VOXELS:
         return None
-    found = _correlations(fine_structure(coarse, mask, CUBE)[inner])
-    gains = {pair: _gain(found, pair) for pair in EXPECTED}
+    t1, t1ce = (coarse[inner][:, MODALITIES.index(key)] for key in ("t1", "t1ce"))
+    return Comparison(_correlations(fine_structure(coarse, mask, CUBE)[inner]), t1, t1ce)
+
+
+def alike(found: Comparison) -> list[str]:
+    """Return the modalities of a case with all four that look like scans of one sequence; none if all look right.
+
+    Sequences that were exchanged look alike as well, until they are exchanged back.
+    """
+    pair = exchanged(found)
+    right = _with_exchanged(found.correlations, pair) if pair else found.correlations
+    if all(right[key] <= most for key, most in MOST_ALIKE.items()):
+        return []
+    same = [key for key, value in found.correlations.items() if value > ONE_SEQUENCE]
+    return [modality for modality in MODALITIES if any(modality in key for key in same)]
+
+
+def exchanged(found: Comparison) -> tuple[str, str] | None:
+    """Return the two modalities of a case with all four that look exchanged, None if all look right."""
+    gains = {pair: _gain(found.correlations, pair) for pair in EXPECTED}
     best = max(gains, key=gains.__getitem__)
     if gains[best] > LEAST_GAIN:
         return best
-    t1, t1ce = (coarse[inner][:, MODALITIES.index(key)] for key in ("t1", "t1ce"))
-    if _bright_tail(t1, t1ce) - _bright_tail(t1ce, t1) > LEAST_TAIL:
+    if _bright_tail(found.t1, found.t1ce) - _bright_tail(found.t1ce, found.t1) > LEAST_TAIL:
         return "t1", "t1ce"
     return None
 
@@ -107,13 +148,17 @@ def _correlations(fine: np.ndarray) -> dict[tuple[str, str], float]:
 
 def _gain(found: dict[tuple[str, str], float], pair: tuple[str, str]) -> float:
     """Return how much better correlations fit EXPECTED with the modalities of `pair` exchanged."""
+    after = _with_exchanged(found, pair)
+    return sum(value * (after[key] - found[key]) for key, value in EXPECTED.items())
+
+
+def _with_exchanged(
+    found: dict[tuple[str, str], float], pair: tuple[str, str]
+) -> dict[tuple[str, str], float]:
+    """Return correlations as they are with the modalities of `pair` exchanged."""
     other = dict(zip(pair, pair[::-1], strict=True))
-
-    def after(first: str, second: str) -> float:
-        keys = other.get(first, first), other.get(second, second)
-        return found[keys] if keys in found else found[keys[::-1]]
-
-    return sum(value * (after(*key) - found[key]) for key, value in EXPECTED.items())
+    places = {key: tuple(other.get(modality, modality) for modality in key) for key in found}
+    return {key: found[at] if at in found else found[at[::-1]] for key, at in places.items()}
 
 
 def _bright_tail(one: np.ndarray, other: np.ndarray) -> float:

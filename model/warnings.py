@@ -12,13 +12,14 @@ from model.io.case import Case
 from model.io.modalities import MODALITIES, TITLES
 from model.io.nifti import Volume
 from model.io.nifti_placing import Conflict
-from model.plausibility import ct_like, exchanged
+from model.plausibility import alike, compared, ct_like, exchanged
 from model.preprocess import Prepared
 from model.small_lesions import SmallLesion
 
 WarningCode = Literal[
     "missing_sequence",
     "ct_values",
+    "same_sequence",
     "exchanged_sequences",
     "orientation_unknown",
     "not_skull_stripped",
@@ -196,21 +197,37 @@ def look_closely(expected: Mapping[str, float]) -> list[CaseWarning]:
 def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:
     """Return a warning for each thing about the scans that looks wrong.
 
-    Exchanged sequences are looked for where all four are given and skull-stripped: only there is it
-    known how often that finds them.
+    Sequences are compared where all four are given and skull-stripped: only there is it known how often that
+    finds what is wrong.
     """
     found = ct_warnings({MODALITIES[channel]: case.sequence(channel) for channel in case.present})
-    pair = None
-    if prepared.stripped and not case.missing:
-        pair = exchanged(prepared.volume, prepared.brain)
-    if pair:
-        first, second = (TITLES[modality] for modality in pair)
-        text = (
-            f"{first} and {second} look as if they had been exchanged. Check which file is which "
-            "sequence; the marks are unreliable if they were."
-        )
-        found.append(CaseWarning("exchanged_sequences", text))
+    if not prepared.stripped or case.missing:
+        return found
+    if (comparison := compared(prepared.volume, prepared.brain)) is None:
+        return found
+    if same := alike(comparison):
+        found.append(_same_sequence(same))
+    elif pair := exchanged(comparison):
+        found.append(_exchanged_sequences(pair))
     return found
+
+
+def _same_sequence(modalities: Sequence[str]) -> CaseWarning:
+    *first, last = (TITLES[modality] for modality in modalities)
+    return CaseWarning(
+        "same_sequence",
+        f"{', '.join(first)} and {last} look like scans of one sequence. Check which file is which; the marks are "
+        "unreliable if one was given twice.",
+    )
+
+
+def _exchanged_sequences(pair: tuple[str, str]) -> CaseWarning:
+    first, second = (TITLES[modality] for modality in pair)
+    return CaseWarning(
+        "exchanged_sequences",
+        f"{first} and {second} look as if they had been exchanged. Check which file is which "
+        "sequence; the marks are unreliable if they were.",
+    )
 
 
 def ct_warnings(volumes: Mapping[str, np.ndarray]) -> list[CaseWarning]:

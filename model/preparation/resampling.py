@@ -6,7 +6,7 @@ import scipy
 
 from model.geometry import spacing_mm
 
-# From this distance of slices on, a cubic spline is worth its time; to this distance it refines them.
+# From this distance on slices are refined, to this one.
 THICK_MM, REFINED_MM = 2.0, 1.0
 # Slices that are interpolated together: the whole would be in memory twice.
 SLICES_AT_A_TIME = 16
@@ -23,8 +23,7 @@ def resampled(
 
     outside : the value of voxels beyond the scan's field of view; None stands for its lowest
 
-    Thick slices are refined by a cubic spline, finer voxels averaged, so that nothing is aliased; the rest is
-    linear. No value leaves the range of the scan.
+    Thick slices are refined, finer voxels averaged, so that nothing is aliased; the rest is linear. No value leaves the range of the scan.
     """
     step_mm = float(spacing_mm(target).min())
     data, source = refined(*shrunk(array, affine, step_mm), max(step_mm, REFINED_MM))
@@ -57,21 +56,26 @@ def _means(array: np.ndarray, axis: int, size: int) -> np.ndarray:
 
 
 def refined(array: np.ndarray, affine: np.ndarray, step_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return a scan whose slices, where thick, were refined to about `step_mm` by a cubic spline."""
+    """Return a scan whose slices, where thick, were cut into thinner ones of about `step_mm`.
+
+    A slice is the mean over its thickness: what its parts hold is had from a cubic spline through the sums of
+    all slices up to each border, so that the parts of a slice have its mean. A spline through the slices
+    themselves would blur each over its neighbours: on patients taken apart that cost up to 0.02 of Dice.
+    """
     for axis, spacing in enumerate(spacing_mm(affine)):
         parts, count = round(float(spacing / step_mm)), array.shape[axis]
         if spacing < THICK_MM or parts < 2 or count < 4:
             continue
-        places = (np.arange(count * parts) + 0.5) / parts - 0.5
         # A spline is linear in its values: what each slice adds is the spline of that slice alone.
-        shares = scipy.interpolate.CubicSpline(np.arange(count), np.eye(count))(
-            np.clip(places, 0, count - 1)
-        )
+        sums = np.vstack([np.zeros(count), np.cumsum(np.eye(count), axis=0)])
+        borders = np.arange(count * parts + 1) / parts
+        spline = scipy.interpolate.CubicSpline(np.arange(count + 1), sums)
+        shares = parts * np.diff(spline(borders), axis=0)
         # Transposed, since sequences lie so in memory.
         fine = np.tensordot(shares.astype(np.float32), array.T, axes=(1, 2 - axis))
         array = np.moveaxis(fine, 0, 2 - axis).T
         scale, shift = np.ones(3), np.zeros(3)
-        scale[axis], shift[axis] = 1 / parts, places[0]
+        scale[axis], shift[axis] = 1 / parts, 0.5 / parts - 0.5
         affine = affine @ nib.affines.from_matvec(np.diag(scale), shift)
     return array, affine
 

@@ -7,7 +7,7 @@ import pytest
 from model.io.case import find_case_files, load_case
 from model.io.modalities import MODALITIES
 from model.phantom import make_case
-from model.plausibility import EXPECTED, ct_like, exchanged
+from model.plausibility import EXPECTED, alike, compared, ct_like, exchanged
 from model.preprocess import Preprocessing, prepare
 from model.warnings import implausible_scans
 from tests.phantoms import small_case, without
@@ -38,7 +38,9 @@ def test_right_order_is_not_warned_of(seed):
 
 @pytest.mark.parametrize("pair", [("flair", "t2"), ("t1", "t2"), ("t1ce", "t2")], ids="-".join)
 def test_exchanged_sequences_are_named(prepared, pair):
-    assert exchanged(swapped(prepared.volume, *pair), prepared.brain) == pair
+    found = compared(swapped(prepared.volume, *pair), prepared.brain)
+    assert exchanged(found) == pair
+    assert alike(found) == []
 
 
 def test_exchange_before_and_after_contrast():
@@ -48,8 +50,8 @@ def test_exchange_before_and_after_contrast():
     fine = rng.normal(0, 1, (*brain.shape, 4)).astype(np.float32)
     fine[..., 2] = fine[..., 1] + 0.3 * fine[..., 2]
     fine[..., 2] += 4 * (rng.random(brain.shape) < 0.02)
-    assert exchanged(fine, brain) is None
-    assert exchanged(swapped(fine, "t1", "t1ce"), brain) == ("t1", "t1ce")
+    assert exchanged(compared(fine, brain)) is None
+    assert exchanged(compared(swapped(fine, "t1", "t1ce"), brain)) == ("t1", "t1ce")
 
 
 def test_the_warning_names_both(prepared, demo_case):
@@ -57,6 +59,33 @@ def test_the_warning_names_both(prepared, demo_case):
     (warning,) = implausible_scans(wrong, demo_case[0])
     assert warning.code == "exchanged_sequences"
     assert warning.text.startswith("FLAIR and T2 look as if they had been exchanged.")
+
+
+@pytest.mark.parametrize("one", MODALITIES)
+def test_four_scans_of_one_sequence_are_told(prepared, demo_case, one):
+    """Four times one sequence, each with noise of its own."""
+    copies = noisy_copies(prepared, one, MODALITIES)
+    wrong = replace(prepared, volume=copies)
+    (warning,) = implausible_scans(wrong, demo_case[0])
+    assert warning.code == "same_sequence"
+    assert warning.text.startswith("FLAIR, T1, T1ce and T2 look like scans of one sequence.")
+
+
+@pytest.mark.parametrize(("given", "instead"), [("t1", "t2"), ("t2", "flair")])
+def test_a_sequence_that_was_given_twice_is_told(prepared, given, instead):
+    found = alike(compared(noisy_copies(prepared, given, [instead]), prepared.brain))
+    assert {given, instead} <= set(found)
+
+
+def noisy_copies(prepared, given, instead):
+    """Return (X, Y, Z, 4) with scans of one modality, each with noise of its own, in place of others."""
+    volume = prepared.volume.astype(np.float32)
+    rng = np.random.default_rng(0)
+    for modality in instead:
+        noise = 0.2 * rng.standard_normal(prepared.brain.shape, np.float32)
+        copied = prepared.volume[..., MODALITIES.index(given)] + noise
+        volume[..., MODALITIES.index(modality)] = copied * prepared.brain
+    return volume
 
 
 def test_only_what_the_rates_hold_for_is_looked_at(prepared, demo_case):
@@ -67,8 +96,9 @@ def test_only_what_the_rates_hold_for_is_looked_at(prepared, demo_case):
 
 def test_flat_and_tiny_volumes_tell_nothing():
     brain = np.ones((40, 40, 40), bool)
-    assert exchanged(np.zeros((40, 40, 40, 4), np.float16), brain) is None
-    assert exchanged(np.zeros((8, 8, 8, 4), np.float16), brain[:8, :8, :8]) is None
+    flat = compared(np.zeros((40, 40, 40, 4), np.float16), brain)
+    assert exchanged(flat) is None and alike(flat) == []
+    assert compared(np.zeros((8, 8, 8, 4), np.float16), brain[:8, :8, :8]) is None
 
 
 def test_a_ct_is_named():
@@ -100,7 +130,7 @@ def test_rates_on_real_cases(real_data):
         prepared = prepare(case, Preprocessing())
         assert implausible_scans(prepared, case) == [], folder.name
         for pair in named:
-            found = exchanged(swapped(prepared.volume, *pair), prepared.brain)
-            named[pair] += found == pair
+            found = compared(swapped(prepared.volume, *pair), prepared.brain)
+            named[pair] += exchanged(found) == pair and not alike(found)
     assert len(folders) == 35
     assert list(named.values()) == [32, 23, 35, 34, 35, 35]

@@ -10,6 +10,7 @@ not trained on: as they are, taken apart, and taken apart with a head around the
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,10 @@ from model.preparation.native import Native, prepare_native
 from model.preparation.plan import Options, plan_for
 from training.data.head import with_head
 from training.data.labelled import find_labelled_cases, read_labels
+from training.data.split import read_patients
 from training.data.taken_apart import TakenApart, taken_apart
 from training.reports.card_tables import table
+from training.scoring.by_source import ALL, names_by_source
 from training.scoring.scores import SHORT, dice
 
 PAGE = Path(__file__).parents[2] / "docs" / "preparation.md"
@@ -60,9 +63,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model-dir", type=Path, default=TWIN)
     parser.add_argument("--report", type=Path, default=PAGE)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--every", type=int, default=1, help="of each source score every N-th patient only"
+    )
     options = parser.parse_args(arguments)
     wanted = read_card(options.model_dir).training["split"]["test"]
-    folders = [f for f in find_labelled_cases(options.data_dirs) if f.name in wanted]
+    there = {f.name: f for f in find_labelled_cases(options.data_dirs) if f.name in wanted}
+    folders = [there[name] for name in every_nth(there, options.every)]
     if not folders:
         print("None of the model's test patients was found.", file=sys.stderr)
         return 1
@@ -76,8 +83,15 @@ def main(arguments: list[str] | None = None) -> int:
     }
     before, rest = options.report.read_text().split(BEGIN)
     _, after = rest.split(END)
-    options.report.write_text(f"{before}{BEGIN}\n\n{tables(found)}\n\n{END}{after}")
+    options.report.write_text(f"{before}{BEGIN}\n\n{tables(found, options.every)}\n\n{END}{after}")
     return 0
+
+
+def every_nth(names: Iterable[str], step: int) -> list[str]:
+    """Return every `step`-th case of each source, in alphabetical order."""
+    groups = names_by_source(sorted(names), read_patients())
+    groups.pop(ALL)
+    return sorted(name for group in groups.values() for name in group[::step])
 
 
 def measure(segmenter: Segmenter, folder: Path, kind: str, seed: int) -> Measured:
@@ -126,7 +140,7 @@ def apart_mm(native: Native, apart: TakenApart) -> tuple[float, ...]:
     )
 
 
-def tables(found: dict[str, list[Measured]]) -> str:
+def tables(found: dict[str, list[Measured]], every: int) -> str:
     """Return accuracy, and the quality of registration and brain masks, as Markdown."""
     scores = [
         [
@@ -150,8 +164,9 @@ def tables(found: dict[str, list[Measured]]) -> str:
                 ]
             )
     count = len(next(iter(found.values())))
+    which = f" (of each source, in alphabetical order, the first of every {every})"
     return (
-        f"Mean Dice of {count} patients that the scored network was not trained on:\n\n"
+        f"Mean Dice of {count} patients that the scored network was not trained on{which if every > 1 else ''}:\n\n"
         + table(["cases", *SHORT, "mean"], scores)
         + "\n\nLeft by registration in mm, mean (largest); Dice of the brain mask, mean (smallest); seconds of preparation, "
         "beside other work:\n\n" + table(["cases", "registration", "brain", "s"], quality)

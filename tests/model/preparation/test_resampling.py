@@ -61,15 +61,15 @@ def test_fine_voxels_are_averaged_in_place():
     np.testing.assert_allclose(found[20, 0, 0], volume[40:, :2, 0].mean(), rtol=1e-5)
 
 
-def test_thick_slices_are_refined_by_a_cubic_spline():
-    z = np.arange(12)
-    profile = np.sin(z / 2.0).astype(np.float32)
-    volume = np.broadcast_to(profile, (6, 6, 12))
-    found, affine = refined(volume, np.diag([1.0, 1.0, 4.0, 1.0]), 1.0)
+def test_thick_slices_are_cut_into_parts_that_have_their_means():
+    fine = np.sin(np.arange(48) / 8.0).astype(np.float32)
+    thick = fine.reshape(12, 4).mean(axis=1)
+    found, affine = refined(np.broadcast_to(thick, (6, 6, 12)), np.diag([1.0, 1.0, 4.0, 1.0]), 1.0)
     assert found.shape == (6, 6, 48)
-    middle = slice(4, 44)
-    places = (affine @ np.stack([0 * np.arange(48)] * 2 + [np.arange(48), np.ones(48)]))[2] / 4
-    np.testing.assert_allclose(found[0, 0, middle], np.sin(places[middle] / 2), atol=0.01)
+    np.testing.assert_allclose(found[0, 0].reshape(12, 4).mean(axis=1), thick, atol=1e-5)
+    np.testing.assert_allclose(found[0, 0, 4:44], fine[4:44], atol=0.005)
+    # The first part lies a part's half behind the border of the first slice.
+    np.testing.assert_allclose(affine @ [0, 0, 0, 1], [0, 0, -1.5, 1])
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.5, 6.0), (1.2, 1.2, 3.0)])
