@@ -23,7 +23,7 @@ from tests.app.serving import ROOT
 from tests.support.dicom_peer import archive
 from tests.support.dicom_study import write_study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def killed(tmp_path_factory, folder, analysis, model_holder):
             [*command, saved, folder, base, str(found.port)],
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=550,
             check=False,
             cwd=ROOT,
         )
