@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from model.errors import CaseError
 from model.io.dicom.series import Series
-from model.io.modalities import MODALITIES, MOST_MISSING, TITLES, require_modalities
+from model.io.modalities import MODALITIES, MOST_MISSING, TITLES, missing_modalities
 from model.io.sequence_choice import Choice
+
+# Series that an error tells about one by one.
+NAMED = 3
 
 
 def chosen_series(
@@ -42,14 +45,25 @@ def chosen_series(
             one = None if guessed is None or guessed.key in named else guessed
         if one is not None:
             found[modality] = one
-    require_modalities(found, most_missing)
+    missing = missing_modalities(found)
+    if len(missing) > most_missing:
+        raise _too_few(missing, choice, [one for one in series if one not in found.values()])
     return found
 
 
-def missing_text(choice: Choice) -> str:
-    """Return which sequences no series was taken for, for people, "" if none is missing."""
-    missing = [TITLES[modality] for modality in MODALITIES if modality not in choice.chosen]
-    return f"No series was recognised as {', '.join(missing)}." if missing else ""
+def _too_few(missing: Sequence[str], choice: Choice, others: Sequence[Series]) -> CaseError:
+    """Return the error of a study in which sequences are missing, with what is wrong with series that might be them."""
+    wrong = [one for one in others if one.problems and not one.left_out]
+    wrong += [one for one in others if choice.left_out[one.key] and one not in wrong]
+    texts = [f"{one.name}: {choice.left_out[one.key][0].text}" for one in wrong[:NAMED]]
+    titles = ", ".join(TITLES[modality] for modality in missing)
+    least = len(MODALITIES) - MOST_MISSING
+    return CaseError(
+        "missing_modality",
+        " ".join([f"No series was recognised as {titles}.", *texts]),
+        f"At least {least} of FLAIR, T1, T1ce and T2 are needed. Send the whole study, or choose the series "
+        "yourself: on the page, or with confirm=1.",
+    )
 
 
 def _check(key: str, by_key: Mapping[str, Series]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from app.intake.dicom_choice import chosen_series, missing_text
+from app.intake.dicom_choice import chosen_series
 from model.errors import CaseError
 from model.io.case import Case
 from model.io.sequence_choice import choose
@@ -37,7 +37,6 @@ def numbers(found):
 
 def test_as_it_was_guessed(study):
     assert numbers(chosen_series(*study)) == {"flair": 3, "t1": 6, "t1ce": 7, "t2": 2}
-    assert missing_text(study[1]) == ""
 
 
 def test_a_person_may_choose_what_was_left_out(study):
@@ -83,3 +82,12 @@ def test_the_table_says_all_that_people_need(study):
     assert t1ce.time == "2026-03-01T09:18:00" and t1ce.shape == (80, 96, 72)
     assert by_number[4].text == by_number[4].left_out[0].text + " " + by_number[4].left_out[1].text
     assert not by_number[8].chosen and by_number[8].readable and not by_number[1].readable
+
+
+def test_too_few_sequences_say_what_is_wrong_with_series(study):
+    with pytest.raises(CaseError) as caught:
+        chosen_series(*study, {"t1": "", "t2": ""})
+    assert caught.value.code == "missing_modality"
+    assert caught.value.message.startswith("No series was recognised as T1, T2. series ")
+    assert "diffusion" in caught.value.message
+    assert "confirm=1" in caught.value.hint
