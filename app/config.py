@@ -125,11 +125,16 @@ class Settings(DicomSettings, BaseSettings):
         512, ge=0, description="Uploads are refused when the disk would have less than this free."
     )
     client_timeout_s: float = Field(
-        30, gt=0, description="Longest silence of a client in the middle of a request (gunicorn)."
+        30,
+        gt=0,
+        le=86_400,
+        description="Longest silence of a client in the middle of a request (gunicorn).",
     )
     min_client_kb_s: float = Field(
         1,
         ge=0,
+        # A gigabyte a second.
+        le=10**6,
         description="Slowest upload that is waited for, on average after `BTS_CLIENT_TIMEOUT_S`.",
     )
     retention_hours: float = Field(

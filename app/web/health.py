@@ -58,7 +58,8 @@ def _obstacles() -> Iterator[str]:
     """Yield what keeps this server from accepting and segmenting cases."""
     if not os.access(settings().data_dir, os.W_OK):
         yield "The data folder cannot be written."
-    if quotas.free_bytes() < settings().disk_reserve_mb * 2**20:
+    # The folder may be gone, and its disk with it.
+    elif quotas.free_bytes() < settings().disk_reserve_mb * 2**20:
         yield "The disk is nearly full."
     try:
         db.session.execute(sa.text("SELECT 1"))

@@ -166,6 +166,17 @@ def test_a_case_without_one_sequence(finished_without, assert_error):
     assert case.client.get(url).data == case.client.get(f"{url}?modality={default}").data
 
 
+def test_a_data_folder_that_is_gone_is_a_reason(app, client):
+    folder = app.config["SETTINGS"].data_dir
+    folder.rename(folder.with_name("elsewhere"))
+    try:
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert "The data folder cannot be written." in response.json["reasons"]
+    finally:
+        folder.with_name("elsewhere").rename(folder)
+
+
 def test_overlays_are_quick(finished):
     seconds = []
     for index in range(20, 50):
