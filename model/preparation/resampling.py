@@ -28,7 +28,7 @@ def resampled(
     """Return a scan (X, Y, Z) on another grid, float32.
 
     outside : the value of voxels beyond the scan's field of view; None stands for its lowest
-    sharp : halve large voxels by a cubic spline first, which takes eight times the memory of what is seen
+    sharp : halve large voxels by a cubic spline first, which takes up to eight times the memory of what is seen
 
     Thick slices are refined, finer voxels averaged, so that nothing is aliased; the rest is linear. No value
     leaves the range of the scan.
@@ -37,9 +37,10 @@ def resampled(
     x, y, z = shape
     box = _seen_from((x, y, 0, z), np.linalg.inv(affine) @ target, array.shape, MARGIN)
     seen, source = array[box], shifted(affine, [cut.start for cut in box])
-    data, source = refined(*shrunk(seen, source, step_mm), max(step_mm, REFINED_MM))
+    data, source = shrunk(seen, source, step_mm)
     if sharp:
         data, source = halved(data, source)
+    data, source = refined(data, source, max(step_mm, REFINED_MM))
     low, high = array.min(), array.max()
     outside = float(low) if outside is None else outside
     found = interpolated(data, np.linalg.inv(source) @ target, shape, outside)
@@ -89,13 +90,13 @@ def refined(array: np.ndarray, affine: np.ndarray, step_mm: float) -> tuple[np.n
 
 
 def halved(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a scan whose voxels, where larger than HALVED_MM, were halved by a cubic spline.
+    """Return a scan whose voxels, where larger than HALVED_MM and not thick, were halved by a cubic spline.
 
     Linear interpolation between halves blurs less. On a patient taken apart that was worth 0.006 of mean Dice.
     """
     for axis, spacing in enumerate(spacing_mm(affine)):
         count = array.shape[axis]
-        if spacing > HALVED_MM and count >= 4:
+        if HALVED_MM < spacing < THICK_MM and count >= 4:
             spline = scipy.interpolate.CubicSpline(np.arange(count), np.eye(count))
             places = np.clip(np.arange(2 * count) / 2 - 0.25, 0, count - 1)
             array, affine = _divided(array, affine, axis, spline(places))

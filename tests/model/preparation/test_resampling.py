@@ -88,7 +88,7 @@ def test_what_is_not_seen_does_not_count():
     affine = np.diag([0.9, 0.9, 3.0, 1.0])
     target = nib.affines.from_matvec(np.eye(3), (14, 12, 30))
     part = resampled(volume, affine, (16, 15, 30), target, sharp=True)
-    data, source = halved(*refined(volume, affine, 1.0))
+    data, source = refined(*halved(volume, affine), 1.0)
     whole = interpolated(data, np.linalg.inv(source) @ target, (16, 15, 30), outside=0.0)
     np.testing.assert_allclose(part, whole, atol=0.01 * volume.std())
 
