@@ -163,12 +163,13 @@ def stripped_brain(sequences: list[np.ndarray], voxel_ml: float = 0.001) -> np.n
     background of one sequence is noise, in most of them. What is more than a brain even so is none.
     """
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(foreground, sequences))
+        pairs = list(pool.map(foreground, sequences))
+        found = [mask for mask, _ in pairs]
         shares = [1.0 - count / sequences[0].size for count in pool.map(np.count_nonzero, found)]
     if min(shares) < STRIPPED_BACKGROUND_SHARE:
         return None
     most = MAX_BRAIN_ML / voxel_ml
-    if (without_halo := _without_halo(sequences, found)) is not None:
+    if (without_halo := _without_halo(sequences, pairs)) is not None:
         found = [without_halo]
     # In pairs: `logical_or.reduce` of a list would first copy it into one array.
     if np.count_nonzero(mask := reduce(np.logical_or, found)) <= most:
@@ -180,54 +181,55 @@ def stripped_brain(sequences: list[np.ndarray], voxel_ml: float = 0.001) -> np.n
     return None
 
 
-def _without_halo(sequences: list[np.ndarray], found: list[np.ndarray]) -> np.ndarray | None:
+def _without_halo(
+    sequences: list[np.ndarray], found: list[tuple[np.ndarray, float]]
+) -> np.ndarray | None:
     """Return the brain (X, Y, Z) bool without the halo around it; None where there is none.
+
+    found : foreground and background's value of each sequence
 
     A cubic spline leaves ripples of a few per cent around a brain that was cut out before. They are not
     background's value, but weak in every sequence; true brain is weak in one sequence at most.
     """
     few = (slice(None, None, HALO_STEP),) * 3
-    given = [pair for pair in zip(sequences, found, strict=True) if pair[1].any()]
-    levels = [_background(sequence) for sequence, _ in given]
+    given = [
+        (sequence, *pair) for sequence, pair in zip(sequences, found, strict=True) if pair[0].any()
+    ]
     limits = [
         WEAK * float(np.median(np.abs(sequence[few][mask[few]] - level)))
-        for (sequence, mask), level in zip(given, levels, strict=True)
+        for sequence, mask, level in given
         if mask[few].any()
     ]
     if len(limits) < len(given):
         return None
 
     def strong(places: tuple[slice, ...]) -> np.ndarray:
-        rows = zip(given, levels, limits, strict=True)
+        rows = zip(given, limits, strict=True)
         return reduce(
             np.logical_or,
-            (np.abs(sequence[places] - level) > limit for (sequence, _), level, limit in rows),
+            (np.abs(sequence[places] - level) > limit for (sequence, _, level), limit in rows),
         )
 
-    every = reduce(np.logical_or, (mask[few] for _, mask in given))
+    every = reduce(np.logical_or, (mask[few] for _, mask, _ in given))
     if np.count_nonzero(every) <= LEAST_HALO * np.count_nonzero(strong(few)):
         return None
     return without_holes(largest_component(strong((slice(None),) * 3)))
 
 
-def foreground(sequence: np.ndarray) -> np.ndarray:
-    """Return where (X, Y, Z) is not background."""
-    level = _background(sequence)
-    # An inequality is as good at the lowest value, and faster.
-    return sequence > level if level == sequence.min() else sequence != level
+def foreground(sequence: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return where (X, Y, Z) is not background, and the value of background.
 
-
-def _background(sequence: np.ndarray) -> float:
-    """Return the value of background: the lowest, or the corners' if more voxels have that.
-
-    The lowest is not the background where z-scores or a smooth interpolation have negative values.
+    The lowest value is not that of the background where z-scores or a smooth interpolation have negative values:
+    then it is the corners', if more voxels have that.
     """
     low = sequence.min()
     values, counts = np.unique(sequence[np.ix_(*[(0, -1)] * 3)], return_counts=True)
     corner = values[counts.argmax()]
-    if corner == low:
-        return low
-    return max(low, corner, key=lambda level: np.count_nonzero(sequence == level))
+    level = low
+    if corner != low:
+        level = max(low, corner, key=lambda value: np.count_nonzero(sequence == value))
+    # An inequality is as good at the lowest value, and faster.
+    return sequence > low if level == low else sequence != level, level
 
 
 def _head_mask(sequences: list[np.ndarray]) -> np.ndarray:

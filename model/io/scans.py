@@ -105,6 +105,8 @@ def on_one_grid(scans: Scans) -> bool:
 
 def in_order_of(volume: Volume, first: Volume) -> Volume:
     """Return a scan with its voxels in the order and direction of another's; nothing is resampled."""
+    if np.array_equal(volume.affine, first.affine):
+        return volume
     turn = nib.orientations.ornt_transform(
         nib.io_orientation(volume.affine), nib.io_orientation(first.affine)
     )

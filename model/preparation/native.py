@@ -226,7 +226,8 @@ def _native(
     def resample(modality: str) -> None:
         volume, channel = scans.volumes[modality], MODALITIES.index(modality)
         transform = transforms[modality]
-        seen = resampled(volume.data, volume.affine, shape, transform @ affine, outside=np.nan)
+        target = transform @ affine
+        seen = resampled(volume.data, volume.affine, shape, target, outside=np.nan, sharp=True)
         covered = np.isfinite(seen)
         coverage[modality] = float(covered[inside].mean())
         seen[~covered] = seen[covered & inside].mean() if (covered & inside).any() else 0.0

@@ -112,7 +112,7 @@ def agreement_of_backgrounds(case: Case) -> float:
     """
     few = (slice(None, None, AGREEMENT_STEP),) * 3
     brain = case.brain[few]
-    found = [foreground(np.ascontiguousarray(case.data[(*few, c)])) for c in case.present]
+    found = [foreground(np.ascontiguousarray(case.data[(*few, c)]))[0] for c in case.present]
     agreements = [
         2 * np.count_nonzero(mask & brain) / (np.count_nonzero(mask) + np.count_nonzero(brain))
         for mask in found

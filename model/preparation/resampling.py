@@ -4,10 +4,14 @@ import nibabel as nib
 import numpy as np
 import scipy
 
-from model.geometry import spacing_mm
+from model.geometry import shifted, spacing_mm
 
 # From this distance on slices are refined, to this one.
 THICK_MM, REFINED_MM = 2.0, 1.0
+# Voxels up to this size are fine enough for linear interpolation.
+HALVED_MM = 0.7
+# What lies further away, in voxels, tells a spline nothing.
+MARGIN = 6
 # Slices that are interpolated together: the whole would be in memory twice.
 SLICES_AT_A_TIME = 16
 
@@ -18,15 +22,25 @@ def resampled(
     shape: tuple[int, ...],
     target: np.ndarray,
     outside: float | None = None,
+    *,
+    sharp: bool = False,
 ) -> np.ndarray:
     """Return a scan (X, Y, Z) on another grid, float32.
 
     outside : the value of voxels beyond the scan's field of view; None stands for its lowest
+    sharp : halve large voxels by a cubic spline first, which takes up to eight times the memory of what is seen
 
-    Thick slices are refined, finer voxels averaged, so that nothing is aliased; the rest is linear. No value leaves the range of the scan.
+    Thick slices are refined, finer voxels averaged, so that nothing is aliased; the rest is linear. No value
+    leaves the range of the scan.
     """
     step_mm = float(spacing_mm(target).min())
-    data, source = refined(*shrunk(array, affine, step_mm), max(step_mm, REFINED_MM))
+    x, y, z = shape
+    box = _seen_from((x, y, 0, z), np.linalg.inv(affine) @ target, array.shape, MARGIN)
+    seen, source = array[box], shifted(affine, [cut.start for cut in box])
+    data, source = shrunk(seen, source, step_mm)
+    if sharp:
+        data, source = halved(data, source)
+    data, source = refined(data, source, max(step_mm, REFINED_MM))
     low, high = array.min(), array.max()
     outside = float(low) if outside is None else outside
     found = interpolated(data, np.linalg.inv(source) @ target, shape, outside)
@@ -71,13 +85,38 @@ def refined(array: np.ndarray, affine: np.ndarray, step_mm: float) -> tuple[np.n
         borders = np.arange(count * parts + 1) / parts
         spline = scipy.interpolate.CubicSpline(np.arange(count + 1), sums)
         shares = parts * np.diff(spline(borders), axis=0)
-        # Transposed, since sequences lie so in memory.
-        fine = np.tensordot(shares.astype(np.float32), array.T, axes=(1, 2 - axis))
-        array = np.moveaxis(fine, 0, 2 - axis).T
-        scale, shift = np.ones(3), np.zeros(3)
-        scale[axis], shift[axis] = 1 / parts, 0.5 / parts - 0.5
-        affine = affine @ nib.affines.from_matvec(np.diag(scale), shift)
+        array, affine = _divided(array, affine, axis, shares)
     return array, affine
+
+
+def halved(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a scan whose voxels, where larger than HALVED_MM and not thick, were halved by a cubic spline.
+
+    Linear interpolation between halves blurs less. On a patient taken apart that was worth 0.006 of mean Dice.
+    """
+    for axis, spacing in enumerate(spacing_mm(affine)):
+        count = array.shape[axis]
+        if HALVED_MM < spacing < THICK_MM and count >= 4:
+            spline = scipy.interpolate.CubicSpline(np.arange(count), np.eye(count))
+            places = np.clip(np.arange(2 * count) / 2 - 0.25, 0, count - 1)
+            array, affine = _divided(array, affine, axis, spline(places))
+    return array, affine
+
+
+def _divided(
+    array: np.ndarray, affine: np.ndarray, axis: int, shares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a scan with thinner slices along an axis, and its affine.
+
+    shares : (new, old), what each old slice gives to each new one
+    """
+    # Transposed, since sequences lie so in memory.
+    fine = np.tensordot(shares.astype(np.float32), array.T, axes=(1, 2 - axis))
+    scale, shift = np.ones(3), np.zeros(3)
+    scale[axis] = shares.shape[1] / shares.shape[0]
+    shift[axis] = (scale[axis] - 1) / 2
+    divided = affine @ nib.affines.from_matvec(np.diag(scale), shift)
+    return np.moveaxis(fine, 0, 2 - axis).T, divided
 
 
 def interpolated(
@@ -126,16 +165,17 @@ def _transposed(part: np.ndarray) -> np.ndarray:
 
 
 def _seen_from(
-    slab: tuple[int, int, int, int], inside: np.ndarray, shape: tuple[int, ...]
+    slab: tuple[int, int, int, int], inside: np.ndarray, shape: tuple[int, ...], margin: int = 1
 ) -> tuple[slice, ...]:
     """Return the box of a volume of `shape` that voxels of another grid are interpolated from.
 
     slab : that grid's lengths along x and y, and its first slice and the one after its last
+    margin : how many voxels around are wanted as well
     """
     x, y, start, stop = slab
     corners = np.array(np.meshgrid((0, x - 1), (0, y - 1), (start, stop - 1))).reshape(3, -1).T
     places = nib.affines.apply_affine(inside, corners)
     # What lies beyond the edge sees the edge.
-    low = np.clip(np.floor(places.min(axis=0)) - 1, 0, np.subtract(shape, 1)).astype(int)
-    high = np.clip(np.ceil(places.max(axis=0)) + 2, low + 1, shape).astype(int)
+    low = np.clip(np.floor(places.min(axis=0)) - margin, 0, np.subtract(shape, 1)).astype(int)
+    high = np.clip(np.ceil(places.max(axis=0)) + margin + 1, low + 1, shape).astype(int)
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy
 
-from model.preparation.resampling import interpolated, refined, resampled, shrunk
+from model.preparation.resampling import halved, interpolated, refined, resampled, shrunk
 
 
 def smooth(shape, seed=0):
@@ -70,6 +70,27 @@ def test_thick_slices_are_cut_into_parts_that_have_their_means():
     np.testing.assert_allclose(found[0, 0, 4:44], fine[4:44], atol=0.005)
     # The first part lies a part's half behind the border of the first slice.
     np.testing.assert_allclose(affine @ [0, 0, 0, 1], [0, 0, -1.5, 1])
+
+
+def test_halves_of_voxels_lie_on_a_spline():
+    x = np.arange(30)
+    volume = np.broadcast_to(np.sin(x / 2.5).astype(np.float32)[:, None, None], (30, 5, 6))
+    found, affine = halved(volume, np.diag([0.9, 0.5, 0.6, 1.0]))
+    assert found.shape == (60, 5, 6)
+    places = (x[:, None] + [-0.25, 0.25]).ravel()
+    np.testing.assert_allclose(found[4:-4, 0, 0], np.sin(places[4:-4] / 2.5), atol=2e-3)
+    np.testing.assert_allclose(affine @ [0, 0, 0, 1], [-0.225, 0, 0, 1])
+
+
+def test_what_is_not_seen_does_not_count():
+    """A part of a scan is resampled as in the whole."""
+    volume = smooth((60, 50, 40))
+    affine = np.diag([0.9, 0.9, 3.0, 1.0])
+    target = nib.affines.from_matvec(np.eye(3), (14, 12, 30))
+    part = resampled(volume, affine, (16, 15, 30), target, sharp=True)
+    data, source = refined(*halved(volume, affine), 1.0)
+    whole = interpolated(data, np.linalg.inv(source) @ target, (16, 15, 30), outside=0.0)
+    np.testing.assert_allclose(part, whole, atol=0.01 * volume.std())
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.5, 6.0), (1.2, 1.2, 3.0)])
