@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from app.dicom_node.receiver import MAX_UNIT_BYTES
 from tests.app.dicom_node.conftest import wait_until
 from tests.support.dicom_peer import TITLE, connected, push
 from tests.support.dicom_study import write_study
+
+
+def dcmtk(name: str) -> str | None:
+    """Return where a program of dcmtk is; pynetdicom brings others of the same names, beside the interpreter."""
+    ours = str(Path(sys.executable).parent)
+    places = [place for place in os.environ["PATH"].split(os.pathsep) if place != ours]
+    return shutil.which(name, path=os.pathsep.join(places))
+
 
 PRIVATE = "1.3.12.2.1107.5.9.1"
 
@@ -56,15 +65,15 @@ def test_peers_may_be_named(listen):
         assert association.is_established
 
 
-@pytest.mark.skipif(not shutil.which("storescu"), reason="dcmtk is not installed; .ci/run has it")
+@pytest.mark.skipif(not dcmtk("storescu"), reason="dcmtk is not installed; .ci/run has it")
 def test_programs_of_dcmtk(listen, spool, series, tmp_path):
     write_study(tmp_path / "study", series[:2])
     port, us = str(listen().port), ["-aet", TITLE, "-aec", "NODE"]
-    subprocess.run(["echoscu", *us, "127.0.0.1", port], check=True, timeout=60)
-    store = ["storescu", *us, "+sd", "127.0.0.1", port, tmp_path / "study"]
+    subprocess.run([dcmtk("echoscu"), *us, "127.0.0.1", port], check=True, timeout=60)
+    store = [dcmtk("storescu"), *us, "+sd", "127.0.0.1", port, tmp_path / "study"]
     subprocess.run(store, check=True, timeout=120)
     assert len(files(spool)) == len(list((tmp_path / "study").iterdir()))
-    refused = ["echoscu", "-aet", "OTHER", "127.0.0.1", port]
+    refused = [dcmtk("echoscu"), "-aet", "OTHER", "127.0.0.1", port]
     answer = subprocess.run(refused, capture_output=True, check=False, timeout=60)
     assert answer.returncode != 0 and b"Calling AE Title Not Recognized" in answer.stderr
 

@@ -28,9 +28,11 @@ def answers(tmp_path) -> dict:
     return json.loads((tmp_path / "answers.json").read_text())
 
 
-def kept(new: dict, old: dict) -> dict:
-    """Return those fields of an answer that the earlier version had, too."""
-    return {key: new[key] for key in old}
+def kept(new, old):
+    """Return those fields of an answer, and of objects in it, that the earlier version had, too."""
+    if isinstance(old, dict):
+        return {key: kept(new[key], value) for key, value in old.items()}
+    return new
 
 
 def test_every_answer_is_as_it_was(answers, make_app):

@@ -40,7 +40,7 @@ def test_any_names_are_assigned_or_refused(names):
     ]
     common_name([file.name for file in files])
     try:
-        found = assign({}, files)
+        found = assign({}, files).files
     except CaseError as error:
         assert error.code in ("missing_modality", "duplicate_modality")
     else:
