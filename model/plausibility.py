@@ -37,7 +37,7 @@ EXPECTED = {
     ("t1", "t2"): -0.60,
     ("t1ce", "t2"): -0.49,
 }
-# No pair of sequences of 71 labelled cases correlates by more than this less 0.1; T1 and T1ce may be any.
+# No pair of sequences of 59 labelled cases correlates by more than this less 0.1; T1 and T1ce may be any.
 MOST_ALIKE = {
     ("flair", "t1"): 0.85,
     ("flair", "t1ce"): 0.85,
