@@ -13,6 +13,7 @@ from app.analysis.record import CaseRecord, record_of
 from app.commands.batch import CommandReport, Outcome, OutputFolder, file_error
 from app.config import Settings
 from app.intake.case_inputs import CaseInput
+from app.intake.files import names_of, paths_of
 from app.reporting import report
 from model.errors import CaseError
 from model.inference.segmenter import Segmentation, Segmenter
@@ -58,14 +59,15 @@ class LocalBatch:
         with tempfile.TemporaryDirectory(prefix=".brats-", dir=self.output.folder) as folder:
             most = self.settings.max_unpacked_mb * 2**20
             given = case.scans(Path(folder), most, self.output.prepare, limits)
+            names = names_of(given.files)
             loaded = pipeline.load(
-                given.paths,
-                names=given.names,
+                paths_of(given.files),
+                names=names,
                 limits=limits,
                 origin=given.origin,
                 warnings=given.warnings,
             )
-            return _Read(loaded, given.names, digest, given.study and given.study.source)
+            return _Read(loaded, names, digest, given.study and given.study.source)
 
     def _segment(self, case: CaseInput, read: Future, watch: Watch) -> "_Made":
         watch(case, "load", 0.0)

@@ -18,7 +18,7 @@ from flask import Flask
 from app.commands.batch import CommandReport, Outcome, OutputFolder, file_error
 from app.config import settings
 from app.intake.case_inputs import CaseInput
-from app.intake.files import visible
+from app.intake.files import names_of, paths_of, visible
 from app.jobs import heartbeat
 from app.jobs.queue_runner import queue_runner
 from app.reporting.exports import dicom_files
@@ -144,7 +144,7 @@ class RemoteBatch:
                 self.output.prepare,
                 settings().limits,
             )
-            for modality, path in found.paths.items():
+            for modality, path in paths_of(found.files).items():
                 shutil.copyfile(path, staging / modality)
             case_id = cases.new_id()
             # Before the case: a note without a case does no harm, a case without a note is lost.
@@ -153,7 +153,7 @@ class RemoteBatch:
             options, name = Options(mode=self.output.prepare), visible(given.name)
             cases.keep(
                 paths,
-                found.names,
+                names_of(found.files),
                 name,
                 options,
                 case_id=case_id,

@@ -15,6 +15,7 @@ from app.config import settings
 from app.dicom_node.spool import RESULT, Spool
 from app.intake import study_case
 from app.intake.checked import one_at_a_time
+from app.intake.files import names_of, paths_of
 from app.intake.study_case import Examined
 from app.jobs import case_queue
 from app.store import cases
@@ -87,7 +88,14 @@ def make_case(folder: Path, received: str) -> StoredCase:
                 return cases.keep_failed(error.as_dict(), options, received, study)
         study = study_case.record_of(examined, made)
         if made:
-            return cases.keep(made.paths, made.names, "", options, study=study, received=received)
+            return cases.keep(
+                paths_of(made.files),
+                names_of(made.files),
+                "",
+                options,
+                study=study,
+                received=received,
+            )
         copy = staging / "study"
         # Moving it would lose it if the process ended before there is a row.
         shutil.copytree(folder, copy, copy_function=_linked)

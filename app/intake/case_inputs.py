@@ -14,6 +14,7 @@ from app.intake.files import (
     Assigned,
     ScanFile,
     assign,
+    paths_of,
     refuse_other_formats,
     shown_folder,
     shown_name,
@@ -38,14 +39,6 @@ class GivenScans:
     files: dict[str, ScanFile]
     study: StudyRecord | None = None
     warnings: tuple[CaseWarning, ...] = ()
-
-    @property
-    def paths(self) -> dict[str, Path]:
-        return {modality: file.path for modality, file in self.files.items()}
-
-    @property
-    def names(self) -> dict[str, str]:
-        return {modality: file.name for modality, file in self.files.items()}
 
     @property
     def origin(self) -> Origin:
@@ -73,7 +66,7 @@ class CaseInput:
             inputs = {str(path.relative_to(self.source)): path for path in study_files(self.source)}
         else:
             files = _in_folder(self.source).files
-            inputs = {modality: file.path for modality, file in files.items()}
+            inputs = paths_of(files)
         total = hashlib.sha256()
         for key, path in sorted(inputs.items()):
             with path.open("rb") as file:

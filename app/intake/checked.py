@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 
-from app.intake.files import ScanFile
+from app.intake.files import ScanFile, names_of, paths_of
 from model.io.case import require_one_grid
 from model.io.nifti_header import Limits
 from model.io.scans import read_scans
@@ -18,8 +18,6 @@ def check_scans(files: Mapping[str, ScanFile], mode: Mode, limits: Limits) -> No
 
     Also `grid_mismatch` where grids differ and nothing may be prepared. To be called with `one_at_a_time` held.
     """
-    paths = {modality: file.path for modality, file in files.items()}
-    names = {modality: file.name for modality, file in files.items()}
-    scans = read_scans(paths, names=names, limits=limits)
+    scans = read_scans(paths_of(files), names=names_of(files), limits=limits)
     if mode == "never":
         require_one_grid(scans)

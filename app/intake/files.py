@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +116,16 @@ def _explained(error: CaseError, unknown: list[ScanFile]) -> CaseError:
     more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
     message = f"{error.message} Not understood: {names}{more}."
     return CaseError(error.code, message, error.hint)
+
+
+def paths_of(files: Mapping[str, ScanFile]) -> dict[str, Path]:
+    """Return where the files of a case lie, by modality."""
+    return {modality: file.path for modality, file in files.items()}
+
+
+def names_of(files: Mapping[str, ScanFile]) -> dict[str, str]:
+    """Return what the files of a case are called, by modality."""
+    return {modality: file.name for modality, file in files.items()}
 
 
 def refuse_other_formats(names: Iterable[str]) -> None:

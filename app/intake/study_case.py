@@ -64,14 +64,6 @@ class StudyScans:
     source: Source | None
     used: dict[str, str]
 
-    @property
-    def paths(self) -> dict[str, Path]:
-        return {modality: file.path for modality, file in self.files.items()}
-
-    @property
-    def names(self) -> dict[str, str]:
-        return {modality: file.name for modality, file in self.files.items()}
-
 
 @dataclass(frozen=True)
 class StudyRecord:

@@ -10,7 +10,7 @@ from app.errors import BadRequest
 from app.intake import study_case, zip_archive
 from app.intake.checked import one_at_a_time
 from app.intake.dicom_study import holds_dicom
-from app.intake.files import ScanFile, visible
+from app.intake.files import ScanFile, names_of, paths_of, visible
 from app.store import cases
 from app.store.models import StoredCase
 from app.web import quotas
@@ -63,7 +63,7 @@ def accept(folder: Path, options: Options) -> StoredCase:
             return cases.keep_unconfirmed(folder, name, options, record)
         made = _written(examined, {}, options)
         record = study_case.record_of(examined, made)
-        return cases.keep(made.paths, made.names, name, options, study=record)
+        return cases.keep(paths_of(made.files), names_of(made.files), name, options, study=record)
 
 
 def confirm(case: StoredCase, wanted: Mapping[str, str]) -> None:
@@ -77,7 +77,7 @@ def confirm(case: StoredCase, wanted: Mapping[str, str]) -> None:
         examined = study_case.examine(case.folder.study.files, settings().limits)
         made = _written(examined, wanted, case.options)
         record = study_case.record_of(examined, made)
-        cases.confirm(case, made.paths, made.names, record)
+        cases.confirm(case, paths_of(made.files), names_of(made.files), record)
 
 
 def _written(

@@ -19,6 +19,8 @@ from app.intake.files import (
     ScanFile,
     assign,
     common_name,
+    names_of,
+    paths_of,
     shown_folder,
     shown_name,
     visible,
@@ -183,8 +185,7 @@ def accept_demo() -> StoredCase:
 def keep_checked(found: Assigned, name: str, options: Options) -> StoredCase:
     """Read and check the scans completely, then keep them as a queued case."""
     files = found.files
-    paths = {modality: file.path for modality, file in files.items()}
-    names = {modality: file.name for modality, file in files.items()}
+    paths, names = paths_of(files), names_of(files)
     with one_at_a_time:
         # Again: other cases may have been queued while this one was being sent.
         quotas.check_queue_length()

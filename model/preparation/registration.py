@@ -31,7 +31,7 @@ RIM_MM = 6.0
 REACH_MM = 30.0
 BINS = 32
 # By level: shrinking, smoothing in mm, and share of voxels that are compared.
-LEVELS = ((2, 2.0, 0.25), (1, 1.0, 0.1))
+LEVELS = ((2, 2.0, 0.25), (1, 1.0, 0.04))
 SEED = 7
 # Of the descent. Steps shrink by the relaxation whenever the direction turns: less careful steps, as ITK's default
 # of 0.5, stopped up to 7 mm away.

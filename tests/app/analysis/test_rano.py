@@ -176,5 +176,5 @@ def test_quick_enough_for_every_case():
         start = time.thread_time()
         measure_rano(mask, PLAIN)
         seconds.append(time.thread_time() - start)
-    # More than the 50 ms that are aimed at: other work shares the caches, and a slow processor takes longer.
-    assert min(seconds) < 0.2
+    # More than the 50 ms that are aimed at, since other work may share the processor.
+    assert min(seconds) < 0.1
