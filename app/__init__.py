@@ -15,6 +15,7 @@ from app.commands import accounts, demo_case, segment, show_settings
 from app.dicom_node import node
 from app.jobs import metrics, queue_runner
 from app.jobs.model_holder import ModelHolder
+from app.memory import bound_arenas
 from app.store import database, models
 from app.web import (
     access,
@@ -86,6 +87,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     flask_config = {key: overrides.pop(key) for key in list(overrides) if key.isupper()}
     settings = config.load_settings(overrides)
     logs.configure(settings.log_level, settings.log_format)
+    bound_arenas()
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     app.config.update(

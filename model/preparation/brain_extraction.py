@@ -3,9 +3,10 @@
 The networks are those of deepbet 1.0.2 (Fisch et al., 2024, "deepbet: Fast brain extraction of T1-weighted
 MRI using Convolutional Neural Networks", Computers in Biology and Medicine 179), as OpenVINO models:
 
-    scan -> 128 x 128 x 128 -> coarse mask -> its box, enlarged -> 256 x 256 x 256 -> fine mask -> scan
+    head's box -> 128 x 128 x 128 -> coarse mask -> its box, enlarged -> 256 x 256 x 256 -> fine mask -> scan
 
-They were trained on T1-weighted scans of healthy people. The coarse one finds the brain in the other
+They were trained on T1-weighted scans of healthy people, whose heads fill the field of view: much air around a
+head is left out, or they find its outside. The coarse one finds the brain in the other
 sequences as well, roughly; the fine one is asked of the reference only.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import scipy
 
 from model.components import largest_component, without_holes
 from model.errors import CaseError
@@ -31,6 +33,8 @@ from model.preparation.brain_card import (
 COARSE_EDGE, FINE_EDGE = 128, 256
 CLIP_PERCENTILES = (0.5, 99.5)
 MEAN, DEVIATION = 0.449, 0.226
+# What is brighter than this share of the range is head; air around its box further than this is left out.
+HEAD_SHARE, AIR_MARGIN = 0.1, 3 / COARSE_EDGE
 # A slice belongs to the coarse brain's box when more than this share of it is brain.
 LEAST_SHARE = 0.02
 # The box is enlarged on each side by this share of its size.
@@ -45,12 +49,14 @@ LEAST_AGREEMENT = 0.85
 class CoarseBrain:
     """Where the brain of one scan roughly is.
 
-    mask : (128, 128, 128) bool, over the whole scan in canonical order
-    limits : intensities at CLIP_PERCENTILES of the scan
+    mask : (128, 128, 128) bool, over a box of the scan in canonical order
+    box : the part of the scan that holds the head
+    limits : intensities between which the networks see the scan
     shape, affine : the scan's canonical grid
     """
 
     mask: np.ndarray
+    box: tuple[slice, ...]
     limits: tuple[float, float]
     shape: tuple[int, int, int]
     affine: np.ndarray
@@ -58,18 +64,29 @@ class CoarseBrain:
     @property
     def size_ml(self) -> float:
         """The volume of the mask."""
-        return float(self.mask.mean() * np.prod(self.shape) * voxel_ml(self.affine))
+        edges = self._box_shape / self.mask.shape
+        return float(np.count_nonzero(self.mask) * edges.prod() * voxel_ml(self.affine))
 
-    @property
-    def mask_affine(self) -> np.ndarray:
-        """The affine (4, 4) of the mask."""
-        edges = np.divide(self.shape, self.mask.shape)
-        return self.affine @ nib.affines.from_matvec(np.diag(edges), (edges - 1) / 2)
+    def on_grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mask with as much around it that it covers the whole scan, bool, and its affine (4, 4)."""
+        edges = self._box_shape / self.mask.shape
+        start = np.array([cut.start for cut in self.box])
+        stop = np.array([cut.stop for cut in self.box])
+        before = np.ceil(start / edges).astype(int)
+        after = np.ceil((self.shape - stop) / edges).astype(int)
+        first = start + (edges - 1) / 2 - before * edges
+        affine = self.affine @ nib.affines.from_matvec(np.diag(edges), first)
+        return np.pad(self.mask, list(zip(before, after, strict=True))), affine
 
-    @property
     def on_scan(self) -> np.ndarray:
-        """The mask on the scan's canonical grid, (X, Y, Z) bool."""
-        return sampled(self.mask, self.shape)
+        """Return the mask on the scan's canonical grid, (X, Y, Z) bool."""
+        found = np.zeros(self.shape, bool)
+        found[self.box] = sampled(self.mask, found[self.box].shape)
+        return found
+
+    @property
+    def _box_shape(self) -> np.ndarray:
+        return np.array([cut.stop - cut.start for cut in self.box])
 
 
 class BrainExtractor:
@@ -92,26 +109,27 @@ class BrainExtractor:
         Raises CaseError `no_brain`.
         """
         canonical, _ = to_canonical(data, affine)
-        box = enlarged(bounding_box_of(coarse.mask), coarse.mask.shape, canonical.shape)
+        box = enlarged(bounding_box_of(coarse.mask), coarse, canonical.shape)
         cut = canonical[box]
         small = standardised(sampled(cut, (FINE_EDGE,) * 3), coarse.limits)
         found = self._compiled(FINE)(small[None, None])[0][0, 1]
         mask = np.zeros(canonical.shape, bool)
         # Tidied on the network's own grid: a large scan has many times its voxels.
         mask[box] = sampled(without_holes(largest_component(found > 0.5)), cut.shape)
-        size, expected = np.count_nonzero(mask), coarse.on_scan
+        size, expected = np.count_nonzero(mask), coarse.on_scan()
         agreement = 2 * np.count_nonzero(mask & expected) / (size + np.count_nonzero(expected))
         if size * voxel_ml(affine) < LEAST_BRAIN_ML or agreement < LEAST_AGREEMENT:
             raise no_brain()
         return from_canonical(mask, affine)
 
     def _coarse(self, network, data: np.ndarray, affine: np.ndarray) -> CoarseBrain:
-        small = sampled(data, (COARSE_EDGE,) * 3)
+        box = head_box(data)
+        small = sampled(data[box], (COARSE_EDGE,) * 3)
         low, high = (float(value) for value in np.percentile(small, CLIP_PERCENTILES))
         if low == high:
             raise no_brain()
-        found = network(standardised(small, (low, high))[None, None])[0][0, 1]
-        coarse = CoarseBrain(largest_component(found > 0.5), (low, high), data.shape, affine)
+        brain = network(standardised(small, (low, high))[None, None])[0][0, 1] > 0.5
+        coarse = CoarseBrain(largest_component(brain), box, (low, high), data.shape, affine)
         if coarse.size_ml < LEAST_BRAIN_ML:
             raise no_brain()
         return coarse
@@ -130,6 +148,23 @@ def no_brain() -> CaseError:
         "no_brain",
         f"No whole brain of at least {LEAST_BRAIN_ML:g} mL was found in the scan.",
         "Upload scans of a whole head, with voxel sizes in mm in their headers.",
+    )
+
+
+def head_box(data: np.ndarray) -> tuple[slice, ...]:
+    """Return the box of a scan (X, Y, Z) that holds the head, with a little air around it."""
+    small = sampled(data, (COARSE_EDGE,) * 3).astype(np.float32)
+    low, high = np.percentile(small, CLIP_PERCENTILES)
+    smooth = scipy.ndimage.uniform_filter(np.clip(small, low, high), 3)
+    head = largest_component(smooth > low + HEAD_SHARE * (high - low))
+    if not head.any():
+        return tuple(slice(0, length) for length in data.shape)
+    return tuple(
+        slice(
+            max(0, int((cut.start / COARSE_EDGE - AIR_MARGIN) * length)),
+            min(length, int(np.ceil((cut.stop / COARSE_EDGE + AIR_MARGIN) * length))),
+        )
+        for cut, length in zip(bounding_box(head), data.shape, strict=True)
     )
 
 
@@ -159,12 +194,13 @@ def bounding_box_of(mask: np.ndarray) -> tuple[slice, ...]:
 
 
 def enlarged(
-    box: tuple[slice, ...], shape: tuple[int, ...], target: tuple[int, ...]
+    box: tuple[slice, ...], coarse: CoarseBrain, shape: tuple[int, ...]
 ) -> tuple[slice, ...]:
-    """Return a box of a grid of `shape` on one of shape `target`, enlarged by BOX_MARGIN."""
+    """Return a box of a coarse mask on the scan, of `shape`, enlarged by BOX_MARGIN."""
     result = []
-    for cut, length, wanted in zip(box, shape, target, strict=True):
-        centre = round((cut.start + cut.stop) / 2 * wanted / length)
-        half = round((cut.stop - cut.start) * wanted / length * (1 + 2 * BOX_MARGIN)) / 2
-        result.append(slice(max(0, int(centre - half)), min(wanted, int(centre + half))))
+    for cut, head, edge, length in zip(box, coarse.box, coarse.mask.shape, shape, strict=True):
+        voxels = (head.stop - head.start) / edge
+        centre = head.start + round((cut.start + cut.stop) / 2 * voxels)
+        half = round((cut.stop - cut.start) * voxels * (1 + 2 * BOX_MARGIN)) / 2
+        result.append(slice(max(0, int(centre - half)), min(length, int(centre + half))))
     return tuple(result)

@@ -37,6 +37,8 @@ MARGIN_MM = 3.0
 LEAST_AGREEMENT, DOUBTFUL_AGREEMENT = 0.75, 0.9
 # What a second look shows around the brain, and its voxels; on these, brains are compared, too.
 HEAD_MM, HEAD_STEP_MM = 25.0, 2.0
+# Slices of the reference for which other sequences are resampled together.
+SLICES_AT_A_TIME = 32
 Progress = Callable[[str, float], None]
 
 
@@ -76,7 +78,16 @@ class Native:
         if modality == self.reference:
             return volume.data
         target = self.transforms[modality] @ grid.affine
-        return resampled(volume.data, volume.affine, grid.data.shape, target)
+        x, y, z = grid.data.shape
+        found = np.empty((z, y, x), np.float32).T
+        # What is made of a whole scan on the way would fill the memory.
+        for start in range(0, z, SLICES_AT_A_TIME):
+            stop = min(start + SLICES_AT_A_TIME, z)
+            there = shifted(target, [0, 0, start])
+            found[..., start:stop] = resampled(
+                volume.data, volume.affine, (x, y, stop - start), there
+            )
+        return found
 
     def confidence_on_reference(self, confidence: np.ndarray) -> np.ndarray:
         """Return the confidence (X, Y, Z) uint8 of the network's case on the reference's grid; 255 outside the brain."""
@@ -167,8 +178,7 @@ def _scans_with_brains(
     def scan_of(modality: str, volume: Volume) -> Scan:
         if modality in known:
             return Scan(volume.data, volume.affine, known[modality], volume.affine)
-        found = coarse[modality]
-        return Scan(volume.data, volume.affine, found.mask, found.mask_affine)
+        return Scan(volume.data, volume.affine, *coarse[modality].on_grid())
 
     return {key: scan_of(key, volume) for key, volume in scans.volumes.items()}
 
@@ -199,7 +209,7 @@ def seen_closely(
         (coarse,) = extractor.coarse([(data, affine)])
     except CaseError:
         return Scan(data, affine, np.zeros(shape, bool), affine)
-    return Scan(data, affine, coarse.mask, coarse.mask_affine)
+    return Scan(data, affine, *coarse.on_grid())
 
 
 def _on(

@@ -111,7 +111,7 @@ def test_training_goes_on_where_the_trained_model_stopped(prepared):
     """An exported network has no statistics left; its first training step must not destroy it."""
     settings = Settings(batch=4, sampling=Sampling(patch=(96, 96)))
     patches = Patches(load_cases(prepared, load_split(prepared)["train"]), settings)
-    network = train.starting_network(settings, patches, None, DEFAULT_DIR)
+    network = train.starting_network(settings, patches, None, DEFAULT_DIR, 0)
     batch, labels = patches[1]
     used = region_dice(labels, network(batch, training=False))
     trained = region_dice(labels, network(batch, training=True))

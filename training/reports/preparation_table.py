@@ -19,6 +19,7 @@ import numpy as np
 from rich.progress import track
 
 from model.card import read_card
+from model.errors import CaseError
 from model.inference.segmenter import Segmenter
 from model.io.case import find_case_files, find_mask_file, load_case
 from model.io.scans import Scans
@@ -44,7 +45,7 @@ BEGIN, END = "<!-- measured -->", "<!-- end -->"
 class Measured:
     """What was measured on one case.
 
-    dice : by region
+    dice : by region; 0 where preparation failed
     apart_mm : by registered sequence, how far registration left the brain from where it was put, on average
     brain : Dice of the brain mask
     """
@@ -53,6 +54,7 @@ class Measured:
     apart_mm: tuple[float, ...] = ()
     brain: float | None = None
     seconds: float = 0.0
+    failed: bool = False
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,8 +106,12 @@ def measure(segmenter: Segmenter, folder: Path, kind: str, seed: int) -> Measure
     apart = taken_apart(with_head(case, rng) if kind == KINDS[2] else case, rng)
     start, extractor = time.perf_counter(), BrainExtractor()
     scans = Scans(apart.volumes, dict.fromkeys(apart.volumes, folder.name))
-    plan = plan_for(scans, "auto", extractor)
-    native = prepare_native(scans, plan, Options(), extractor, lambda stage, share: None)
+    try:
+        plan = plan_for(scans, "auto", extractor)
+        native = prepare_native(scans, plan, Options(), extractor, lambda stage, share: None)
+    except CaseError as error:
+        print(f"{folder.name}, {kind}: {error}", file=sys.stderr)
+        return Measured(dict.fromkeys(SHORT, 0.0), failed=True)
     seconds = time.perf_counter() - start
     labels = native.labels_on(native.reference, segmenter.segment(native.case).labels)
     brain = case.data.any(axis=-1).astype(np.uint8)
@@ -154,13 +160,14 @@ def tables(found: dict[str, list[Measured]], every: int) -> str:
     for kind, rows in found.items():
         left = [mm for row in rows for mm in row.apart_mm]
         if left:
-            brains = [row.brain for row in rows]
+            brains = [row.brain for row in rows if not row.failed]
             quality.append(
                 [
                     kind,
                     f"{np.mean(left):.2f} ({np.max(left):.2f})",
                     f"{np.mean(brains):.3f} ({np.min(brains):.3f})",
-                    f"{np.mean([row.seconds for row in rows]):.0f}",
+                    f"{np.mean([row.seconds for row in rows if not row.failed]):.0f}",
+                    str(sum(row.failed for row in rows)),
                 ]
             )
     count = len(next(iter(found.values())))
@@ -169,7 +176,7 @@ def tables(found: dict[str, list[Measured]], every: int) -> str:
         f"Mean Dice of {count} patients that the scored network was not trained on{which if every > 1 else ''}:\n\n"
         + table(["cases", *SHORT, "mean"], scores)
         + "\n\nLeft by registration in mm, mean (largest); Dice of the brain mask, mean (smallest); seconds of preparation, "
-        "beside other work:\n\n" + table(["cases", "registration", "brain", "s"], quality)
+        "beside other work:\n\n" + table(["cases", "registration", "brain", "s", "failed"], quality)
     )
 
 

@@ -23,12 +23,14 @@ RUN = """
 import resource, sys
 from pathlib import Path
 from app.analysis import pipeline
+from app.memory import bound_arenas
 from app.reporting.rendering import to_display
 from app.store.results import NewResults, write_results
 from model.inference.segmenter import Segmenter
 from model.io.case import find_case_files
 from model.io.nifti_header import Limits
 from model.preparation.plan import Options
+bound_arenas()
 segmenter, paths = Segmenter.load(), find_case_files(Path(sys.argv[1]))
 loaded = pipeline.load(paths, names={}, limits=Limits())
 found = pipeline.analyse(segmenter, loaded, Options(), progress=lambda stage, share: None)

@@ -123,7 +123,7 @@ def test_later_views_are_of_what_lies_near_a_tumour_only(segmenter, demo_case, f
     found, expected = refining.segment(case).labels, everywhere.segment(case).labels
     assert few.pixels < 0.7 * all_.pixels
     tumour = np.count_nonzero(expected)
-    assert tumour > 1000 and np.count_nonzero(found != expected) < 0.01 * tumour
+    assert tumour > 1000 and np.count_nonzero(found != expected) < 0.02 * tumour
 
 
 def test_what_is_near_lies_within_two_cubes():
