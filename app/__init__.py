@@ -10,13 +10,12 @@ from flask import Flask
 from flask.cli import is_running_from_reloader
 from flask.helpers import get_debug_flag
 
-from app import config, logs
+from app import audit, config, logs, memory
 from app.commands import accounts, demo_case, segment, show_settings
 from app.dicom_node import node
 from app.jobs import metrics, queue_runner
 from app.jobs.model_holder import ModelHolder
-from app.memory import bound_arenas
-from app.store import database, models
+from app.store import database, models, retention
 from app.web import (
     access,
     api_cases,
@@ -45,11 +44,14 @@ MODULES = (
     error_handlers,
     headers,
     access,
+    audit,
     audit_requests,
     metrics,
+    memory,
     quotas,
     uploads,
     models,
+    retention,
     queue_runner,
     node,
     pages,
@@ -87,7 +89,6 @@ def create_app(overrides: Mapping[str, Any] | None = None, *, serve: bool | None
     flask_config = {key: overrides.pop(key) for key in list(overrides) if key.isupper()}
     settings = config.load_settings(overrides)
     logs.configure(settings.log_level, settings.log_format)
-    bound_arenas()
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     app.config.update(

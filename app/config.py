@@ -115,6 +115,13 @@ class Settings(DicomSettings, BaseSettings):
     max_field_kb: int = Field(
         512, ge=256, description="Longest text field of a form, in KB; files do not count."
     )
+    max_heavy_mb: int = Field(
+        1024,
+        ge=64,
+        le=10**6,
+        description="Memory for reading and writing whole volumes, corrections and reports, all requests "
+        "together, in MB; those that find none wait.",
+    )
     max_queued: int = Field(
         200, ge=1, description="Most cases that may wait; further uploads are asked to come later."
     )
@@ -148,6 +155,17 @@ class Settings(DicomSettings, BaseSettings):
         True,
         description="Whether pages and REST show name, identifier, birth date and study of the patient, "
         "where scans came as DICOM; results in DICOM have them anyway.",
+    )
+    audit_file_mb: int = Field(
+        100,
+        ge=1,
+        le=10**6,
+        description="Size at which `audit.log` is moved away, to `audit.log.1`, and begun anew, in MB.",
+    )
+    audit_required: bool = Field(
+        False,
+        description="Whether downloads and readings are refused while their line cannot be written to the "
+        "audit log, as on a full disk.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."

@@ -16,7 +16,9 @@ Exception
     ├── UnsupportedType         415
     ├── TooMany                 429
     ├── QueueFull               503
+    ├── Busy                    503
     ├── DatabaseBusy            503
+    ├── AuditFailed             507
     └── DiskFull                507
 """
 
@@ -122,6 +124,19 @@ class QueueFull(RequestError):
     retry_after_s = 60
 
 
+class Busy(RequestError):
+    """Others use the memory that the request needs."""
+
+    status = 503
+    code = "busy"
+    retry_after_s = 30
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server is busy with other large volumes.", "Try again in half a minute."
+        )
+
+
 class DatabaseBusy(RequestError):
     """The database is locked for too long, or cannot be reached."""
 
@@ -131,6 +146,19 @@ class DatabaseBusy(RequestError):
 
     def __init__(self) -> None:
         super().__init__("The database is busy or cannot be reached.", "Try again in some seconds.")
+
+
+class AuditFailed(RequestError):
+    """The audit log cannot be written, without which nothing may be read."""
+
+    status = 507
+    code = "audit_failed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The audit log cannot be written, and nothing is shown without it.",
+            "Ask whoever runs the server for space on its disk.",
+        )
 
 
 class DiskFull(RequestError):

@@ -6,7 +6,7 @@ from app.analysis.record import Geometry
 from model.io.nifti import Volume
 from model.io.scans import GRID_TOLERANCE_MM, grid_distance_mm
 from model.preparation.record import Preparation
-from model.preparation.resampling import resampled
+from model.preparation.resampling import resampled_in_parts
 
 
 def on_reference(
@@ -18,4 +18,4 @@ def on_reference(
     same = scan.data.shape == geometry.shape
     if same and grid_distance_mm(geometry.shape, scan.affine, target) <= GRID_TOLERANCE_MM:
         return scan.data
-    return resampled(scan.data, scan.affine, geometry.shape, target)
+    return resampled_in_parts(scan.data, scan.affine, geometry.shape, target)

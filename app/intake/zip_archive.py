@@ -18,6 +18,8 @@ MAGIC = b"PK\x03\x04"
 # A study on a CD has thousands of files, beside those of a viewer.
 MAX_ENTRIES = 20_000
 MAX_DIRECTORY_BYTES = 2**22
+# Scans are packed to a tenth or a hundredth; zeros, with which a disk can be filled, to a thousandth.
+MAX_RATIO, _SMALL = 250, 2**24
 _CHUNK = 2**20
 # Bytes of a file that `check` gets.
 _START = 2**12
@@ -201,6 +203,8 @@ def _write_entry(
     with archive.open(info) as source, target.open("wb") as file:
         chunk = source.read(_START)
         check(info.filename, info.file_size, chunk)
+        if info.file_size > max(_SMALL, MAX_RATIO * info.compress_size):
+            raise _too_large(f"A file in the zip is packed to less than 1/{MAX_RATIO} of its size.")
         while chunk:
             left -= len(chunk)
             if left < 0:

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from flask import Flask
 from kombu.exceptions import OperationalError
 
+from app import audit
 from app.config import settings
 from app.jobs import case_queue, celery_app, heartbeat
 from app.jobs.polling_thread import PollingThread
-from app.store import cases
+from app.store import cases, reserve, retention
 from app.store.models import StoredCase, db
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,9 @@ class Dispatcher(PollingThread):
     def _tidy(self) -> None:
         now = datetime.now(UTC)
         heartbeat.forget_dead_workers()
-        cases.remove_expired()
+        retention.remove_expired()
+        reserve.keep()
+        audit.write_refusals()
         # Attempts end themselves; one older than a message can be has lost its worker.
         longest = timedelta(seconds=settings().case_limit_s + 3 * celery_app.GRACE_S)
         case_queue.recover(started_before=now - longest)

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 from flask import Flask
 
+from app import audit
 from app.jobs import case_queue
 from app.jobs.attempt import CaseRunner
 from app.jobs.folder_lock import FolderLock
 from app.jobs.polling_thread import PollingThread
 from app.jobs.watchdog import Watchdog
-from app.store import cases
+from app.store import cases, reserve, retention
 
 
 class EmbeddedWorker(PollingThread):
@@ -51,7 +52,9 @@ class EmbeddedWorker(PollingThread):
         if not self.ready:
             cases.remove_leftovers(self._started_at)
             self.ready = True
-        cases.remove_expired()
+        retention.remove_expired()
+        reserve.keep()
+        audit.write_refusals()
         return self.run_next()
 
     def run_next(self) -> bool:

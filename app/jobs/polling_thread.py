@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from flask import Flask
 
+from app import audit
 from app.store.db_errors import database_error, is_database_busy
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ class PollingThread:
                     self._wake.wait(POLL_S)
         finally:
             self.ready = False
+            with self._app.app_context():
+                audit.write_refusals(at_once=True)
             self.release()
 
     def _poll(self) -> bool:

@@ -4,20 +4,19 @@ import contextlib
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 from flask import g
 from flask_sqlalchemy.pagination import Pagination
 
-from app import audit
-from app.config import settings
 from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
-from app.store import deliveries
+from app.store import deliveries, reserve
 from app.store.data_folder import case_folders, staging_folders, staging_path
+from app.store.db_errors import is_disk_full
 from app.store.models import Delivery, Share, StoredCase, StoredMask, db
 from app.store.results import CaseFolder
 from model.preparation.plan import Options
@@ -217,6 +216,23 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
 def remove(case: StoredCase) -> None:
     """Delete a case: row, scans and results. A running attempt notices and ends."""
     case_id, folder = case.id, case.folder.path
+    try:
+        _remove_rows(case_id)
+    except (sa.exc.OperationalError, OSError) as error:
+        if not is_disk_full(error) or not reserve.give_up():
+            raise
+        db.session.rollback()
+        _remove_rows(case_id)
+    _remove_folder(folder)
+    if db.engine.dialect.name == "sqlite":
+        # Otherwise the write-ahead log would keep the row's content for a while.
+        with contextlib.suppress(sa.exc.OperationalError):
+            db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        db.session.commit()
+    reserve.keep()
+
+
+def _remove_rows(case_id: str) -> None:
     # First, so that masks that are being added at this moment are deleted too.
     locked = sa.select(StoredCase.id).where(StoredCase.id == case_id).with_for_update()
     db.session.execute(locked)
@@ -230,12 +246,6 @@ def remove(case: StoredCase) -> None:
     for row in rows:
         db.session.execute(row, execution_options={"synchronize_session": False})
     db.session.commit()
-    _remove_folder(folder)
-    if db.engine.dialect.name == "sqlite":
-        # Otherwise the write-ahead log would keep the row's content for a while.
-        with contextlib.suppress(sa.exc.OperationalError):
-            db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        db.session.commit()
 
 
 def _remove_folder(folder: Path) -> None:
@@ -250,23 +260,6 @@ def _remove_folder(folder: Path) -> None:
         # The disk is too full even for a rename.
         doomed = folder
     shutil.rmtree(doomed)
-
-
-def remove_expired() -> int:
-    """Delete the cases that are older than the retention time; return how many there were."""
-    hours = settings().retention_hours
-    if not hours:
-        return 0
-    oldest = datetime.now(UTC) - timedelta(hours=hours)
-    selected = sa.select(StoredCase.id).where(StoredCase.created_at < oldest)
-    expired = db.session.scalars(selected).all()
-    for case_id in expired:
-        case = db.session.get(StoredCase, case_id)
-        # Another process may have deleted it.
-        if case is not None:
-            remove(case)
-            audit.write("purge", case_id)
-    return len(expired)
 
 
 def remove_leftovers(before: datetime) -> None:

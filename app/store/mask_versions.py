@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from app.analysis.measurements import measure
 from app.analysis.record import CaseRecord, Geometry, MaskFindings
 from app.errors import NotFound
+from app.memory import room
 from app.store.data_folder import new_staging_folder
 from app.store.models import StoredCase, StoredMask, db
 from app.store.results import CaseFolder, OtherGrids
@@ -27,6 +28,8 @@ from model.preprocess import MIN_BRAIN_ML
 MAX_VERSIONS = 100
 # Tries to find a free number while others add versions too.
 MAX_TRIES = 20
+# For a voxel of the case while its mask is read, checked and measured.
+BYTES_A_VOXEL = 20
 # How far from a whole number a label may lie: resampling and scaled integers leave rounding errors.
 ROUNDING = 0.05
 GRID_HINT = "Export the mask on the grid of the scans, without resampling or turning it."
@@ -42,14 +45,22 @@ def find(case: StoredCase, number: int) -> StoredMask:
 
 
 def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
-    """Add the mask in a file as a new version that was drawn on version `base`.
+    """Add the mask in a file as a new version that was drawn on version `base`, once there is memory for it.
 
     name : what errors call the file
 
     Raises CaseError: a code of `read_volume`, `grid_mismatch`, `mask_values`, `mask_unchanged` or
-    `too_many_versions`.
+    `too_many_versions`; Busy where memory is not free in time.
     """
     find(case, base)
+    case_id, voxels = case.id, case.record.geometry.voxels
+    with room().taken(BYTES_A_VOXEL * voxels):
+        number = _correct(case, path, name, base)
+    return db.session.get_one(StoredMask, (case_id, number))
+
+
+def _correct(case: StoredCase, path: Path, name: str, base: int) -> int:
+    """Add a version; return its number."""
     _require_free_version(case)
     record = case.record
     volume = _read_mask(path, name, record.geometry)
@@ -64,7 +75,7 @@ def correct(case: StoredCase, path: Path, name: str, base: int) -> StoredMask:
     except BaseException:
         home.remove_results(folder)
         raise
-    return db.session.get_one(StoredMask, (case_id, number))
+    return number
 
 
 def restore(case: StoredCase, number: int) -> StoredMask:
@@ -113,9 +124,10 @@ def check_brain(path: Path, name: str, geometry: Geometry, placing: nib.Nifti1He
 
     Raises CaseError: a code of `read_volume`, `grid_mismatch` or `no_brain`.
     """
-    volume = _read_mask(path, name, geometry)
-    _check_grid(volume, geometry, name, placing)
-    brain_ml = np.count_nonzero(volume.data > 0) * voxel_ml(geometry.affine_array)
+    with room().taken(BYTES_A_VOXEL * geometry.voxels):
+        volume = _read_mask(path, name, geometry)
+        _check_grid(volume, geometry, name, placing)
+        brain_ml = np.count_nonzero(volume.data > 0) * voxel_ml(geometry.affine_array)
     if brain_ml < MIN_BRAIN_ML:
         message = f"The brain mask has {brain_ml:.0f} mL, which is no brain."
         raise CaseError("no_brain", message, "Give every voxel of the brain a value above 0.", name)

@@ -1,9 +1,12 @@
 """REST: results of a case as DICOM, for archives, viewers and planning systems."""
 
+from contextlib import AbstractContextManager
+
 from flask import Blueprint, Flask, Response, request
 from pydicom import Dataset
 
 from app.errors import BadRequest
+from app.memory import room
 from app.reporting import endings
 from app.reporting.report import report_of
 from app.store import cases
@@ -12,6 +15,8 @@ from app.web.downloads import as_download, file_stem
 from app.web.openapi import describe
 
 DICOM = "application/dicom"
+# For a voxel of the results while they are turned into DICOM.
+DICOM_BYTES_A_VOXEL = 12
 SEG_QUERY = [
     {
         "name": "type",
@@ -40,8 +45,9 @@ def init_app(app: Flask) -> None:
 def get_segmentation_dicom(case_id: str):
     """Download the mask that counts as DICOM segmentation; of a case that came as DICOM, else `not_dicom`."""
     case, found = _results(case_id)
-    made = found.labelmap if _wanted("type", ("binary", "labelmap")) == "labelmap" else found.seg
-    return _download(case, made, endings.SEG)
+    labelmap = _wanted("type", ("binary", "labelmap")) == "labelmap"
+    with _room_for(case):
+        return _download(case, found.labelmap if labelmap else found.seg, endings.SEG)
 
 
 @blueprint.get("/api/cases/<case_id>/report.dcm")
@@ -61,7 +67,8 @@ def get_report_dicom(case_id: str):
 def get_structures_dicom(case_id: str):
     """Download the contours of all regions as RT structure set; of a case that came as DICOM."""
     case, found = _results(case_id)
-    return _download(case, found.rtstruct, endings.STRUCTURES)
+    with _room_for(case):
+        return _download(case, found.rtstruct, endings.STRUCTURES)
 
 
 def _results(case_id: str):
@@ -70,6 +77,10 @@ def _results(case_id: str):
 
     case = cases.find(case_id)
     return case, results_of(case)
+
+
+def _room_for(case: StoredCase) -> AbstractContextManager:
+    return room().taken(DICOM_BYTES_A_VOXEL * case.record.geometry.voxels)
 
 
 def _wanted(name: str, known: tuple[str, ...]) -> str:

@@ -3,6 +3,9 @@
 from flask import Flask, Response, g, request
 
 from app import audit
+from app.config import settings
+from app.errors import AuditFailed
+from app.web.error_handlers import error_response
 
 # What is written for which endpoint. Slices are not listed: looking at a case is one reading, of its page.
 ACTIONS = {
@@ -47,10 +50,12 @@ ACTIONS = {
     "shares.share": "share",
     "shares.unshare": "unshare",
 }
+# What hands patients' data out.
+SHOWING = ("read", "download")
 
 
 def init_app(app: Flask) -> None:
-    """Write a line for each request that is listed, and for each that is refused."""
+    """Write a line for each request that is listed, and count those that are refused."""
 
     @app.after_request
     def note(response: Response) -> Response:
@@ -59,14 +64,23 @@ def init_app(app: Flask) -> None:
         # Not each time that a page asks for the progress of a case.
         if request.endpoint == "cases.get_case" and g.get("is_unfinished"):
             action = None
-        if action or response.status_code in (401, 429):
-            views = request.view_args or {}
-            audit.write(
-                action or "refuse",
-                case=g.get("case_id") or views.get("case_id", ""),
-                outcome=response.status_code,
-                with_case=g.get("with_case_id", ""),
-                user=views.get("user") or g.get("tried_user", ""),
-                address=request.remote_addr,
-            )
-        return response
+        status, tried = response.status_code, request.endpoint == "access.log_in"
+        # Wrong logins are few, as they are limited, and each of them matters.
+        if status == 429 or (status == 401 and not tried):
+            audit.refuse(request.remote_addr or "", status)
+            return response
+        if not action:
+            return response
+        views = request.view_args or {}
+        written = audit.write(
+            action,
+            case=g.get("case_id") or views.get("case_id", ""),
+            outcome=status,
+            with_case=g.get("with_case_id", ""),
+            user=views.get("user") or g.get("tried_user", ""),
+            address=request.remote_addr,
+        )
+        if written or action not in SHOWING or not settings().audit_required:
+            return response
+        response.close()
+        return app.make_response(error_response(AuditFailed().as_dict(), AuditFailed.status))

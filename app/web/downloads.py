@@ -1,17 +1,47 @@
-"""Names of files that are downloaded."""
+"""Files that are downloaded: their names, and large ones on their way."""
 
+import tempfile
 import unicodedata
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import IO
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, request
+from werkzeug.wsgi import wrap_file
 
+from app.store.data_folder import staging_path
 from app.store.models import StoredCase
+
+# Larger answers wait on the disk for their clients, who may be slow.
+IN_MEMORY_BYTES = 8 * 2**20
 
 
 def file_stem(case: StoredCase) -> str:
     """Return the case's name as a part of a file name."""
     kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in case.name).strip("_")
     return kept[:80] or case.id
+
+
+def waiting_file(write: Callable[[IO[bytes]], None]) -> IO[bytes]:
+    """Return a file with what `write` writes to it, to be sent later; it has no name that could be left over."""
+    with ExitStack() as on_error:
+        made = on_error.enter_context(
+            tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=staging_path().parent)
+        )
+        write(made)
+        # It is closed when it has been sent.
+        on_error.pop_all()
+    return made
+
+
+def send(response: Response, file: IO[bytes]) -> Response:
+    """Let a response have what was written to a file, from its beginning; the file is closed at the end."""
+    response.content_length = file.tell()
+    file.seek(0)
+    response.response = wrap_file(request.environ, file)
+    response.direct_passthrough = True
+    return response
 
 
 def as_download(response: Response, name: str) -> Response:

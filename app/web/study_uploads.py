@@ -53,17 +53,19 @@ def gathered(named: dict[str, ScanFile], loose: Sequence[ScanFile], staging: Pat
 
 
 def accept(folder: Path, options: Options) -> StoredCase:
-    """Keep a folder of DICOM files as a case. Raises CaseError or RequestError before anything is kept."""
+    """Keep a folder of DICOM files as a case. Raises CaseError or RequestError before anything is kept.
+
+    To be called with `one_at_a_time` held.
+    """
     name, waits = visible(request.form.get("name", "")), _wants_confirmation()
-    with one_at_a_time:
-        quotas.check_queue_length()
-        examined = study_case.examine(folder, settings().limits)
-        if waits:
-            record = study_case.record_of(examined)
-            return cases.keep_unconfirmed(folder, name, options, record)
-        made = _written(examined, {}, options)
-        record = study_case.record_of(examined, made)
-        return cases.keep(paths_of(made.files), names_of(made.files), name, options, study=record)
+    quotas.check_queue_length()
+    examined = study_case.examine(folder, settings().limits)
+    if waits:
+        record = study_case.record_of(examined)
+        return cases.keep_unconfirmed(folder, name, options, record)
+    made = _written(examined, {}, options)
+    record = study_case.record_of(examined, made)
+    return cases.keep(paths_of(made.files), names_of(made.files), name, options, study=record)
 
 
 def confirm(case: StoredCase, wanted: Mapping[str, str]) -> None:

@@ -127,13 +127,14 @@ def accept() -> StoredCase:
     if not named and not loose:
         raise BadRequest("No file was sent.", "Choose the scans of one patient.", "no_files")
     options = Options(mode=wanted_mode())
-    study = study_uploads.gathered(named, loose, request.staging)
-    if study:
-        return study_uploads.accept(study, options)
-    _refuse_zips(named)
-    found = assign(named, _with_contents(loose))
-    _unpack(found.files)
-    return keep_checked(found, request.form.get("name", ""), options)
+    with one_at_a_time:
+        study = study_uploads.gathered(named, loose, request.staging)
+        if study:
+            return study_uploads.accept(study, options)
+        _refuse_zips(named)
+        found = assign(named, _with_contents(loose))
+        _unpack(found.files)
+        return keep_checked(found, request.form.get("name", ""), options)
 
 
 def wanted_mode() -> Mode:
@@ -179,19 +180,22 @@ def accept_demo() -> StoredCase:
     quotas.reserve_disk(DEMO_BYTES)
     paths = write_demo_case(request.staging)
     files = {modality: ScanFile(path.name, path) for modality, path in paths.items()}
-    return keep_checked(Assigned(files), DEMO_NAME, Options())
+    with one_at_a_time:
+        return keep_checked(Assigned(files), DEMO_NAME, Options())
 
 
 def keep_checked(found: Assigned, name: str, options: Options) -> StoredCase:
-    """Read and check the scans completely, then keep them as a queued case."""
+    """Read and check the scans completely, then keep them as a queued case.
+
+    To be called with `one_at_a_time` held.
+    """
     files = found.files
     paths, names = paths_of(files), names_of(files)
-    with one_at_a_time:
-        # Again: other cases may have been queued while this one was being sent.
-        quotas.check_queue_length()
-        check_scans(files, options.mode, settings().limits)
-        shown = visible(name) or common_name(list(names.values()))
-        return cases.keep(paths, names, shown, options, warnings=found.warnings)
+    # Again: other cases may have been queued while this one was being sent.
+    quotas.check_queue_length()
+    check_scans(files, options.mode, settings().limits)
+    shown = visible(name) or common_name(list(names.values()))
+    return cases.keep(paths, names, shown, options, warnings=found.warnings)
 
 
 def _require_capacity() -> None:

@@ -18,7 +18,14 @@ from model.io.modalities import (
     guess_modality,
 )
 from model.io.nifti import GZIP_MAGIC, SUFFIXES, Volume
-from model.io.nifti_header import MAX_VOX_OFFSET, MAX_VOXEL_BYTES, Limits, read_header
+from model.io.nifti_header import (
+    MAX_VOX_OFFSET,
+    MAX_VOXEL_BYTES,
+    Limits,
+    check_header,
+    goes_on,
+    read_header,
+)
 from model.io.scans import (
     GRID_TOLERANCE_MM,
     Scans,
@@ -140,9 +147,14 @@ def same_order(shape: tuple[int, ...], affine: np.ndarray, case: Case) -> bool:
 
 
 def check_start(start: bytes, size_bytes: int, limits: Limits) -> None:
-    """Refuse a file by its first bytes and its size. Raises CaseError `not_nifti` or `too_large`."""
+    """Refuse a file by its first bytes and its size. Raises CaseError: a code of `read_volume`.
+
+    What is not compressed has about the size that its header names.
+    """
     if start[:2] != GZIP_MAGIC:
-        read_header(io.BufferedReader(io.BytesIO(start)))
+        stored = check_header(*read_header(io.BufferedReader(io.BytesIO(start))), limits)
+        if size_bytes > stored.size_bytes + limits.max_trailing_bytes:
+            raise goes_on()
     most_bytes = limits.max_voxels * MAX_VOXEL_BYTES + MAX_VOX_OFFSET + limits.max_trailing_bytes
     if size_bytes > most_bytes:
         raise CaseError(

@@ -49,6 +49,17 @@ class Layout:
     offset: int
     conflict: Conflict | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file, not compressed, up to its last voxel."""
+        return self.offset + int(np.prod(self.shape)) * self.dtype.itemsize
+
+
+def goes_on() -> CaseError:
+    return CaseError(
+        "trailing_data", "The file goes on long after its last voxel.", "Export the scan again."
+    )
+
 
 def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
     """Return the header, byte order resolved, and its size in bytes."""

@@ -28,7 +28,7 @@ from model.io.scans import Scans
 from model.preparation.brain_extraction import BrainExtractor, CoarseBrain
 from model.preparation.plan import Options, Plan
 from model.preparation.registration import Scan, register_all
-from model.preparation.resampling import interpolated, resampled
+from model.preparation.resampling import interpolated, resampled, resampled_in_parts
 
 # What the network's case holds around the brain, so that nothing ends at its edge.
 MARGIN_MM = 3.0
@@ -37,8 +37,6 @@ MARGIN_MM = 3.0
 LEAST_AGREEMENT, DOUBTFUL_AGREEMENT = 0.75, 0.9
 # What a second look shows around the brain, and its voxels; on these, brains are compared, too.
 HEAD_MM, HEAD_STEP_MM = 25.0, 2.0
-# Slices of the reference for which other sequences are resampled together.
-SLICES_AT_A_TIME = 32
 Progress = Callable[[str, float], None]
 
 
@@ -78,16 +76,7 @@ class Native:
         if modality == self.reference:
             return volume.data
         target = self.transforms[modality] @ grid.affine
-        x, y, z = grid.data.shape
-        found = np.empty((z, y, x), np.float32).T
-        # What is made of a whole scan on the way would fill the memory.
-        for start in range(0, z, SLICES_AT_A_TIME):
-            stop = min(start + SLICES_AT_A_TIME, z)
-            there = shifted(target, [0, 0, start])
-            found[..., start:stop] = resampled(
-                volume.data, volume.affine, (x, y, stop - start), there
-            )
-        return found
+        return resampled_in_parts(volume.data, volume.affine, grid.data.shape, target)
 
     def confidence_on_reference(self, confidence: np.ndarray) -> np.ndarray:
         """Return the confidence (X, Y, Z) uint8 of the network's case on the reference's grid; 255 outside the brain."""

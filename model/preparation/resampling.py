@@ -14,6 +14,8 @@ HALVED_MM = 0.7
 MARGIN = 6
 # Slices that are interpolated together: the whole would be in memory twice.
 SLICES_AT_A_TIME = 16
+# Slices that are resampled together where a whole scan is not needed at once.
+PART_SLICES = 32
 
 
 def resampled(
@@ -45,6 +47,22 @@ def resampled(
     outside = float(low) if outside is None else outside
     found = interpolated(data, np.linalg.inv(source) @ target, shape, outside)
     return np.clip(found, low, high, out=found)
+
+
+def resampled_in_parts(
+    array: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
+) -> np.ndarray:
+    """Return a scan on another grid as `resampled`, which is made of some slices of that grid at a time.
+
+    What is made of a whole scan on the way would fill the memory.
+    """
+    x, y, z = shape
+    found = np.empty((z, y, x), np.float32).T
+    for start in range(0, z, PART_SLICES):
+        stop = min(start + PART_SLICES, z)
+        there = shifted(target, [0, 0, start])
+        found[..., start:stop] = resampled(array, affine, (x, y, stop - start), there)
+    return found
 
 
 def shrunk(array: np.ndarray, affine: np.ndarray, step_mm: float) -> tuple[np.ndarray, np.ndarray]:

@@ -185,6 +185,42 @@ PRIVACY = Section(
             ),
         ),
         *rows(
+            "tests/app/test_audit.py",
+            (
+                "The audit log on a full disk",
+                "whole lines or none; what finds no room is kept and written later, in order",
+                "test_a_full_disk_tears_no_line_and_loses_none[0]",
+            ),
+            (
+                "An audit log that grows",
+                "moved away at `BTS_AUDIT_FILE_MB`; nothing is deleted",
+                "test_the_file_is_moved_away_when_it_is_large",
+            ),
+            (
+                "Strangers who fill the audit log with refused requests",
+                "counted; at most a line a minute for each address",
+                "test_strangers_cannot_fill_the_log",
+            ),
+            (
+                "Downloads that cannot be written down, with `BTS_AUDIT_REQUIRED`",
+                "507 `audit_failed`",
+                "test_nothing_is_handed_out_without_its_line_if_that_is_wanted",
+            ),
+        ),
+        *rows(
+            "tests/app/store/test_retention.py",
+            (
+                "A clock that is a year ahead for some seconds, with `BTS_RETENTION_HOURS`",
+                "nothing is deleted: a case must be too old for ten minutes by a clock that cannot be set",
+                "test_a_year_forward_for_seven_seconds_deletes_nothing",
+            ),
+            (
+                "More than ten cases, and a fifth of all, that are too old at once",
+                "deleted after an hour",
+                "test_many_at_once_wait_longer",
+            ),
+        ),
+        *rows(
             "tests/app/web/test_uploads.py",
             (
                 "Names of patients and files in the log",

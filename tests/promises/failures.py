@@ -212,47 +212,73 @@ DATABASE = Section(
 DISK = Section(
     "Disk and memory",
     "",
-    rows(
-        "tests/app/web/test_full_disk.py",
-        (
-            "Disk full at any write of an upload",
-            "507 `disk_full`, nothing is kept",
-            "test_upload_without_room_at_any_write[files]",
+    [
+        *rows(
+            "tests/app/web/test_full_disk.py",
+            (
+                "Disk full at any write of an upload",
+                "507 `disk_full`, nothing is kept",
+                "test_upload_without_room_at_any_write[files]",
+            ),
+            (
+                "Disk full at any write of a zip",
+                "507 `disk_full`, nothing is kept",
+                "test_upload_without_room_at_any_write[zip]",
+            ),
+            (
+                "Disk full at any write of results",
+                "the case waits and is tried again",
+                "test_case_without_room_at_any_write",
+            ),
+            (
+                "Disk still full at the third attempt",
+                "the case fails with `disk_full` and advice",
+                "test_after_three_attempts_it_says_what_to_do",
+            ),
+            (
+                "Disk full at any write of a mask, a deletion or a purge",
+                "all of it is done or nothing; deleting needs no space",
+                "test_changes_without_room_at_any_write",
+            ),
+            (
+                "No space for the database",
+                "507; the service stays up, rows and folders agree",
+                "test_database_without_room",
+            ),
+            (
+                "A disk that is really full (this test needs root)",
+                "507; the service stays up, rows and folders agree",
+                "test_really_full_disk",
+            ),
+            (
+                "Too little memory for a case",
+                "tried three times, then `out_of_memory`",
+                "test_too_little_memory_is_tried_again",
+            ),
         ),
-        (
-            "Disk full at any write of a zip",
-            "507 `disk_full`, nothing is kept",
-            "test_upload_without_room_at_any_write[zip]",
+        *rows(
+            "tests/app/web/test_full_disk.py",
+            (
+                "A deletion on a disk that is full to the last byte (this test needs root)",
+                "the case is deleted: a reserve of 2 MB is given up for it",
+                "test_cases_can_be_deleted_on_a_disk_full_to_the_last_byte",
+            ),
         ),
-        (
-            "Disk full at any write of results",
-            "the case waits and is tried again",
-            "test_case_without_room_at_any_write",
+        *rows(
+            "tests/app/web/test_memory_bound.py",
+            (
+                "Eight clients that read whole volumes at once",
+                "as many at a time as `BTS_MAX_HEAVY_MB` holds; the others wait",
+                "test_eight_whole_volumes_at_once",
+            ),
         ),
-        (
-            "Disk still full at the third attempt",
-            "the case fails with `disk_full` and advice",
-            "test_after_three_attempts_it_says_what_to_do",
+        *rows(
+            "tests/app/test_memory.py",
+            (
+                "Others use the memory for a minute",
+                "503 `busy` with `Retry-After`",
+                "test_who_waits_too_long_is_told_to_come_back",
+            ),
         ),
-        (
-            "Disk full at any write of a mask, a deletion or a purge",
-            "all of it is done or nothing; deleting needs no space",
-            "test_changes_without_room_at_any_write",
-        ),
-        (
-            "No space for the database",
-            "507; the service stays up, rows and folders agree",
-            "test_database_without_room",
-        ),
-        (
-            "A disk that is really full (this test needs root)",
-            "507; the service stays up, rows and folders agree",
-            "test_really_full_disk",
-        ),
-        (
-            "Too little memory for a case",
-            "tried three times, then `out_of_memory`",
-            "test_too_little_memory_is_tried_again",
-        ),
-    ),
+    ],
 )

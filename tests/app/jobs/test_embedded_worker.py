@@ -12,7 +12,7 @@ from app.errors import StartupError
 from app.jobs import attempt, case_queue
 from app.jobs.attempt import Stopped
 from app.jobs.queue_runner import queue_runner
-from app.store import cases
+from app.store import cases, retention
 from app.store.models import StoredCase, db
 
 
@@ -168,15 +168,22 @@ def test_stopping_hands_the_case_back(app, client, upload, monkeypatch):
     assert (answer["state"], answer["attempts"]) == ("queued", 0)
 
 
-def test_old_cases_are_deleted(make_app, parts, assert_nothing_kept):
+def test_old_cases_are_deleted_at_the_second_look(
+    make_app, parts, assert_nothing_kept, monkeypatch
+):
     app = make_app(retention_hours=1)
     client = app.test_client()
     case_id = client.post("/api/cases", data=parts).json["id"]
+    steady_s = 0.0
+    monkeypatch.setattr(retention, "steady_s", lambda: steady_s)
     with app.app_context():
-        assert cases.remove_expired() == 0
+        assert retention.remove_expired() == 0
         db.session.get(StoredCase, case_id).created_at = datetime.now(UTC) - timedelta(hours=2)
         db.session.commit()
-        assert cases.remove_expired() == 1
+        assert retention.remove_expired() == 0
+        steady_s, start = retention.WAIT_S, time.time()
+        monkeypatch.setattr(time, "time", lambda: start + steady_s)
+        assert retention.remove_expired() == 1
     assert_nothing_kept(app)
 
 

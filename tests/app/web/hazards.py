@@ -146,6 +146,14 @@ HAZARDS: dict[str, tuple[Parts, str]] = {
         "constant_volume",
     ),
     "zip: bomb": (zipped(bomb(500)), "not_nifti"),
+    "zip: zeros behind a small header": (
+        zipped(packed({f"p_{key}.nii": nifti() + bytes(2**25) for key in MODALITIES})),
+        "trailing_data",
+    ),
+    "zip: DICOM of zeros": (
+        zipped(packed({"IM1": bytes(128) + b"DICM" + bytes(2**25)})),
+        "zip_too_large",
+    ),
     "zip: entry larger than any scan": (
         zipped(changed_directory(FOUR, 24, struct.pack("<I", 2**30))),
         "too_large",

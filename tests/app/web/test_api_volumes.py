@@ -96,8 +96,9 @@ def test_unfinished_case_has_no_volumes_to_look_at(upload, client, assert_error)
     ],
 )
 def test_compact_keeps_intensities(values, dtype):
-    values = np.array(values, np.float32)
-    stored, (slope, inter) = compact(values)
+    values = np.array(values, np.float32).reshape(1, 1, -1)
+    found = compact(values)
+    stored, (slope, inter) = found.of(values), found.scaling
     assert stored.dtype == dtype
     tolerance = 0 if slope == 1 and inter == 0 else slope
     np.testing.assert_allclose(stored * slope + inter, values, atol=tolerance)

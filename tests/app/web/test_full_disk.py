@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from app import audit
 from app.analysis import pipeline
 from app.jobs import case_queue
 from app.jobs.queue_runner import queue_runner
-from app.store import cases
+from app.store import reserve, retention
 from app.store.db_errors import is_disk_full
 from app.store.models import StoredCase, db
 from tests.app.jobs import crashing
@@ -110,8 +111,9 @@ def test_case_without_room_at_any_write(make_app, disk, stubbed, monkeypatch):
     assert client.get(f"{url}/segmentation.nii.gz").status_code == 200
 
 
-def test_changes_without_room_at_any_write(make_app, disk, stubbed, analysis):
+def test_changes_without_room_at_any_write(make_app, disk, stubbed, analysis, monkeypatch):
     """Masks, DELETE and purge: either all of it, or nothing."""
+    monkeypatch.setattr(retention, "WAIT_S", 0)
     app = make_app(retention_hours=1)
     client, data_dir = app.test_client(), app.config["SETTINGS"].data_dir
 
@@ -126,7 +128,7 @@ def test_changes_without_room_at_any_write(make_app, disk, stubbed, analysis):
             case = db.session.get(StoredCase, case_id)
             case.created_at = datetime.now(UTC) - timedelta(hours=2)
             db.session.commit()
-            return cases.remove_expired()
+            return retention.remove_expired()
 
     for change, good in ((correct, 201), (delete, 204), (purge, 1)):
         for writes in itertools.count():
@@ -251,6 +253,27 @@ def test_really_full_disk(small_disk, make_app, stubbed):
     assert states[0] in ("queued", "running")
     assert {client.get(url).json["state"] for url in urls} == {"done"}
     assert not list((small_disk / "staging").iterdir())
+
+
+def test_cases_can_be_deleted_on_a_disk_full_to_the_last_byte(small_disk, make_app, stubbed):
+    app = make_app(disk_reserve_mb=0)
+    client, filler = app.test_client(), small_disk / "filler"
+    urls = [send(client, four()).json["url"] for _ in range(4)]
+    with app.app_context():
+        while queue_runner(app)._poll():
+            pass
+    reserve_file = small_disk / reserve.FILE
+    assert reserve_file.stat().st_blocks * 512 >= reserve.SIZE_BYTES
+    for url in urls:
+        # What a deletion frees is filled up again, and the log of the database cut to nothing.
+        fill(filler, 0)
+        assert client.delete(url).status_code == 204
+        assert client.get(url).status_code == 404
+        filler.unlink()
+    assert reserve_file.exists()
+    assert not list((small_disk / "cases").iterdir())
+    lines = [json.loads(line) for line in (small_disk / audit.FILE).read_text().splitlines()]
+    assert [line["what"] for line in lines].count("delete") == 4
 
 
 @pytest.mark.parametrize(
