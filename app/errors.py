@@ -17,6 +17,7 @@ Exception
     ├── TooMany                 429
     ├── QueueFull               503
     ├── DatabaseBusy            503
+    ├── LoginsBusy              503
     └── DiskFull                507
 """
 
@@ -131,6 +132,17 @@ class DatabaseBusy(RequestError):
 
     def __init__(self) -> None:
         super().__init__("The database is busy or cannot be reached.", "Try again in some seconds.")
+
+
+class LoginsBusy(RequestError):
+    """As many tokens and passwords as may are being checked."""
+
+    status = 503
+    code = "logins_busy"
+    retry_after_s = 10
+
+    def __init__(self) -> None:
+        super().__init__("Too many are signing in at once.", "Try again in some seconds.")
 
 
 class DiskFull(RequestError):

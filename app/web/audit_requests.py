@@ -8,6 +8,9 @@ from app import audit
 ACTIONS = {
     "access.log_in": "login",
     "access.log_out": "logout",
+    "sessions.end_session": "end session",
+    "pages.end_session": "end session",
+    "pages.end_other_sessions": "end session",
     "cases.create_case": "upload",
     "pages.create_case": "upload",
     "pages.create_demo_case": "upload",
