@@ -21,6 +21,13 @@ preload_app = False
 timeout = 120
 # Seconds that requests may take to end after SIGTERM.
 graceful_timeout = 30
+# Headers of proxies are believed as BTS_PROXY_HOPS says, by the app. Left alone, gunicorn would let
+# whoever is at this machine set scheme, SCRIPT_NAME and PATH_INFO; through a socket file anybody.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers = {}
+# `X_Forwarded_For` is not `X-Forwarded-For`.
+header_map = "drop"
 # No command socket in the home folder: nothing here uses it.
 control_socket_disable = True
 

@@ -8,11 +8,12 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flask import current_app
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.config_access import AccessSettings
 from app.config_dicom import DicomSettings
 from app.errors import StartupError
 from model.io.nifti_header import Limits
@@ -21,10 +22,12 @@ PREFIX = "BTS_"
 DRIVERS = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
 # Longest wait for a connection to the database, in seconds.
 CONNECT_S = 5
+# A terabyte.
+MOST_MB = 2**20
 BROKERS = ("redis", "rediss", "amqp", "amqps")
 
 
-class Settings(DicomSettings, BaseSettings):
+class Settings(AccessSettings, DicomSettings, BaseSettings):
     """Every setting with its default; the descriptions are the documentation."""
 
     # An empty variable, as Compose files have them, counts as not set.
@@ -77,43 +80,27 @@ class Settings(DicomSettings, BaseSettings):
         "brats2021",
         description="Label values in masks: `brats2021` (enhancing tumour = 4) or `brats2023` (3).",
     )
-    access_token: SecretStr = Field(
-        SecretStr(""), description="If set, every page and call but `/healthz` asks for it."
+    max_upload_mb: int = Field(
+        1024, ge=1, le=MOST_MB, description="Largest upload, all files together, in MB."
     )
-    access: Literal["auto", "token", "open"] = Field(
-        "auto",
-        description="Who needs a token or a login: `auto` all but this machine itself, `token` "
-        "everybody, `open` nobody, for a proxy that asks itself; once there are named users, "
-        "everybody.",
-    )
-    trusted_hosts: str = Field(
-        "",
-        description="Names by which the server may be asked, comma-separated; empty means any. A "
-        "leading dot stands for all names below.",
-    )
-    public_url: str = Field(
-        "",
-        description="Address by which others reach the server, for the link with the token; empty "
-        "means host name and port.",
-    )
-    proxy_hops: int = Field(
-        0, ge=0, description="Proxies in front whose `X-Forwarded-` headers are believed."
-    )
-    max_upload_mb: int = Field(1024, ge=1, description="Largest upload, all files together, in MB.")
     max_unpacked_mb: int = Field(
-        2048, ge=1, description="Largest content of an uploaded zip, unpacked, in MB."
+        2048, ge=1, le=MOST_MB, description="Largest content of an uploaded zip, unpacked, in MB."
     )
     max_voxels: int = Field(
-        512 * 512 * 256, ge=1, description="Most voxels that one scan may have."
+        512 * 512 * 256, ge=1, le=2**31 - 1, description="Most voxels that one scan may have."
     )
     max_parts: int = Field(
         20_000,
         ge=4,
+        le=10**6,
         description="Most parts that one upload may have; a DICOM study has thousands.",
     )
     # Werkzeug's buffer of 64 KB counts towards it, also while it passes files on.
     max_field_kb: int = Field(
-        512, ge=256, description="Longest text field of a form, in KB; files do not count."
+        512,
+        ge=256,
+        le=2**20,
+        description="Longest text field of a form, in KB; files do not count.",
     )
     max_heavy_mb: int = Field(
         1024,
@@ -123,13 +110,22 @@ class Settings(DicomSettings, BaseSettings):
         "together, in MB; those that find none wait.",
     )
     max_queued: int = Field(
-        200, ge=1, description="Most cases that may wait; further uploads are asked to come later."
+        200,
+        ge=1,
+        le=10**6,
+        description="Most cases that may wait; further uploads are asked to come later.",
     )
     cases_per_hour: int = Field(
-        0, ge=0, description="Most cases that one user or address may upload an hour; 0: no limit."
+        0,
+        ge=0,
+        le=10**6,
+        description="Most cases that one user or address may upload an hour; 0: no limit.",
     )
     disk_reserve_mb: int = Field(
-        512, ge=0, description="Uploads are refused when the disk would have less than this free."
+        512,
+        ge=0,
+        le=MOST_MB,
+        description="Uploads are refused when the disk would have less than this free.",
     )
     client_timeout_s: float = Field(
         30,
@@ -195,13 +191,6 @@ class Settings(DicomSettings, BaseSettings):
             raise ValueError(wanted)
         return value
 
-    @field_validator("public_url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("is not an address such as https://host")
-        return value.rstrip("/")
-
     @model_validator(mode="after")
     def _able_to_scale_out(self) -> "Settings":
         postgresql = self.sqlalchemy_url.get_backend_name() == "postgresql"
@@ -213,13 +202,6 @@ class Settings(DicomSettings, BaseSettings):
             raise ValueError(f"{', '.join(missing)} is not installed: uv sync --extra scale")
         return self
 
-    @field_validator("access_token")
-    @classmethod
-    def _long_token(cls, value: SecretStr) -> SecretStr:
-        if 0 < len(value.get_secret_value()) < 16:
-            raise ValueError("must have at least 16 characters")
-        return value
-
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:
@@ -229,11 +211,6 @@ class Settings(DicomSettings, BaseSettings):
     def limits(self) -> Limits:
         """Limits on one uploaded scan."""
         return Limits(max_voxels=self.max_voxels)
-
-    @property
-    def trusted_host_list(self) -> list[str]:
-        """The host names that are accepted; none means any."""
-        return [name.strip() for name in self.trusted_hosts.split(",") if name.strip()]
 
     @property
     def sqlalchemy_url(self) -> URL:
@@ -286,7 +263,8 @@ def settings_table() -> str:
     """Return the settings as a Markdown table: name, default, meaning."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     # What is inherited would come first.
-    names = sorted(Settings.model_fields, key=lambda name: name in DicomSettings.model_fields)
+    parts = (AccessSettings.model_fields, DicomSettings.model_fields)
+    names = sorted(Settings.model_fields, key=lambda name: [name in part for part in parts[::-1]])
     for name in names:
         field = Settings.model_fields[name]
         default = field.default.get_secret_value() if name == "access_token" else field.default

@@ -18,6 +18,7 @@ Exception
     ├── QueueFull               503
     ├── Busy                    503
     ├── DatabaseBusy            503
+    ├── LoginsBusy              503
     ├── AuditFailed             507
     └── DiskFull                507
 """
@@ -159,6 +160,17 @@ class AuditFailed(RequestError):
             "The audit log cannot be written, and nothing is shown without it.",
             "Ask whoever runs the server for space on its disk.",
         )
+
+
+class LoginsBusy(RequestError):
+    """As many tokens and passwords as may are being checked."""
+
+    status = 503
+    code = "logins_busy"
+    retry_after_s = 10
+
+    def __init__(self) -> None:
+        super().__init__("Too many are signing in at once.", "Try again in some seconds.")
 
 
 class DiskFull(RequestError):

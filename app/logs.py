@@ -12,7 +12,7 @@ JSON_NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
 
 
 class _QueryRemover(logging.Filter):
-    """Cuts query strings out of request lines: they can hold the token or a search for a name."""
+    """Cuts query strings out of request lines: they can hold the code of a link or a search for a name."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):

@@ -20,7 +20,10 @@ ROOMS = {
         ("app.intake",),
         ("app.analysis",),
         # What every room may use.
-        ("app.audit", "app.identity", "app.config", "app.config_dicom", "app.errors", "app.logs"),
+        (
+            *("app.audit", "app.identity", "app.errors", "app.logs", "app.memory"),
+            *("app.config", "app.config_access", "app.config_dicom"),
+        ),
         ("model",),
     ),
     "model": (

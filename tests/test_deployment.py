@@ -174,6 +174,15 @@ def test_the_proxy_lets_whole_uploads_through():
     assert "read_body" in text and "read_header" in text
 
 
+def test_the_proxy_forwards_nothing_that_a_client_says_of_proxies():
+    text = (ROOT / "deploy/Caddyfile").read_text()
+    stripped = {name.lower() for name in re.findall(r"header_up -(\S+)", text)}
+    wanted = {"forwarded", "x-real-ip", "x-forwarded-port", "x-forwarded-prefix"}
+    assert wanted | {"script_name", "script-name"} <= stripped
+    # Those that the app believes are written by Caddy before these are removed.
+    assert not stripped & {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+
+
 def test_containers_are_confined():
     for name in ("web", "worker", "proxy"):
         service = COMPOSE["services"][name]

@@ -1,13 +1,16 @@
 """`flask token` and `flask user`, for administrators."""
 
+import socket
+
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app import audit
 from app.config import settings
-from app.store import database, tokens, users
-from app.store.models import User, db
+from app.store import database, login_codes, sessions, tokens, users
+from app.store.account_models import User
+from app.store.models import db
 
 token = AppGroup("token", help="The server's access token.")
 user = AppGroup("user", help="Named users. Once there is one, everybody has to sign in.")
@@ -25,8 +28,19 @@ def rotate() -> None:
     if settings().access_token.get_secret_value():
         raise click.ClickException("BTS_ACCESS_TOKEN sets the token; change it there.")
     database.prepare(current_app)
+    sessions.end_all()
     click.echo(tokens.rotate(settings()))
     audit.write("token rotate")
+
+
+@token.command("link")
+@click.option("--port", default=8000, envvar="PORT", help="Of the server, without BTS_PUBLIC_URL.")
+@with_appcontext
+def link(port: int) -> None:
+    """Print a link that signs in once, within a day, with the rights of the access token."""
+    database.prepare(current_app)
+    click.echo(login_codes.create_link(socket.gethostname(), port))
+    audit.write("token link")
 
 
 @user.command("add")

@@ -1,6 +1,5 @@
 """Many cases by command: what is done already, how each case ended, and the table of all."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 from app.analysis.record import CaseRecord
 from app.analysis.values import VolumesMl
 from app.intake.case_inputs import CaseInput
+from app.reporting.csv_cells import rounded, write_rows
 from app.reporting.endings import ENDINGS
-from app.reporting.report_csv import no_formula
 from app.reporting.schemas import Report
 from model.card import Views
 from model.errors import CaseError
@@ -130,11 +129,8 @@ class OutputFolder:
         partial = self.folder / f".{TABLE}"
         try:
             with partial.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                for outcome in outcomes:
-                    row = {name: no_formula(cell) for name, cell in _row(outcome).items()}
-                    writer.writerow(row)
+                rows = [_row(outcome) for outcome in outcomes]
+                write_rows(file, [COLUMNS, *([row.get(key) for key in COLUMNS] for row in rows)])
             partial.replace(self.folder / TABLE)
         except OSError:
             partial.unlink(missing_ok=True)
@@ -155,7 +151,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     report = outcome.report
     volumes = report.measurements.volumes_ml
     return row | {
-        **{f"{key}_ml": f"{ml:.3f}" for key, ml in volumes.items()},
+        **{f"{key}_ml": rounded(ml, 3) for key, ml in volumes.items()},
         "missing": " ".join(report.missing_modalities),
         "warnings": " ".join(report.warnings),
         "device": report.device,

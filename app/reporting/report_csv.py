@@ -1,6 +1,5 @@
 """The report of a finished case as rows of quantity, value and unit."""
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry
 from app.analysis.values import AreasMm2
 from app.reporting import wording
+from app.reporting.csv_cells import rounded, write_rows
 from app.reporting.schemas import Report
 from model.io.modalities import missing_modalities
 
@@ -23,9 +23,9 @@ def to_csv(report: Report) -> str:
         ("disclaimer", report.disclaimer, ""),
         *((f"case_{key}", value, "") for key, value in report.case.items()),
         *((f"date_{key}", date, "") for key, date in report.dates or () if date),
-        *((key, f"{ml:.3f}", "mL") for key, ml in measurements.volumes_ml.items()),
-        ("brain", f"{measurements.brain_ml:.3f}", "mL"),
-        ("voxel", f"{measurements.voxel_ml:.6f}", "mL"),
+        *((key, rounded(ml, 3), "mL") for key, ml in measurements.volumes_ml.items()),
+        ("brain", rounded(measurements.brain_ml, 3), "mL"),
+        ("voxel", rounded(measurements.voxel_ml, 6), "mL"),
         *_measurement_rows(measurements),
         ("mask", wording.mask(report.mask), ""),
         *((f"model_{key}", getattr(report.model, key), "") for key in _MODEL),
@@ -43,7 +43,7 @@ def to_csv(report: Report) -> str:
         rows.append(("message", report.message, ""))
     rows += _area_rows(measurements.areas_mm2)
     buffer = io.StringIO()
-    csv.writer(buffer).writerows([no_formula(cell) for cell in row] for row in rows)
+    write_rows(buffer, rows)
     return buffer.getvalue()
 
 
@@ -56,14 +56,14 @@ def _measurement_rows(measurements: Measurements) -> Iterator[Row]:
     Slices count from 0, as in JSON; those called `number` count from 1, as on the pages.
     """
     for key, percent in _items(measurements.percent_of_brain):
-        yield f"percent_of_brain_{key}", f"{percent:.3f}", "%"
+        yield f"percent_of_brain_{key}", rounded(percent, 3), "%"
     for key, probability in _items(measurements.confidence):
         if probability is not None:
-            yield f"confidence_{key}", f"{probability:.3f}", ""
+            yield f"confidence_{key}", rounded(probability, 3), ""
     if rano := measurements.rano:
-        yield "rano_longest", f"{rano.longest_mm:.2f}", "mm"
-        yield "rano_perpendicular", f"{rano.perpendicular_mm:.2f}", "mm"
-        yield "rano_product", f"{rano.product_mm2:.1f}", "mm2"
+        yield "rano_longest", rounded(rano.longest_mm, 2), "mm"
+        yield "rano_perpendicular", rounded(rano.perpendicular_mm, 2), "mm"
+        yield "rano_product", rounded(rano.product_mm2, 1), "mm2"
         yield "rano_slice", rano.slice, ""
         yield "rano_slice_number", rano.slice + 1, "counted from 1"
         yield "rano_measurable", "yes" if rano.measurable else "no", ""
@@ -71,7 +71,7 @@ def _measurement_rows(measurements: Measurements) -> Iterator[Row]:
         yield f"lesions_{key}", found, ""
     if location := measurements.location:
         yield "side", location.side, ""
-        yield "left_share", f"{location.left_share:.3f}", ""
+        yield "left_share", rounded(location.left_share, 3), ""
         yield from _point_rows("centre", location.centre_mm)
     for plane, slices in measurements.slices.items():
         yield f"slices_{plane}", slices.count, ""
@@ -94,7 +94,7 @@ def _geometry_rows(geometry: Geometry) -> Iterator[Row]:
     """Yield the grid of the scans, along the axes of their files, and the brain's centre."""
     for axis, length, edge in zip("ijk", geometry.shape, geometry.spacing_mm, strict=True):
         yield f"shape_{axis}", length, "voxels"
-        yield f"spacing_{axis}", f"{edge:.4f}", "mm"
+        yield f"spacing_{axis}", rounded(edge, 4), "mm"
     if geometry.brain_centre_mm:
         yield from _point_rows("brain_centre", geometry.brain_centre_mm)
 
@@ -107,21 +107,16 @@ def _accuracy_rows(accuracy: Accuracy | None) -> Iterator[Row]:
         yield "accuracy_patients", accuracy.patients, ""
     for short, row in accuracy.regions.items():
         if row["dice"] is not None:
-            yield f"accuracy_dice_{short}", f"{row['dice']:.3f}", ""
+            yield f"accuracy_dice_{short}", rounded(row["dice"], 3), ""
         if row["hd95_mm"] is not None:
-            yield f"accuracy_hd95_{short}", f"{row['hd95_mm']:.2f}", "mm"
+            yield f"accuracy_hd95_{short}", rounded(row["hd95_mm"], 2), "mm"
 
 
 def _area_rows(areas: AreasMm2 | None) -> list[Row]:
     """Return the slices with tumour, by plane and index from 0."""
     return [
-        (f"area_{plane}_{index}", f"{mm2:.1f}", "mm2")
+        (f"area_{plane}_{index}", rounded(mm2, 1), "mm2")
         for plane, values in _items(areas)
         for index, mm2 in enumerate(values)
         if mm2
     ]
-
-
-def no_formula(cell: Any) -> Any:
-    """Keep a spreadsheet from running a name that begins like a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell

@@ -203,6 +203,22 @@ class Shares(BaseModel):
     users: list[str]
 
 
+class Session(BaseModel):
+    """A browser that has signed in; `current` is the one that asks."""
+
+    id: str
+    client: str
+    created_at: datetime
+    seen_at: datetime
+    current: bool
+
+
+class Sessions(BaseModel):
+    """The sessions of the caller, the last used first; when, is known to the hour."""
+
+    sessions: list[Session]
+
+
 IsoTime = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 

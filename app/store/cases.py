@@ -15,9 +15,10 @@ from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
 from app.store import deliveries, reserve
+from app.store.account_models import Share
 from app.store.data_folder import case_folders, staging_folders, staging_path
 from app.store.db_errors import is_disk_full
-from app.store.models import Delivery, Share, StoredCase, StoredMask, db
+from app.store.models import Delivery, StoredCase, StoredMask, db
 from app.store.results import CaseFolder
 from model.preparation.plan import Options
 from model.warnings import CaseWarning

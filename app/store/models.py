@@ -1,4 +1,4 @@
-"""The tables of the database: cases, their masks, deliveries to archives, users, shares and workers."""
+"""The tables of the database: cases, their masks, deliveries to archives, and workers."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -256,28 +256,6 @@ class Delivery(db.Model):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # What went wrong at the last attempt; empty if nothing did.
     problem: Mapped[str] = mapped_column(sa.String(300), default="")
-
-
-class Share(db.Model):
-    """A user who may read another's case."""
-
-    __tablename__ = "shares"
-
-    case_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    user_name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-
-
-class User(db.Model):
-    """A user with a worklist of their own."""
-
-    __tablename__ = "users"
-
-    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    # scrypt, with the parameters and the salt in front.
-    password_hash: Mapped[str] = mapped_column(sa.String(255))
-    token_sha256: Mapped[str] = mapped_column(sa.String(64), default="", index=True)
-    is_admin: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class WorkerRow(db.Model):

@@ -5,34 +5,25 @@ Once there are named users, everybody has to sign in.
 
 import ipaddress
 import re
-import socket
-import time
 from urllib.parse import urlsplit
 
 import click
 import sqlalchemy as sa
 from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
-from itsdangerous import BadSignature, URLSafeTimedSerializer
-from limits import parse_many
 
 from app.config import settings
-from app.errors import AccessDenied, TooMany
+from app.errors import AccessDenied
 from app.identity import OPERATOR, Identity, current
-from app.store import tokens, users
+from app.store import login_codes, sessions, tokens, users
 from app.store.db_errors import is_database_busy
-from app.store.tokens import Keys
-from app.web import headers, health, quotas
+from app.web import attempts, headers, health, session_cookie
 from app.web.error_handlers import address_without_token
 
-COOKIE = "bts_access"
-COOKIE_S = 30 * 24 * 3600
 # Longest login form: more than a token, or name and password, need. Strangers may send no more.
 MAX_FORM_BYTES = 16 * 2**10
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What needs no token: the liveness probe, styles and scripts, and the login page.
 OPEN_ENDPOINTS = ("health.healthz", "static", "access.show_login", "access.log_in")
-# Failed logins of one address after which it has to wait, longer and longer.
-FAILURES = parse_many("10 per minute; 50 per hour; 200 per day")
 # Headers that show that a connection from this machine was forwarded for somebody else.
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
@@ -42,13 +33,13 @@ blueprint = Blueprint("access", __name__)
 def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
     app.before_request(require_access)
-    app.context_processor(lambda: {"who": current(), "signed_in": COOKIE in request.cookies})
+    app.context_processor(lambda: {"who": current(), "signed_in": bool(session_cookie.secret())})
 
 
 def require_access() -> Response | tuple[Response, int] | None:
     """Identify the client of a request. Raises AccessDenied if it has no access.
 
-    `?token=...` is exchanged for a cookie and removed from the address.
+    The code of a link, `?token=...`, is exchanged for a cookie and removed from the address.
     """
     if request.endpoint in OPEN_ENDPOINTS:
         return None
@@ -67,20 +58,21 @@ def _identify() -> Response | None:
     if not _needs_token() and not users.exist():
         g.identity = OPERATOR
         return None
-    keys = tokens.keys(settings())
-    who = _by_cookie(keys) or _by_bearer(keys)
+    who = sessions.identity(session_cookie.secret()) or _by_bearer()
     if who is not None:
         g.identity = who
         return None
-    token = request.args.get("token", "")
-    if token and request.method in SAFE_METHODS:
-        _require_token(token, keys)
-        g.identity = OPERATOR
-        return _with_cookie(redirect(_own_path(address_without_token()), 303), keys, ["", ""])
+    code = request.args.get("token", "")
+    if code and request.method == "GET":
+        # Before the code is used: a token that is rotated now ends the session, too.
+        mark = tokens.token_sha256(settings())
+        _use_up(code)
+        target = redirect(_own_path(address_without_token()), 303)
+        return _signed_in(target, OPERATOR, mark)
     raise AccessDenied(
         "This server asks who you are.",
-        "Open the link with ?token=... that the server printed at its first start, sign in, or "
-        "send the header Authorization: Bearer followed by a token.",
+        "Sign in, open a link that `flask token link` printed, or send the header Authorization: "
+        "Bearer followed by a token.",
     )
 
 
@@ -95,37 +87,38 @@ def show_login():
 @blueprint.post("/login")
 def log_in():
     """Exchange a token, or name and password, for a cookie."""
-    _check_failures()
+    attempts.require_free()
     # Before the body is read.
     request.max_content_length = MAX_FORM_BYTES
-    keys, form = tokens.keys(settings()), request.form
+    form = request.form
     target = redirect(_own_path(form.get("next", "/")), 303)
     if form.get("token"):
-        _require_token(form["token"], keys)
-        g.identity = OPERATOR
-        return _with_cookie(target, keys, ["", ""])
+        mark = attempts.tried(lambda: _matching(form["token"]))
+        if not mark:
+            raise AccessDenied(
+                "The token is wrong.",
+                "Ask whoever runs the server; `flask token rotate` makes a new token.",
+            )
+        return _signed_in(target, OPERATOR, mark)
     name = form.get("user", "").strip().lower()
-    user = users.with_password(name, form.get("password", ""))
+    user = attempts.tried(lambda: users.with_password(name, form.get("password", "")), name)
     if user is None:
         # For the audit log. Only names that exist: anything else may be a password in the wrong field.
         g.tried_user = name if users.find(name) else ""
-        _note_failure()
         raise AccessDenied("Name or password is wrong.", "Try again.")
-    g.identity = users.identity_of(user)
-    return _with_cookie(target, keys, [user.name, users.session_mark(user)])
+    return _signed_in(target, users.identity_of(user), users.session_mark(user))
 
 
 @blueprint.post("/logout")
 def log_out():
-    """Forget the cookie."""
+    """End the session."""
     headers.clear_cache()
-    response = redirect(url_for("access.show_login"), 303)
-    response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
-    return response
+    sessions.end(current().name, sessions.key(session_cookie.secret()))
+    return session_cookie.forget(redirect(url_for("access.show_login"), 303))
 
 
 def announce(app: Flask, addresses: list[tuple[str, int]]) -> None:
-    """Print a link with the token, once, if others can reach the server.
+    """Print a link with which to sign in, once, if others can reach the server.
 
     addresses : hosts and ports on which it listens
     """
@@ -134,18 +127,17 @@ def announce(app: Flask, addresses: list[tuple[str, int]]) -> None:
     if not reachable or wanted.access_token.get_secret_value():
         return
     with app.app_context():
-        is_open = wanted.access == "open" and not users.exist()
-    if is_open:
-        click.echo("Everyone who can reach this server is let in: BTS_ACCESS=open.", err=True)
-        return
-    host, port = reachable[0][:2]
-    # 0.0.0.0 and :: are no addresses that a browser can open.
-    host = socket.gethostname() if ipaddress.ip_address(host).is_unspecified else host
-    token = tokens.create_missing(wanted)
-    hint = "Get in with the link that was printed at first; `flask token rotate` makes a new one."
-    address = wanted.public_url or f"http://{host}:{port}"
-    link = f"Get in with {address}/?token={token}\nThis link is not shown again."
-    click.echo(link if token else hint, err=True)
+        if wanted.access == "open" and not users.exist():
+            click.echo("Everyone who can reach this server is let in: BTS_ACCESS=open.", err=True)
+            return
+        if not tokens.create_missing(wanted):
+            click.echo("`flask token link` prints a link with which to sign in.", err=True)
+            return
+        link = login_codes.create_link(*reachable[0][:2])
+    click.echo(
+        f"Get in with {link}\nThis link works once, within a day; `flask token link` prints another.",
+        err=True,
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -184,76 +176,46 @@ def _is_from_here() -> bool:
     )
 
 
-def _by_bearer(keys: Keys) -> Identity | None:
+def _by_bearer() -> Identity | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         return None
-    _check_failures()
+    return attempts.tried(lambda: _owner_of(token))
+
+
+def _owner_of(token: str) -> Identity | None:
     user = users.with_token(token)
     if user is not None:
         return users.identity_of(user)
-    if tokens.matches(token, keys.token_sha256):
-        return OPERATOR
-    _note_failure()
-    return None
+    return OPERATOR if _matching(token) else None
 
 
-def _by_cookie(keys: Keys) -> Identity | None:
-    try:
-        name, mark = _serializer(keys).loads(request.cookies.get(COOKIE, ""), COOKIE_S)
-    except (BadSignature, ValueError, TypeError):
-        return None
-    if not name:
-        return OPERATOR
-    user = users.find(name)
-    return users.identity_of(user) if user and users.session_mark(user) == mark else None
+def _matching(token: str) -> str:
+    """Return the hash of the server's token if this is it, else an empty text."""
+    found = tokens.token_sha256(settings())
+    return found if tokens.matches(token, found) else ""
 
 
-def _require_token(token: str, keys: Keys) -> None:
-    """Raise AccessDenied for a wrong token."""
-    _check_failures()
-    if not tokens.matches(token, keys.token_sha256):
-        _note_failure()
+def _use_up(code: str) -> None:
+    """Use up the code of a link. Raises AccessDenied for any other, and for the token itself."""
+    # The token is tried as well: it is no guess, and whoever has it is told what to do with it.
+    found = attempts.tried(lambda: "code" if login_codes.use(code) else _matching(code))
+    if not found:
         raise AccessDenied(
-            "The token is wrong.",
-            "Copy the whole link, or ask whoever runs the server; `flask token rotate` makes a new "
-            "token.",
+            "The link is wrong, has been used, or is older than a day.",
+            "Sign in here, or ask whoever runs the server for another; `flask token link` prints one.",
+        )
+    if found != "code":
+        raise AccessDenied(
+            "The token is not taken from an address, which browsers and logs keep.",
+            "Sign in with it at /login, or open a link that `flask token link` prints.",
         )
 
 
-def _check_failures() -> None:
-    """Raise TooMany while the client has to wait after wrong tokens and passwords."""
-    for limit in FAILURES:
-        if not quotas.rates().test(limit, "failures", quotas.address()):
-            until = quotas.rates().get_window_stats(limit, "failures", quotas.address()).reset_time
-            raise TooMany(
-                "Too many wrong tokens or passwords came from your address.",
-                "Wait; Retry-After says how many seconds.",
-                "too_many_attempts",
-                max(1, round(until - time.time())),
-            )
-
-
-def _note_failure() -> None:
-    for limit in FAILURES:
-        quotas.rates().hit(limit, "failures", quotas.address())
-
-
-def _serializer(keys: Keys) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(keys.cookie_key, salt="access-cookie")
-
-
-def _with_cookie(response: Response, keys: Keys, content: list[str]) -> Response:
-    response.set_cookie(
-        COOKIE,
-        _serializer(keys).dumps(content),
-        max_age=COOKIE_S,
-        httponly=True,
-        secure=request.is_secure,
-        samesite="Strict",
-    )
-    return response
+def _signed_in(response: Response, who: Identity, mark: str) -> Response:
+    g.identity = who
+    return session_cookie.begin(response, who.name, mark)
 
 
 def _own_path(path: str) -> str:

@@ -1,22 +1,17 @@
 """REST: results of a case as DICOM, for archives, viewers and planning systems."""
 
-from contextlib import AbstractContextManager
-
 from flask import Blueprint, Flask, Response, request
 from pydicom import Dataset
 
 from app.errors import BadRequest
-from app.memory import room
 from app.reporting import endings
 from app.reporting.report import report_of
 from app.store import cases
 from app.store.models import StoredCase
-from app.web.downloads import as_download, file_stem
+from app.web.downloads import as_download, file_stem, room_for_export
 from app.web.openapi import describe
 
 DICOM = "application/dicom"
-# For a voxel of the results while they are turned into DICOM.
-DICOM_BYTES_A_VOXEL = 12
 SEG_QUERY = [
     {
         "name": "type",
@@ -46,7 +41,7 @@ def get_segmentation_dicom(case_id: str):
     """Download the mask that counts as DICOM segmentation; of a case that came as DICOM, else `not_dicom`."""
     case, found = _results(case_id)
     labelmap = _wanted("type", ("binary", "labelmap")) == "labelmap"
-    with _room_for(case):
+    with room_for_export(case):
         return _download(case, found.labelmap if labelmap else found.seg, endings.SEG)
 
 
@@ -67,7 +62,7 @@ def get_report_dicom(case_id: str):
 def get_structures_dicom(case_id: str):
     """Download the contours of all regions as RT structure set; of a case that came as DICOM."""
     case, found = _results(case_id)
-    with _room_for(case):
+    with room_for_export(case):
         return _download(case, found.rtstruct, endings.STRUCTURES)
 
 
@@ -77,10 +72,6 @@ def _results(case_id: str):
 
     case = cases.find(case_id)
     return case, results_of(case)
-
-
-def _room_for(case: StoredCase) -> AbstractContextManager:
-    return room().taken(DICOM_BYTES_A_VOXEL * case.record.geometry.voxels)
 
 
 def _wanted(name: str, known: tuple[str, ...]) -> str:

@@ -2,13 +2,11 @@
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from app.memory import room
 from app.reporting import schemas
 from app.reporting.report import report_of
 from app.reporting.report_csv import to_csv
 from app.store import cases
-from app.web.api_dicom import DICOM_BYTES_A_VOXEL
-from app.web.downloads import as_download, file_stem
+from app.web.downloads import as_download, file_stem, room_for_export
 from app.web.openapi import describe
 
 blueprint = Blueprint("reports", __name__)
@@ -64,7 +62,7 @@ def get_report_zip(case_id: str):
         masks[f"{stem}_seg_model.nii.gz"] = case.folder.model_results.segmentation
     from app.reporting.exports import dicom_files, pack
 
-    with room().taken(DICOM_BYTES_A_VOXEL * case.record.geometry.voxels):
+    with room_for_export(case):
         packed = pack(report_of(case), results, masks, dicom_files(case), stem)
     packed = Response(packed, mimetype="application/zip")
     return as_download(packed, f"{stem}_results.zip")

@@ -3,10 +3,11 @@
 import sqlalchemy as sa
 from flask import Blueprint, Flask, jsonify
 
-from app.errors import NotFound
+from app.errors import BadRequest
 from app.reporting import schemas
 from app.store import cases, users
-from app.store.models import Share, db
+from app.store.account_models import Share
+from app.store.models import db
 from app.web.openapi import describe
 
 blueprint = Blueprint("shares", __name__)
@@ -25,12 +26,16 @@ def list_shares(case_id: str):
 
 
 @blueprint.put("/api/cases/<case_id>/shares/<user>")
-@describe({204: None}, errors=(401, 403, 404))
+@describe({204: None}, errors=(400, 401, 403, 404))
 def share(case_id: str, user: str):
-    """Let a user read a case."""
+    """Let a user read a case.
+
+    The answer does not tell whether there is a user of that name. If there is none, the share ends when
+    one is added.
+    """
     case = cases.find_own(case_id)
-    if users.find(user) is None:
-        raise NotFound("There is no such user.", "`flask user list` names them.", "no_such_user")
+    if not users.NAME.fullmatch(user):
+        raise BadRequest("That is no user's name.", "Check its spelling.", "bad_parameter")
     db.session.merge(Share(case_id=case.id, user_name=user))
     db.session.commit()
     return "", 204

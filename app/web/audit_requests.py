@@ -11,6 +11,9 @@ from app.web.error_handlers import error_response
 ACTIONS = {
     "access.log_in": "login",
     "access.log_out": "logout",
+    "sessions.end_session": "end session",
+    "pages.end_session": "end session",
+    "pages.end_other_sessions": "end session",
     "cases.create_case": "upload",
     "pages.create_case": "upload",
     "pages.create_demo_case": "upload",

@@ -3,16 +3,19 @@
 import tempfile
 import unicodedata
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import IO
 from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.wsgi import wrap_file
 
+from app.memory import room
 from app.store.data_folder import staging_path
 from app.store.models import StoredCase
 
+# For a voxel of the results, about.
+EXPORT_BYTES_A_VOXEL = 12
 # Larger answers wait on the disk for their clients, who may be slow.
 IN_MEMORY_BYTES = 8 * 2**20
 
@@ -21,6 +24,11 @@ def file_stem(case: StoredCase) -> str:
     """Return the case's name as a part of a file name."""
     kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in case.name).strip("_")
     return kept[:80] or case.id
+
+
+def room_for_export(case: StoredCase) -> AbstractContextManager[None]:
+    """Hold the memory that results of a case take while they are turned into DICOM."""
+    return room().taken(EXPORT_BYTES_A_VOXEL * case.record.geometry.voxels)
 
 
 def waiting_file(write: Callable[[IO[bytes]], None]) -> IO[bytes]:

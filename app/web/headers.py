@@ -42,7 +42,8 @@ def init_app(app: Flask) -> None:
     """Check host and origin of every request, and add the headers to every answer."""
     hops = app.config["SETTINGS"].proxy_hops
     if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops, hops)
+        # Not the port, nor the prefix, which would lead every link where a client wants it.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
     app.before_request(refuse_other_names)
     app.before_request(refuse_other_sites)
     app.after_request(add_headers)

@@ -93,7 +93,7 @@ def _operation(view: Callable) -> dict[str, Any]:
     answers = {status: _answer(kind) for status, kind in noted["answers"].items()}
     errors = set(noted["errors"])
     if 401 in errors:
-        # After too many wrong tokens, and while the database is away.
+        # After too many wrong tokens, and while many are checked or the database is away.
         errors |= {429, 503} - set(answers)
     answers |= {status: _answer(schemas.ErrorAnswer, "An error.") for status in sorted(errors)}
     operation = {

@@ -21,6 +21,7 @@ from app.web import (
     case_page,
     comparison_page,
     headers,
+    own_sessions,
     preparation_page,
     report_page,
     sending,
@@ -151,6 +152,26 @@ def show_comparison():
     """Two cases side by side."""
     first, second = wanted_cases()
     return render_template("compare.html", **comparison_page.context(first, second))
+
+
+@blueprint.get("/sessions")
+def show_sessions():
+    """The browsers that are signed in as the user."""
+    return render_template("sessions.html", sessions=own_sessions.listed())
+
+
+@blueprint.post("/sessions/<session_id>/end")
+def end_session(session_id: str):
+    """Sign one of these browsers out by the form alone."""
+    own_sessions.end(session_id)
+    return redirect(url_for("pages.show_sessions"), 303)
+
+
+@blueprint.post("/sessions/end-others")
+def end_other_sessions():
+    """Sign all of them out but the one that asks."""
+    own_sessions.end_others()
+    return redirect(url_for("pages.show_sessions"), 303)
 
 
 @blueprint.get("/about")

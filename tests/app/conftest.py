@@ -20,7 +20,7 @@ from app import config, create_app
 from app.analysis import pipeline
 from app.jobs.model_holder import ModelHolder
 from app.jobs.queue_runner import queue_runner
-from app.store import tokens
+from app.store import login_codes, tokens
 from app.store.models import db
 from model.io.modalities import MODALITIES
 from model.io.nifti import write_scan
@@ -296,6 +296,17 @@ def assert_nothing_kept():
 def token(app):
     """The server's own token."""
     return tokens.rotate(app.config["SETTINGS"])
+
+
+@pytest.fixture
+def new_code(app):
+    """Return a function that makes a code of a link, with which the operator signs in."""
+
+    def make() -> str:
+        with app.app_context():
+            return login_codes.create_link("localhost", 8000).partition("?token=")[2]
+
+    return make
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,13 @@
+import math
 import re
+import secrets
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from app import config, logs
+from app.config_access import is_weak
 from app.errors import StartupError
 from model.version import VERSION
 
@@ -48,6 +51,8 @@ def test_what_is_empty_is_not_set(monkeypatch):
         ("BTS_DATABASE_URL", "mysql://localhost/bts"),
         ("BTS_DATABASE_URL", "postgresql+asyncpg://localhost/bts"),
         ("BTS_ACCESS_TOKEN", "short"),
+        ("BTS_PROXY_HOPS", "1" * 30),
+        ("BTS_MAX_QUEUED", "1" * 30),
         ("BTS_PUBLIC_URL", "mri.example"),
         ("BTS_BROKER_URL", "sqs://"),
         ("BTS_CASE_LIMIT_S", "3600"),
@@ -78,7 +83,70 @@ def test_the_token_is_not_shown(monkeypatch):
     with pytest.raises(StartupError) as caught:
         config.load_settings()
     assert "tooshort" not in caught.value.message
-    assert "x" * 20 not in repr(config.load_settings({"access_token": "x" * 20}))
+    token = "test-token-0123456789"
+    assert token not in repr(config.load_settings({"access_token": token}))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x" * 40,
+        "1234512345123451234512345",
+        "abcdefghabcdefgh",
+        "Password1Password1Pass",
+        "0123456789abcdef",
+        "fedcba9876543210",
+        "abcdefghijklmnop",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "1234567890123456",
+        "0123456789abcdefghijklmnopqrstuvwxyz",
+    ],
+)
+def test_tokens_that_are_easily_guessed_are_refused(token):
+    with pytest.raises(StartupError, match=r"BTS_ACCESS_TOKEN: .*token_urlsafe\(32\)") as caught:
+        config.load_settings({"access_token": token})
+    assert token not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "test-token-0123456789",
+        "a-token-of-24-characters",
+        "correcthorsebatterystaple",
+        "3f2a9c4be1d07856",
+    ],
+)
+def test_other_tokens_are_taken(token):
+    assert config.load_settings({"access_token": token}).access_token.get_secret_value() == token
+
+
+def test_random_tokens_are_taken():
+    for make in (secrets.token_urlsafe, lambda: secrets.token_hex(16)):
+        assert not any(is_weak(make()) for _ in range(200))
+
+
+NUMBERS = [
+    n for n, field in config.Settings.model_fields.items() if field.annotation in (int, float)
+]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_have_finite_ranges(name):
+    schema = config.Settings.model_json_schema()["properties"][name]
+    least = schema.get("minimum", schema.get("exclusiveMinimum"))
+    assert least is not None and math.isfinite(least)
+    assert math.isfinite(schema["maximum"])
+    for value in ("inf", "-inf", "nan", "1e400", str(schema["maximum"] + 1), str(least - 1)):
+        with pytest.raises(StartupError, match=f"BTS_{name.upper()}: "):
+            config.load_settings({name: value})
+
+
+def test_no_number_is_left_out():
+    kinds = {name: str(field.annotation) for name, field in config.Settings.model_fields.items()}
+    assert {name for name, kind in kinds.items() if "int" in kind or "float" in kind} == set(
+        NUMBERS
+    )
 
 
 def test_table_lists_every_setting():

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "path", ["/", "/about", "case", "case/report", "case/preparation", "/cases/none"]
+    "path", ["/", "/about", "/sessions", "case", "case/report", "case/preparation", "/cases/none"]
 )
 def test_page_has_no_serious_violation(page: Page, demo_address, path, expected_errors):
     expected_errors.append("404")

@@ -15,7 +15,7 @@ ACCESS = Section(
             ),
             (
                 "First start on an address that others reach",
-                "a token is made and printed once, as a link",
+                "a link is printed that signs in once, within a day",
                 "test_first_start_prints_the_link_once[0.0.0.0]",
             ),
             (
@@ -30,13 +30,67 @@ ACCESS = Section(
             ),
             (
                 "Guessing tokens and passwords",
-                "429 `too_many_attempts` after 10 failures a minute, 50 an hour, 200 a day",
+                "429 `too_many_attempts` after 10 failures of an address a minute, 50 an hour, 200 a day",
                 "test_failures_have_to_wait[login]",
             ),
             (
                 "A token that others have learned",
                 "`flask token rotate` makes a new one and ends all sessions",
                 "test_rotation_ends_sessions",
+            ),
+            (
+                "A link in the history of a browser or in a log",
+                "its code is used up; the token itself is not taken from an address",
+                "test_a_link_works_once",
+            ),
+        ),
+        *rows(
+            "tests/app/web/test_attempts.py",
+            (
+                "Many guesses at once",
+                "no more are checked than may be wrong; the others get 429 `too_many_attempts`",
+                "test_of_many_at_once_no_more_are_checked_than_may_be_wrong[password]",
+            ),
+            (
+                "Guessing a password from many addresses",
+                "429 `too_many_attempts` after 20 failures for a name a minute, 100 an hour, 400 a day",
+                "test_a_name_is_not_tried_from_many_addresses",
+            ),
+            (
+                "Guessing from many addresses of one IPv6 network",
+                "a /64 counts as one address",
+                "test_addresses_of_one_client_count_together",
+            ),
+            (
+                "Many logins at once, each of which costs a processor and 32 MB",
+                "two at a time; 503 `logins_busy` for whoever waits too long",
+                "test_two_passwords_are_compared_at_a_time",
+            ),
+        ),
+        *rows(
+            "tests/app/test_config.py",
+            (
+                "A `BTS_ACCESS_TOKEN` that is easily guessed",
+                "refused at start",
+                "test_tokens_that_are_easily_guessed_are_refused",
+            ),
+        ),
+        *rows(
+            "tests/app/web/test_sessions.py",
+            (
+                "A cookie as a way to find out the token",
+                "it is random, and the database has its hash",
+                "test_nothing_in_a_cookie_depends_on_the_token",
+            ),
+            (
+                "A stolen cookie",
+                "signing out ends it on the server; the user sees and ends all sessions",
+                "test_logging_out_ends_the_session_on_the_server",
+            ),
+            (
+                "Another user's sessions",
+                "neither listed nor ended",
+                "test_each_user_sees_and_ends_own_sessions",
             ),
         ),
         *rows(
@@ -78,6 +132,11 @@ ACCESS = Section(
                 "the command says so",
                 "test_removing_the_last_user_says_what_that_opens",
             ),
+            (
+                "Finding out who has an account, by sharing",
+                "204 for every name; a later user of the name gets nothing",
+                "test_sharing_does_not_tell_who_exists",
+            ),
         ),
         *rows(
             "tests/app/web/test_uploads.py",
@@ -89,50 +148,73 @@ ACCESS = Section(
 WEB = Section(
     "Web",
     "",
-    rows(
-        "tests/app/web/test_headers.py",
-        (
-            "Another site acts through the user's browser",
-            "403 `cross_site`, by Fetch Metadata, else by Origin",
-            "test_other_sites_cannot_act",
+    [
+        *rows(
+            "tests/app/web/test_headers.py",
+            (
+                "Another site acts through the user's browser",
+                "403 `cross_site`, by Fetch Metadata, else by Origin",
+                "test_other_sites_cannot_act",
+            ),
+            (
+                "Injected scripts, frames, content sniffing, referrers",
+                "security headers on every answer; no inline script",
+                "test_headers_on_every_answer",
+            ),
+            (
+                "Copies in caches",
+                "`no-store`; volumes, versions of masks and slices stay in one browser for a day",
+                "test_case_data_is_not_stored",
+            ),
+            (
+                "Copies that the browser was allowed to keep",
+                '`Clear-Site-Data: "cache"` after deletions and at the end of a session; browsers obey it '
+                "over TLS and on this machine",
+                "test_browsers_forget_at_the_end",
+            ),
+            (
+                "A request under another host name",
+                "400 `untrusted_host` if `BTS_TRUSTED_HOSTS` is set",
+                "test_names_of_the_server",
+            ),
+            (
+                "Forged `X-Forwarded-` headers",
+                "believed only for `BTS_PROXY_HOPS` proxies",
+                "test_forwarded_headers_count_as_far_as_there_are_proxies",
+            ),
+            (
+                "Uploaded files opened as pages",
+                "sent as attachments",
+                "test_results_are_attachments",
+            ),
+            (
+                "Pages that load from other servers",
+                "there are none",
+                "test_pages_ask_no_other_server",
+            ),
         ),
-        (
-            "Injected scripts, frames, content sniffing, referrers",
-            "security headers on every answer; no inline script",
-            "test_headers_on_every_answer",
+        *rows(
+            "tests/app/web/test_forwarded.py",
+            (
+                "`X-Forwarded-Proto`, `SCRIPT_NAME` and the like from the machine itself",
+                "not believed by gunicorn",
+                "test_without_a_proxy_none_is_believed",
+            ),
+            (
+                "`X-Forwarded-Prefix`, which would lead all links elsewhere",
+                "not believed, nor is any but For, Proto and Host",
+                "test_behind_a_proxy_only_three_are_believed",
+            ),
         ),
-        (
-            "Copies in caches",
-            "`no-store`; volumes, versions of masks and slices stay in one browser for a day",
-            "test_case_data_is_not_stored",
+        *rows(
+            "tests/app/reporting/test_report.py",
+            (
+                "Names that spreadsheets take for formulas",
+                "an apostrophe in front, whatever separates cells",
+                "test_csv_holds_none_for_any_separator",
+            ),
         ),
-        (
-            "Copies that the browser was allowed to keep",
-            '`Clear-Site-Data: "cache"` after deletions and at the end of a session; browsers obey it '
-            "over TLS and on this machine",
-            "test_browsers_forget_at_the_end",
-        ),
-        (
-            "A request under another host name",
-            "400 `untrusted_host` if `BTS_TRUSTED_HOSTS` is set",
-            "test_names_of_the_server",
-        ),
-        (
-            "Forged `X-Forwarded-` headers",
-            "believed only for `BTS_PROXY_HOPS` proxies",
-            "test_forwarded_headers_count_as_far_as_there_are_proxies",
-        ),
-        (
-            "Uploaded files opened as pages",
-            "sent as attachments",
-            "test_results_are_attachments",
-        ),
-        (
-            "Pages that load from other servers",
-            "there are none",
-            "test_pages_ask_no_other_server",
-        ),
-    ),
+    ],
 )
 
 PRIVACY = Section(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.errors import StartupError
 
-HEAD = "v5"
+HEAD = "v6"
 
 
 def upgrade(connection: sa.Connection) -> None:

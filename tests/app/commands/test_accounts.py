@@ -60,7 +60,6 @@ def test_own_worklists(people, assert_error):
 
 def test_sharing_is_for_reading(people, assert_error):
     url = send(people["anna"], four()).json["url"]
-    assert_error(people["anna"].put(f"{url}/shares/nobody"), 404, "no_such_user")
     assert people["anna"].put(f"{url}/shares/berta").status_code == 204
     assert people["anna"].put(f"{url}/shares/berta").status_code == 204
     assert people["anna"].get(f"{url}/shares").json == {"users": ["berta"]}
@@ -76,6 +75,21 @@ def test_sharing_is_for_reading(people, assert_error):
         assert (f'action="{page}/delete"' in people[name].get(page).text) is may_change
     assert people["anna"].delete(f"{url}/shares/berta").status_code == 204
     assert people["berta"].get(url).status_code == 404
+
+
+def test_sharing_does_not_tell_who_exists(app, people, assert_error):
+    url = send(people["anna"], four()).json["url"]
+    answers = [people["anna"].put(f"{url}/shares/{name}") for name in ("berta", "later")]
+    assert [(a.status_code, a.data) for a in answers] == [(204, b"")] * 2
+    assert people["anna"].get(f"{url}/shares").json == {"users": ["berta", "later"]}
+    assert_error(people["anna"].put(f"{url}/shares/No one"), 400, "bad_parameter")
+    # Whoever gets that name later was not meant.
+    with app.app_context():
+        users.add("later", PASSWORD)
+    later = app.test_client()
+    assert later.post("/login", data={"user": "later", "password": PASSWORD}).status_code == 303
+    assert later.get(url).status_code == 404
+    assert people["anna"].get(f"{url}/shares").json == {"users": ["berta"]}
 
 
 def test_users_without_rights(people):

@@ -211,7 +211,7 @@ def test_a_table_that_cannot_be_written_hides_no_failure(flask, study, tmp_path,
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("csv.DictWriter.writerow", full)
+    monkeypatch.setattr("app.commands.batch.write_rows", full)
     result = flask("--batch", study, "--out", out)
     assert result.exit_code == 1
     assert "The table of all cases was not written" in result.stderr

@@ -12,6 +12,7 @@ from app.analysis.record import Accuracy, Calibration, MaskInfo, accuracy_of
 from app.analysis.values import VolumesMl
 from app.jobs.queue_runner import queue_runner
 from app.reporting import report, report_pdf, wording
+from app.reporting.csv_cells import rounded, write_rows
 from app.reporting.pdf_text import MARGIN, WIDTH
 from app.reporting.report_csv import to_csv
 from app.reporting.schemas import Report
@@ -132,11 +133,42 @@ def test_accuracy_comes_from_the_card():
     assert accuracy_of({}) is None
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+@pytest.mark.parametrize(
+    "name",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "＝1", "＋1", "－1", "＠SUM(A1)"],
+)
 def test_csv_holds_no_formula(found, name):
     text = to_csv(changed(found, case={"name": name}))
-    row = next(row for row in csv.reader(io.StringIO(text)) if row[0] == "case_name")
+    row = next(row for row in csv.reader(io.StringIO(text, newline="")) if row[0] == "case_name")
     assert row[1] == "'" + name
+
+
+FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "name",
+    ["a;=1", "a\t=1", "a,=1", "a\n=1", "a\r\n＝1", 'a;"=1', 'a"";"=1', "\t=1", ";;+1", "-1;\t@x;"],
+)
+def test_csv_holds_none_for_any_separator(found, name, separator):
+    text = to_csv(changed(found, case={"name": name}))
+    cells = [
+        cell
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        for cell in row
+    ]
+    numbers = [cell for cell in cells if re.fullmatch(r"-?[\d.]+(,.*)?", cell)]
+    assert [c for c in cells if c.startswith(FORMULA_STARTS) and c not in numbers] == []
+
+
+def test_csv_quotes_text_and_leaves_numbers(found):
+    text = to_csv(changed(found, case={"name": 'a;b\tc,"d"'}))
+    assert '"case_name","a;b\tc,""d""",""\r\n' in text
+    assert re.search(r'^"brain",\d+\.\d{3},"mL"\r$', text, re.MULTILINE)
+    buffer = io.StringIO()
+    write_rows(buffer, [("a", -1.5, rounded(-2, 3), None)])
+    assert buffer.getvalue() == '"a",-1.5,-2.000,""\r\n'
 
 
 def test_pdf(finished):

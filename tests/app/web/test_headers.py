@@ -10,8 +10,19 @@ TOKEN = "a-token-of-24-characters"
 
 
 @pytest.fixture
-def locked(make_app):
-    return make_app(access_token=TOKEN).test_client()
+def app(make_app):
+    return make_app(access_token=TOKEN)
+
+
+@pytest.fixture
+def locked(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def client(make_app):
+    """One that needs no token."""
+    return make_app().test_client()
 
 
 @pytest.mark.parametrize(
@@ -131,39 +142,41 @@ def test_bearer(locked, header, status):
     assert locked.get("/api/cases", headers=headers).status_code == status
 
 
-def test_link_is_exchanged_for_a_cookie(locked):
-    response = locked.get(f"/?page=2&token={TOKEN}&q=a%20b")
+def test_link_is_exchanged_for_a_cookie(locked, new_code):
+    code = new_code()
+    response = locked.get(f"/?page=2&token={code}&q=a%20b")
     assert response.status_code == 303
     assert response.location == "/?page=2&q=a+b"
     cookie = response.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
-    assert TOKEN not in cookie
+    assert code not in cookie
     assert locked.get("/").status_code == 200
 
 
-def test_secure_cookie_over_tls(locked):
-    response = locked.get(f"/?token={TOKEN}", base_url="https://localhost")
+def test_secure_cookie_over_tls(locked, new_code):
+    response = locked.get(f"/?token={new_code()}", base_url="https://localhost")
     assert "Secure" in response.headers["Set-Cookie"]
 
 
-def test_link_leads_nowhere_else(locked):
+def test_link_leads_nowhere_else(locked, new_code):
     environ = {"PATH_INFO": "//evil.example/"}
-    response = locked.get(f"/?token={TOKEN}", environ_overrides=environ)
+    response = locked.get(f"/?token={new_code()}", environ_overrides=environ)
     assert response.location == "/evil.example/"
 
 
-@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], "ключ"])
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN, TOKEN[:-1], "ключ"])
 def test_wrong_links(locked, token):
     response = locked.get("/", query_string={"token": token})
     assert response.status_code == 401
     assert "Set-Cookie" not in response.headers
 
 
-def test_forged_and_outdated_cookies(make_app, locked):
+def test_forged_and_outdated_cookies(make_app, locked, new_code):
     locked.set_cookie("bts_access", "ImluIg.forged.signature")
     assert locked.get("/").status_code == 401
-    value = locked.get(f"/?token={TOKEN}").headers["Set-Cookie"].split(";")[0].split("=", 1)[1]
+    cookie = locked.get(f"/?token={new_code()}").headers["Set-Cookie"]
+    value = cookie.split(";")[0].split("=", 1)[1]
     changed = make_app(access_token="another-token-of-some-length").test_client()
     changed.set_cookie("bts_access", value)
     assert changed.get("/").status_code == 401
@@ -199,6 +212,15 @@ def test_forwarded_headers_count_as_far_as_there_are_proxies(make_app, hops, see
     headers = {"X-Forwarded-For": "192.0.2.8, 192.0.2.9", "X-Forwarded-Proto": "https, https"}
     scheme = "https" if hops else "http"
     assert app.test_client().get("/peer", headers=headers).text == f"{seen} {scheme}"
+
+
+def test_forwarded_headers_change_no_link(make_app):
+    app = make_app(proxy_hops=1, access="open")
+    app.add_url_rule("/own", "own", lambda: f"{request.script_root} {request.host}")
+    headers = {"X-Forwarded-Prefix": "//evil.example", "X-Forwarded-Port": "81"}
+    client = app.test_client()
+    assert client.get("/own", headers=headers).text == " localhost"
+    assert "evil.example" not in client.get("/", headers=headers).text
 
 
 def test_results_are_attachments(finished):

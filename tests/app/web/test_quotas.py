@@ -12,6 +12,7 @@ from app.store.models import db
 from app.web import access, quotas, uploads
 from model.io.modalities import MODALITIES
 from tests.app.serving import serving
+from tests.app.threads import at_once
 from tests.app.web.hazards import four, packed, send, zipped
 from tests.model.io.malformed import GOOD
 
@@ -58,17 +59,6 @@ def test_uploads_at_once_do_not_pass_the_queue_together(make_app, monkeypatch):
     monkeypatch.setattr(uploads, "assign", wait_for_the_others)
     answers = at_once(4, lambda: send(app.test_client(), four()).status_code)
     assert sorted(answers) == [202, 503, 503, 503]
-
-
-def at_once(number: int, call) -> list:
-    """Return what `call` returns in so many threads."""
-    answers: list = []
-    threads = [threading.Thread(target=lambda: answers.append(call())) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 def test_cases_per_hour_and_client(make_app, assert_error):
