@@ -58,19 +58,23 @@ LEAST_TAIL = 0.2
 TAIL_PERCENTILES = (0.5, 50, 99.5)
 # Fewer voxels than this tell nothing.
 LEAST_VOXELS = 1000
-# Air in CT has -1000 Hounsfield units and padding even less; MRI has no such values.
-CT_AIR_BELOW, CT_AIR_SHARE = -500.0, 0.05
+# Air in CT has about -1000 Hounsfield units, brain about 30; both are much of any scan of a head.
+CT_AIR, CT_BRAIN, CT_SHARE = (-1100.0, -850.0), (-20.0, 100.0), 0.05
 
 
 def ct_like(volume: np.ndarray) -> bool:
-    """Say whether (X, Y, Z) has the air of a CT: many voxels far below 0, of many values.
+    """Say whether (X, Y, Z) has the air of a CT, and its brain.
 
-    A single such value is the padding of some export, which says nothing about the voxels beside it.
+    Scans that were standardised, or filtered around a background far below 0, have such values, too, but not many of
+    both. A single value is the padding of some export, which says nothing about the voxels beside it.
     """
     sample = volume[::4, ::4, ::4]
-    low = sample[sample < CT_AIR_BELOW]
-    padding = np.unique(low, return_counts=True)[1].max(initial=0)
-    return low.size - padding >= CT_AIR_SHARE * sample.size
+    for low, high in (CT_AIR, CT_BRAIN):
+        found = sample[(sample > low) & (sample < high)]
+        padding = np.unique(found, return_counts=True)[1].max(initial=0)
+        if found.size - padding < CT_SHARE * sample.size:
+            return False
+    return True
 
 
 @dataclass(frozen=True)

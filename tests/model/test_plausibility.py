@@ -3,6 +3,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import scipy
 
 from model.io.case import find_case_files, load_case
 from model.io.modalities import MODALITIES
@@ -106,7 +107,8 @@ def test_a_ct_is_named():
     assert not any(ct_like(case.sequence(channel)) for channel in case.present)
     data = case.data.copy()
     air = np.random.default_rng(0).normal(-1000, 10, case.shape)
-    data[..., 1] = np.where(data[..., 1] > 0, 40, air)
+    brain = np.random.default_rng(1).normal(35, 8, case.shape)
+    data[..., 1] = np.where(data[..., 1] > 0, brain, air)
     ct = replace(case, data=data)
     assert [channel for channel in ct.present if ct_like(ct.sequence(channel))] == [1]
     prepared = prepare(ct, Preprocessing())
@@ -117,6 +119,25 @@ def test_padding_far_below_0_is_no_air():
     case, _ = small_case()
     data = np.where(case.data.any(axis=-1, keepdims=True), case.data, -1024)
     assert not any(ct_like(data[..., channel]) for channel in case.present)
+
+
+@pytest.mark.parametrize("kind", ["standardised", "spline", "noise", "inverted"])
+def test_values_far_below_0_alone_are_no_ct(kind):
+    case, _ = small_case()
+    data, brain = case.data.astype(np.float32), case.data.any(axis=-1)
+    rng = np.random.default_rng(0)
+    if kind == "standardised":
+        inside = data[brain]
+        data = 1000 * (data - inside.mean(axis=0)) / inside.std(axis=0)
+        data += rng.normal(0, 50, data.shape)
+    elif kind == "spline":
+        padded = np.where(brain[..., None], data, -1024)
+        data = np.stack([scipy.ndimage.zoom(padded[..., c], 1.3) for c in range(4)], axis=-1)
+    elif kind == "noise":
+        data = np.where(brain[..., None], data, -1024) + rng.normal(0, 5, data.shape)
+    else:
+        data = -data - rng.normal(0, 20, data.shape)
+    assert not any(ct_like(data[..., channel]) for channel in range(4))
 
 
 @pytest.mark.realdata
