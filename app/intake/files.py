@@ -17,7 +17,7 @@ from model.io.modalities import (
     missing_modalities,
     other_kind,
 )
-from model.io.nifti import volumes_in
+from model.io.nifti_volumes import volumes_in
 from model.warnings import CaseWarning, left_out, taken_for
 
 # Longest name that is shown; long ones lose their middle, since modalities stand at the end.
@@ -108,8 +108,8 @@ def _explained(error: CaseError, unknown: list[ScanFile]) -> CaseError:
         return CaseError(
             "several_volumes",
             f"The file holds {count} volumes in one.",
-            "Split it into a file for each sequence, for example p_flair.nii.gz, p_t1.nii.gz, p_t1ce.nii.gz "
-            "and p_t2.nii.gz; its source says in which order they are.",
+            "Upload it on the page, or with confirm=1, and say which is which; or split it into a file for each "
+            "sequence, for example p_flair.nii.gz and p_t1.nii.gz.",
             unknown[0].name,
         )
     names = ", ".join(file.name for file in unknown[:NAMED])

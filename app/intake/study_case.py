@@ -1,6 +1,5 @@
 """A DICOM study made into the scans of a case: its series told apart, the chosen ones written as NIfTI."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -8,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from app.intake.checked import check_scans
 from app.intake.dicom_choice import chosen_series
 from app.intake.dicom_study import DicomStudy, Patient, read_study
 from app.intake.files import ScanFile
+from app.intake.pictures import png_of
 from model.errors import CaseError
 from model.geometry import voxel_ml
 from model.io.dicom.pixels import read_middle_slice, read_series
@@ -29,9 +28,6 @@ from model.preparation.resampling import shrunk
 
 # Voxels may have this edge, in mm, where series are told apart by their images.
 LOOK_MM = 1.5
-# Longest edge of a series' picture, in pixels, and the percentiles that become black and white.
-PICTURE_EDGE = 192
-PICTURE_PERCENTILES = (1.0, 99.5)
 
 
 @dataclass(frozen=True)
@@ -67,12 +63,13 @@ class StudyScans:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """What is kept of a study beside the scans of its case.
+    """What is kept of a study, or of a file with several volumes, beside the scans of its case.
 
+    patient : None for what is not from DICOM
     table : a row each series, see `table_of`; pictures : a PNG each, None where there is none
     """
 
-    patient: Patient
+    patient: Patient | None
     table: list[dict[str, Any]]
     pictures: list[bytes | None]
     source: Source | None = None
@@ -175,14 +172,7 @@ def _picture(series: Series) -> bytes | None:
         pixels = read_middle_slice(series)
     except CaseError:
         return None
-    low, high = np.percentile(pixels, PICTURE_PERCENTILES)
-    grey = np.clip((pixels.T - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
-    image = Image.fromarray(grey)
-    if series.spacing_mm:
-        # Pixels need not be square.
-        columns, rows = series.spacing_mm[:2]
-        image = image.resize((image.width, max(1, round(image.height * rows / columns))))
-    image.thumbnail((PICTURE_EDGE, PICTURE_EDGE))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    if not series.spacing_mm:
+        return png_of(pixels)
+    columns, rows = series.spacing_mm[:2]
+    return png_of(pixels, rows / columns)

@@ -30,6 +30,7 @@ def context(case: StoredCase) -> dict[str, Any]:
     used = {row["used_as"] for row in rows}
     return {
         "confirmed": found["confirmed"],
+        "from_dicom": case.patient is not None,
         "series": rows,
         "missing": [TITLES[key] for key in MODALITIES if key not in used],
         "may_change": cases.is_own(case),

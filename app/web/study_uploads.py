@@ -3,19 +3,21 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from flask import request
 
 from app.config import settings
 from app.errors import BadRequest
-from app.intake import study_case, zip_archive
+from app.intake import four_in_one, study_case, zip_archive
 from app.intake.checked import one_at_a_time
 from app.intake.dicom_study import holds_dicom
-from app.intake.files import ScanFile, names_of, paths_of, visible
+from app.intake.files import ScanFile, common_name, names_of, paths_of, visible
 from app.store import cases
 from app.store.models import StoredCase
 from app.web import quotas
 from model.errors import CaseError
-from model.io.nifti import SUFFIXES
+from model.io.nifti import SUFFIXES, read_shape
+from model.io.nifti_header import MAX_VOXEL_BYTES
 from model.preparation.plan import Options
 
 # Form field that asks to wait until a person has confirmed which series is which sequence.
@@ -57,7 +59,7 @@ def accept(folder: Path, options: Options) -> StoredCase:
 
     To be called with `one_at_a_time` held.
     """
-    name, waits = visible(request.form.get("name", "")), _wants_confirmation()
+    name, waits = visible(request.form.get("name", "")), wants_confirmation()
     quotas.check_queue_length()
     examined = study_case.examine(folder, settings().limits)
     if waits:
@@ -68,6 +70,21 @@ def accept(folder: Path, options: Options) -> StoredCase:
     return cases.keep(paths_of(made.files), names_of(made.files), name, options, study=record)
 
 
+def accept_four(file: ScanFile, options: Options) -> StoredCase:
+    """Keep a file with four volumes as a case that waits until a person has said which is which.
+
+    To be called with `one_at_a_time` held. Raises CaseError or RequestError before anything is kept.
+    """
+    quotas.check_queue_length()
+    folder = request.staging / "volumes"
+    # Not compressed, a voxel has at most so many bytes.
+    voxels = int(np.prod(read_shape(file.path)))
+    quotas.reserve_disk(4 * voxels * MAX_VOXEL_BYTES)
+    record = four_in_one.take_apart(file, folder, settings().limits)
+    name = visible(request.form.get("name", "")) or common_name([file.name])
+    return cases.keep_unconfirmed(folder, name, options, record)
+
+
 def confirm(case: StoredCase, wanted: Mapping[str, str]) -> None:
     """Queue a case whose series have been confirmed. Raises CaseError or RequestError.
 
@@ -75,8 +92,16 @@ def confirm(case: StoredCase, wanted: Mapping[str, str]) -> None:
     """
     cases.require_unconfirmed(case)
     quotas.check_queue_length()
+    study, limits = case.folder.study, settings().limits
     with one_at_a_time:
-        examined = study_case.examine(case.folder.study.files, settings().limits)
+        if four_in_one.holds_volumes(study.files):
+            files, table = four_in_one.chosen(
+                study.files, study.series(), wanted, case.options.mode, limits
+            )
+            record = study_case.StudyRecord(None, table, [])
+            cases.confirm(case, paths_of(files), names_of(files), record)
+            return
+        examined = study_case.examine(study.files, limits)
         made = _written(examined, wanted, case.options)
         record = study_case.record_of(examined, made)
         cases.confirm(case, paths_of(made.files), names_of(made.files), record)
@@ -93,7 +118,7 @@ def _written(
     return study_case.write_scans(examined, chosen, folder, options.mode)
 
 
-def _wants_confirmation() -> bool:
+def wants_confirmation() -> bool:
     """Say whether the form asks to wait for a person. Raises BadRequest."""
     wanted = request.form.get(CONFIRM, "")
     if wanted not in ("", "0", "1"):

@@ -12,7 +12,7 @@ from werkzeug.utils import cached_property
 
 from app.config import settings
 from app.errors import BadRequest, RequestError, TooLarge, TooSlow, UnsupportedType
-from app.intake import zip_archive
+from app.intake import four_in_one, zip_archive
 from app.intake.checked import check_scans, one_at_a_time
 from app.intake.files import (
     Assigned,
@@ -131,6 +131,9 @@ def accept() -> StoredCase:
         study = study_uploads.gathered(named, loose, request.staging)
         if study:
             return study_uploads.accept(study, options)
+        four = four_in_one.the_only_file(named, loose)
+        if four and study_uploads.wants_confirmation():
+            return study_uploads.accept_four(four, options)
         _refuse_zips(named)
         found = assign(named, _with_contents(loose))
         _unpack(found.files)

@@ -7,8 +7,8 @@ accepted. Memory is bounded by `Limits` before a voxel is allocated.
 import io
 import os
 import zlib
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ import numpy as np
 from isal import igzip, igzip_lib
 
 from model.errors import CaseError
-from model.io.nifti_header import Limits, check_header, goes_on, read_header
+from model.io.nifti_header import Limits, check_header, goes_on, read_header, truncated
 from model.io.nifti_placing import Conflict, mend
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -34,6 +34,8 @@ GZIP_LEVEL = 2
 # Where voxels start in the files that are written here: after the header and four bytes.
 VOX_OFFSET = 352
 _CHUNK = 2**20
+# What unpacking raises for a damaged gzip.
+DAMAGE = (zlib.error, igzip_lib.error, igzip.BadGzipFile, EOFError)
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,19 @@ def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits(
     `bad_header`, `bad_dimensions`, `bad_data_type`, `bad_affine`, `too_large`, `truncated`,
     `corrupt_gzip`, `trailing_data` and `not_finite`.
     """
-    name = name or path.name
+    with errors_of(name or path.name), ExitStack() as files:
+        return _read_stream(inflated(path, files), limits)
+
+
+@contextmanager
+def errors_of(name: str) -> Iterator[None]:
+    """Let errors name the file, and those of a damaged gzip be CaseError `corrupt_gzip`."""
     try:
-        with ExitStack() as files:
-            return _read_stream(_inflated(path, files), limits)
+        yield
     except CaseError as error:
         error.file = name
         raise
-    except (zlib.error, igzip_lib.error, igzip.BadGzipFile, EOFError) as error:
+    except DAMAGE as error:
         raise CaseError(
             "corrupt_gzip",
             "The compressed file is cut off or damaged.",
@@ -81,7 +88,7 @@ def read_volume(path: Path, *, name: str | None = None, limits: Limits = Limits(
 def read_placing(path: Path) -> nib.Nifti1Header:
     """Return `Volume.placing` of a file of which nothing else is read. Raises CaseError."""
     with ExitStack() as files:
-        header, _ = read_header(_inflated(path, files))
+        header, _ = read_header(inflated(path, files))
     mend(header)
     return _placing_of(header)
 
@@ -89,19 +96,8 @@ def read_placing(path: Path) -> nib.Nifti1Header:
 def read_shape(path: Path) -> tuple[int, int, int]:
     """Return the shape (X, Y, Z) that the header of a file names. Raises CaseError `not_nifti`."""
     with ExitStack() as files:
-        header, _ = read_header(_inflated(path, files))
+        header, _ = read_header(inflated(path, files))
     return tuple(int(length) for length in header["dim"][1:4])
-
-
-def volumes_in(path: Path) -> int:
-    """Return how many volumes a file holds by its header; 0 if it is no NIfTI file that can be read."""
-    try:
-        with ExitStack() as files:
-            header, _ = read_header(_inflated(path, files))
-    except (CaseError, OSError, zlib.error, igzip_lib.error, igzip.BadGzipFile, EOFError):
-        return 0
-    axes = int(header["dim"][0])
-    return int(np.prod([max(1, int(n)) for n in header["dim"][4 : axes + 1]])) if axes < 8 else 0
 
 
 def write_mask(path: Path, values: np.ndarray, grid: np.ndarray | nib.Nifti1Header) -> None:
@@ -202,7 +198,7 @@ def compress(data: bytes) -> bytes:
     return igzip.compress(data, compresslevel=GZIP_LEVEL, mtime=0)
 
 
-def _inflated(path: Path, files: ExitStack) -> io.BufferedReader:
+def inflated(path: Path, files: ExitStack) -> io.BufferedReader:
     """Return a reader of the uncompressed stream, through up to two layers of gzip."""
     stream = files.enter_context(path.open("rb", buffering=_CHUNK))
     for _ in range(2):
@@ -258,11 +254,7 @@ def _read_voxels(stream: io.BufferedReader, dtype: np.dtype, count: int) -> np.n
     for start in range(0, count, piece.size):
         part = piece[: count - start]
         if _read_into(stream, memoryview(part.view(np.uint8))) < part.nbytes:
-            raise CaseError(
-                "truncated",
-                "The file ends before its last voxel.",
-                "Copy or download it again from its source.",
-            )
+            raise truncated()
         data[start : start + part.size] = part
     return data
 

@@ -61,6 +61,14 @@ def goes_on() -> CaseError:
     )
 
 
+def truncated() -> CaseError:
+    return CaseError(
+        "truncated",
+        "The file ends before its last voxel.",
+        "Copy or download it again from its source.",
+    )
+
+
 def read_header(stream: io.BufferedReader) -> tuple[nib.Nifti1Header, int]:
     """Return the header, byte order resolved, and its size in bytes."""
     block = stream.read(348)

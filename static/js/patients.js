@@ -2,9 +2,10 @@
 
 import { MASK, MODALITIES, MOST_MISSING, guessModalities, guessModality, stemOf } from "./modalities.js";
 import { dicomFiles, holdsDicom } from "./dicom.js";
+import { volumesIn } from "./nifti.js";
 import { readZip } from "./zip.js";
 
-const isScan = (name) => /\.nii(\.gz)*$/i.test(name) && !name.split("/").at(-1).startsWith(".");
+export const isScan = (name) => /\.nii(\.gz)*$/i.test(name) && !name.split("/").at(-1).startsWith(".");
 export const isZip = (name) => /\.zip$/i.test(name);
 
 const folderOf = (path) => path.split("/").slice(0, -1).join("/");
@@ -40,7 +41,7 @@ export function assign(name, entries) {
   return { name, slots, leftovers, masks, study: null };
 }
 
-/** A patient whose files are a DICOM study; files and folders often have the patient's name, so it gets none. */
+/** A patient whose files are told apart after the upload: a DICOM study, or one file with all sequences. Files and folders often have the patient's name, so it gets none. */
 const studyOf = (entries) => ({ ...assign("", []), study: entries });
 
 /** The sequences that a patient has no file for. */
@@ -57,11 +58,18 @@ export const sendable = (patient) => Boolean(patient.zip || patient.study) || mi
 
 /** The patients in what was dropped or picked: entries are {path, file}; zips are looked into. */
 export async function findPatients(entries) {
+  if (entries.length === 1 && await holdsAll(entries[0])) return [studyOf(entries)];
   const patients = sortPatients(entries);
   const study = await dicomFiles(others(entries));
   if (study.length) patients.push(studyOf(study));
   for (const entry of entries.filter(({ path }) => isZip(path))) patients.push(...await patientsOfZip(entry));
   return patients.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+}
+
+/** Whether a file holds all four sequences; the server then asks which is which, as for the series of a study. */
+async function holdsAll({ path, file }) {
+  if (!isScan(path) || guessModality(path)) return false;
+  return await volumesIn(file).catch(() => 1) === MODALITIES.length;
 }
 
 /**

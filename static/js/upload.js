@@ -5,7 +5,7 @@ import { startBatch } from "./batch.js";
 import { element, errorNotice, part } from "./dom.js";
 import { droppedFiles, pickedFiles } from "./drop.js";
 import { MODALITIES, TITLES } from "./modalities.js";
-import { assign, findPatients, ignored, isZip, lacksLittle, missing, sendable } from "./patients.js";
+import { assign, findPatients, ignored, isScan, isZip, lacksLittle, missing, sendable } from "./patients.js";
 import { megabytes, plural } from "./text.js";
 import { Refusal, bytesOf, formFor, send } from "./transfer.js";
 
@@ -152,6 +152,7 @@ function renderIncomplete() {
 const titles = (modalities) => modalities.map((modality) => TITLES[modality]).join(", ");
 
 function statusText() {
+  if (patient.study?.length === 1 && isScan(patient.study[0].path)) return `Four volumes in one file, ${megabytes(bytesOf(patient))}.`;
   if (patient.study && !patient.zip) return `DICOM study, ${plural(patient.study.length, "file")}, ${megabytes(bytesOf(patient))}.`;
   if (patient.zip) return `${patient.study ? "DICOM study, " : ""}${patient.zip.file.name}, ${megabytes(bytesOf(patient))}.`;
   const count = Object.keys(patient.slots).length;
