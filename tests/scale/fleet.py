@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.soak import form
+from benchmarks.soak_content import form
 from model.io.modalities import MODALITIES
 from tests import services
 from tests.app.serving import ROOT, Server
