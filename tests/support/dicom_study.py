@@ -65,11 +65,13 @@ def scanned(
     *,
     without: Iterable[str] = (),
     turn: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+    every: int = 1,
 ) -> list[Written]:
     """Return the series of a study of a case, as a vendor's headers have them: the four, and others between.
 
     without : keywords that are left out of all series, such as PHYSICS
     turn : puts data and affine of each sequence in another orientation
+    every : only every so-manieth axial slice of the four is written
     """
     series = []
     times = iter(range(90000, 99999, 300))
@@ -77,6 +79,8 @@ def scanned(
         kept = {key: value for key, value in elements.items() if key not in set(without)}
         kept |= {"AcquisitionTime": str(next(times)).zfill(6), "AcquisitionDate": "20260301"}
         data, affine = _pixels(case, name)
+        if name in SEQUENCES:
+            data, affine = data[:, :, ::every], affine @ np.diag([1, 1, every, 1])
         if name in SEQUENCES and turn:
             data, affine = turn(data, affine)
         series.append(Written(len(series) + 1, data, affine, kept))

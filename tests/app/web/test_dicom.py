@@ -30,6 +30,14 @@ def study(phantom, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def thin_study(phantom, tmp_path_factory):
+    """The same with a third of the slices, where it does not matter what is found."""
+    folder = tmp_path_factory.mktemp("thin_study")
+    write_study(folder, scanned(phantom[0], "siemens", every=3))
+    return folder
+
+
 def study_parts(folder) -> list:
     """Return all files of a folder as parts of an upload, as a browser sends a folder."""
     return [
@@ -87,9 +95,9 @@ def test_a_case_knows_whose_study_it_is(finished_study):
     assert client.get("/api/cases").json["cases"][0]["patient"] == patient
 
 
-def test_patients_can_be_hidden(make_app, study):
+def test_patients_can_be_hidden(make_app, thin_study):
     client = make_app(show_patients=False).test_client()
-    case_id = client.post("/api/cases", data={"files": study_parts(study)}).json["id"]
+    case_id = client.post("/api/cases", data={"files": study_parts(thin_study)}).json["id"]
     assert client.get(f"/api/cases/{case_id}").json["patient"] is None
     page = client.get(f"/cases/{case_id}").text + client.get("/").text
     assert not any(word in page for word in PATIENT_WORDS)
@@ -164,8 +172,8 @@ def test_the_zip_of_results_has_them_too(finished_study):
                 assert archive.read(name)[128:132] == MAGIC
 
 
-def test_a_corrected_mask_is_a_new_instance(app, client, study, run_queue):
-    url = f"/api/cases/{client.post('/api/cases', data={'files': study_parts(study)}).json['id']}"
+def test_a_corrected_mask_is_a_new_instance(app, client, thin_study, run_queue):
+    url = f"/api/cases/{client.post('/api/cases', data={'files': study_parts(thin_study)}).json['id']}"
     run_queue()
     before = pydicom.dcmread(io.BytesIO(client.get(f"{url}/segmentation.dcm").data))
     mask = image_of(client.get(f"{url}/segmentation.nii.gz").data)
@@ -182,17 +190,17 @@ def test_nifti_has_no_dicom_results(finished, assert_error):
         assert_error(answer, 409, "not_dicom")
 
 
-def test_a_zip_of_a_study_is_taken(client, study, run_queue):
+def test_a_zip_of_a_study_is_taken(client, thin_study, run_queue):
     content = zipped(
-        study, {"VIEWER.EXE": b"MZ", "INDEX.HTM": b"<html>", "more.zip": b"PK\x03\x04"}
+        thin_study, {"VIEWER.EXE": b"MZ", "INDEX.HTM": b"<html>", "more.zip": b"PK\x03\x04"}
     )
     answer = client.post("/api/cases", data={"files": (content, "cd.zip")})
     assert answer.status_code == 202, answer.json
     assert client.get(f"/api/cases/{answer.json['id']}").json["patient"]["identifier"] == "P-0815"
 
 
-def test_series_can_be_confirmed_and_changed(app, client, study, run_queue):
-    answer = client.post("/api/cases", data={"files": study_parts(study), "confirm": "1"})
+def test_series_can_be_confirmed_and_changed(app, client, thin_study, run_queue):
+    answer = client.post("/api/cases", data={"files": study_parts(thin_study), "confirm": "1"})
     assert answer.status_code == 202
     assert answer.json["state"] == "unconfirmed"
     url = f"/api/cases/{answer.json['id']}"
@@ -216,8 +224,8 @@ def test_series_can_be_confirmed_and_changed(app, client, study, run_queue):
     assert client.get(url).json["state"] == "done"
 
 
-def test_series_are_confirmed_once(client, study, assert_error):
-    answer = client.post("/api/cases", data={"files": study_parts(study), "confirm": "1"})
+def test_series_are_confirmed_once(client, thin_study, assert_error):
+    answer = client.post("/api/cases", data={"files": study_parts(thin_study), "confirm": "1"})
     url = f"/api/cases/{answer.json['id']}/series"
     assert client.post(url, data={}).status_code == 202
     assert_error(client.post(url, data={}), 409, "confirmed_already")
@@ -230,8 +238,8 @@ def test_series_are_confirmed_once(client, study, assert_error):
         ({"t1": "", "t2": ""}, "missing_modality"),
     ],
 )
-def test_a_bad_choice_keeps_the_study(client, study, fields, code, assert_error):
-    answer = client.post("/api/cases", data={"files": study_parts(study), "confirm": "1"})
+def test_a_bad_choice_keeps_the_study(client, thin_study, fields, code, assert_error):
+    answer = client.post("/api/cases", data={"files": study_parts(thin_study), "confirm": "1"})
     url = f"/api/cases/{answer.json['id']}"
     assert_error(client.post(f"{url}/series", data=fields), 422, code)
     assert client.get(url).json["state"] == "unconfirmed"
@@ -239,7 +247,7 @@ def test_a_bad_choice_keeps_the_study(client, study, fields, code, assert_error)
 
 
 def test_a_study_that_lacks_sequences_waits_for_a_person_only_if_asked(
-    app, client, study, tmp_path, phantom, assert_error, assert_nothing_kept
+    app, client, thin_study, tmp_path, phantom, assert_error, assert_nothing_kept
 ):
     series = [one for one in scanned(phantom[0], "siemens") if one.number < 4]
     write_study(tmp_path / "few", series)
@@ -251,10 +259,10 @@ def test_a_study_that_lacks_sequences_waits_for_a_person_only_if_asked(
 
 
 def test_two_patients_are_never_mixed(
-    app, client, study, tmp_path, phantom, assert_error, assert_nothing_kept
+    app, client, thin_study, tmp_path, phantom, assert_error, assert_nothing_kept
 ):
     write_study(tmp_path / "other", scanned(phantom[0], "ge")[:2], Patient("Roe^Richard", "X"))
-    parts = study_parts(study) + study_parts(tmp_path / "other")
+    parts = study_parts(thin_study) + study_parts(tmp_path / "other")
     error = assert_error(
         client.post("/api/cases", data={"files": parts}), 422, "dicom_two_patients"
     )
@@ -263,12 +271,12 @@ def test_two_patients_are_never_mixed(
 
 
 def test_dicom_and_nifti_are_not_mixed(
-    app, client, study, scans, assert_error, assert_nothing_kept
+    app, client, thin_study, scans, assert_error, assert_nothing_kept
 ):
     nifti = (io.BytesIO(scans["t1"].read_bytes()), scans["t1"].name)
-    parts = [*study_parts(study), nifti]
+    parts = [*study_parts(thin_study), nifti]
     assert_error(client.post("/api/cases", data={"files": parts}), 422, "mixed_formats")
-    parts = {"files": study_parts(study)[:4], "t1": study_parts(study)[5]}
+    parts = {"files": study_parts(thin_study)[:4], "t1": study_parts(thin_study)[5]}
     assert_error(client.post("/api/cases", data=parts), 422, "mixed_formats")
     assert_nothing_kept(app)
 
@@ -282,11 +290,11 @@ def test_downloads_as_nifti_tell_nothing_of_the_patient(finished_study):
         assert not image.header.extensions
 
 
-def test_nothing_of_the_patient_is_logged(make_app, study, run_queue, caplog):
+def test_nothing_of_the_patient_is_logged(make_app, thin_study, run_queue, caplog):
     caplog.set_level("DEBUG")
     app = make_app()
     client = app.test_client()
-    case_id = client.post("/api/cases", data={"files": study_parts(study)}).json["id"]
+    case_id = client.post("/api/cases", data={"files": study_parts(thin_study)}).json["id"]
     with app.app_context():
         queue_runner(app).run_next()
     for path in ("segmentation.dcm", "report.dcm", "structures.dcm"):
@@ -295,10 +303,10 @@ def test_nothing_of_the_patient_is_logged(make_app, study, run_queue, caplog):
     assert not any(word in caplog.text + metrics for word in PATIENT_WORDS)
 
 
-def test_a_deleted_case_leaves_nothing(make_app, study, assert_nothing_kept):
+def test_a_deleted_case_leaves_nothing(make_app, thin_study, assert_nothing_kept):
     app = make_app()
     client = app.test_client()
-    answer = client.post("/api/cases", data={"files": study_parts(study), "confirm": "1"})
+    answer = client.post("/api/cases", data={"files": study_parts(thin_study), "confirm": "1"})
     assert client.delete(f"/api/cases/{answer.json['id']}").status_code == 204
     assert_nothing_kept(app)
     files = [path for path in app.config["SETTINGS"].data_dir.rglob("*") if path.is_file()]
