@@ -24,7 +24,7 @@ from app.jobs.queue_runner import queue_runner
 from app.reporting.exports import dicom_files
 from app.reporting.report import build
 from app.reporting.schemas import Dates
-from app.store import cases
+from app.store import cases, removal
 from app.store.data_folder import new_staging_folder
 from app.store.db_errors import DATABASE_AWAY, is_database_busy
 from app.store.models import StoredCase, db
@@ -216,7 +216,7 @@ class RemoteBatch:
     def _remove(self, case_id: str) -> None:
         case = db.session.get(StoredCase, case_id)
         if case is not None:
-            cases.remove(case)
+            removal.remove(case)
 
     def _noted(self, given: CaseInput) -> dict[str, str]:
         """Return id and hash of the scans from the note of a queued case; {} if there is none."""

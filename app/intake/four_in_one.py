@@ -1,6 +1,7 @@
 """Four sequences in one 4-D NIfTI file: taken apart, shown, and told apart by a person."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from app.intake.pictures import png_of
 from app.intake.study_case import StudyRecord
 from model.errors import CaseError
 from model.geometry import spacing_mm, to_canonical
+from model.io.dicom.reasons import Reason
 from model.io.modalities import MODALITIES, find_modalities, guess_modality
 from model.io.nifti import read_volume
 from model.io.nifti_header import Limits
@@ -105,7 +107,7 @@ def _row(
         "spacing_mm": [round(float(edge), 3) for edge in edges],
         "modality": ORDER[number],
         "confidence": CONFIDENCE,
-        "evidence": [{"code": "order", "text": REASON}],
+        "evidence": [asdict(Reason("order", REASON))],
         "left_out": [],
         "chosen": True,
         "readable": True,

@@ -17,7 +17,7 @@ from app import audit
 from app.config import settings
 from app.jobs import case_queue, celery_app, heartbeat
 from app.jobs.polling_thread import PollingThread
-from app.store import cases, reserve, retention
+from app.store import removal, retention
 from app.store.models import StoredCase, db
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Dispatcher(PollingThread):
             self._tidy()
         if time.monotonic() - self._swept >= SWEEP_S:
             self._swept = time.monotonic()
-            cases.remove_leftovers(datetime.now(UTC) - STALE)
+            removal.remove_leftovers(datetime.now(UTC) - STALE)
         self.ready = True
         return more
 
@@ -102,7 +102,7 @@ class Dispatcher(PollingThread):
         now = datetime.now(UTC)
         heartbeat.forget_dead_workers()
         retention.remove_expired()
-        reserve.keep()
+        removal.finish_removals()
         audit.write_refusals()
         # Attempts end themselves; one older than a message can be has lost its worker.
         longest = timedelta(seconds=settings().case_limit_s + 3 * celery_app.GRACE_S)

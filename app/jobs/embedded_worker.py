@@ -14,7 +14,7 @@ from app.jobs.attempt import CaseRunner
 from app.jobs.folder_lock import FolderLock
 from app.jobs.polling_thread import PollingThread
 from app.jobs.watchdog import Watchdog
-from app.store import cases, reserve, retention
+from app.store import removal, retention
 
 
 class EmbeddedWorker(PollingThread):
@@ -50,10 +50,10 @@ class EmbeddedWorker(PollingThread):
         # No other process runs cases of this folder: what is marked as running was interrupted.
         case_queue.recover()
         if not self.ready:
-            cases.remove_leftovers(self._started_at)
+            removal.remove_leftovers(self._started_at)
             self.ready = True
         retention.remove_expired()
-        reserve.keep()
+        removal.finish_removals()
         audit.write_refusals()
         return self.run_next()
 

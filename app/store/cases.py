@@ -1,6 +1,5 @@
 """Cases: a row in the database and a folder each."""
 
-import contextlib
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,11 +13,10 @@ from flask_sqlalchemy.pagination import Pagination
 from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
-from app.store import deliveries, reserve
+from app.store import deliveries
 from app.store.account_models import Share
-from app.store.data_folder import case_folders, staging_folders, staging_path
-from app.store.db_errors import is_disk_full
-from app.store.models import Delivery, StoredCase, StoredMask, db
+from app.store.data_folder import deleted_ids
+from app.store.models import StoredCase, db
 from app.store.results import CaseFolder
 from model.preparation.plan import Options
 from model.warnings import CaseWarning
@@ -195,11 +193,11 @@ def is_own(case: StoredCase) -> bool:
 
 def _readable() -> sa.ColumnElement[bool]:
     """Return the condition for cases that the caller may read."""
-    who = current()
+    who, there = current(), StoredCase.id.not_in(deleted_ids())
     if who.is_admin:
-        return sa.true()
+        return there
     shared = sa.select(Share.case_id).where(Share.user_name == who.name)
-    return sa.or_(StoredCase.owner == who.name, StoredCase.id.in_(shared))
+    return there & sa.or_(StoredCase.owner == who.name, StoredCase.id.in_(shared))
 
 
 def listing(page: int, per_page: int, query: str = "") -> Pagination:
@@ -212,74 +210,3 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
     if query:
         select = select.where(StoredCase.name.icontains(query, autoescape=True))
     return db.paginate(select, page=page, per_page=per_page, max_per_page=100, error_out=False)
-
-
-def remove(case: StoredCase) -> None:
-    """Delete a case: row, scans and results. A running attempt notices and ends."""
-    case_id, folder = case.id, case.folder.path
-    try:
-        _remove_rows(case_id)
-    except (sa.exc.OperationalError, OSError) as error:
-        if not is_disk_full(error) or not reserve.give_up():
-            raise
-        db.session.rollback()
-        _remove_rows(case_id)
-    _remove_folder(folder)
-    if db.engine.dialect.name == "sqlite":
-        # Otherwise the write-ahead log would keep the row's content for a while.
-        with contextlib.suppress(sa.exc.OperationalError):
-            db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        db.session.commit()
-    reserve.keep()
-
-
-def _remove_rows(case_id: str) -> None:
-    # First, so that masks that are being added at this moment are deleted too.
-    locked = sa.select(StoredCase.id).where(StoredCase.id == case_id).with_for_update()
-    db.session.execute(locked)
-    db.session.execute(sa.delete(Share).where(Share.case_id == case_id))
-    # As statements: the session would take a row that somebody else has just deleted for an error.
-    rows = [
-        sa.delete(Delivery).where(Delivery.case_id == case_id),
-        sa.delete(StoredMask).where(StoredMask.case_id == case_id),
-        sa.delete(StoredCase).where(StoredCase.id == case_id),
-    ]
-    for row in rows:
-        db.session.execute(row, execution_options={"synchronize_session": False})
-    db.session.commit()
-
-
-def _remove_folder(folder: Path) -> None:
-    """Delete a case's folder, also on a full disk."""
-    doomed = staging_path()
-    try:
-        # Renamed first, so that nothing is added to it while it is being deleted.
-        folder.replace(doomed)
-    except FileNotFoundError:
-        return
-    except OSError:
-        # The disk is too full even for a rename.
-        doomed = folder
-    shutil.rmtree(doomed)
-
-
-def remove_leftovers(before: datetime) -> None:
-    """Delete what a crash left behind: staged files, and folders of cases and masks without a row.
-
-    Only those last changed before the time given, so that uploads going on are left alone.
-    """
-    known = set(db.session.scalars(sa.select(StoredCase.id)))
-    rows = db.session.execute(sa.select(StoredMask.case_id, StoredMask.folder))
-    masks = {(case_id, folder) for case_id, folder in rows}
-    doomed = staging_folders()
-    for folder in case_folders():
-        if folder.path.name not in known:
-            doomed.append(folder.path)
-        doomed += [
-            folder.path / name
-            for name in folder.corrected()
-            if (folder.path.name, name) not in masks
-        ]
-    for path in doomed:
-        if path.exists() and path.stat().st_mtime < before.timestamp():
-            shutil.rmtree(path, ignore_errors=True)

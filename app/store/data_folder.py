@@ -2,6 +2,7 @@
 
 <data_dir>/cases/<id>/          one folder for each case, see `results`
 <data_dir>/staging/<random>/    uploads and results in the making
+<data_dir>/staging/deleted-<id> empty: a deleted case whose row found no room to go
 <data_dir>/incoming/            studies that other programs send, see `dicom_node.spool`
 """
 
@@ -13,6 +14,7 @@ from app.errors import StartupError
 from app.store.results import CaseFolder
 
 CASES, STAGING, INCOMING = "cases", "staging", "incoming"
+DELETED = "deleted-"
 
 
 def make_folders(data_dir: Path) -> None:
@@ -36,6 +38,21 @@ def case_folders() -> list[CaseFolder]:
 
 def staging_folders() -> list[Path]:
     """Return the folders of what is being made, or was left behind."""
+    return [path for path in _staged() if not path.name.startswith(DELETED)]
+
+
+def tombstone(case_id: str) -> Path:
+    """Return the folder that stands for a case which is deleted although its row is still there."""
+    return settings().data_dir.resolve() / STAGING / f"{DELETED}{case_id}"
+
+
+def deleted_ids() -> list[str]:
+    """Return the ids of the cases that have a tombstone."""
+    names = (path.name for path in _staged())
+    return [name.removeprefix(DELETED) for name in names if name.startswith(DELETED)]
+
+
+def _staged() -> list[Path]:
     return list((settings().data_dir.resolve() / STAGING).iterdir())
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app.errors import StartupError
-from app.store import migrations, reserve
+from app.store import migrations
 from app.store.data_folder import make_folders
 from app.store.models import db
 
@@ -20,7 +20,6 @@ def prepare(app: Flask) -> None:
     """
     make_folders(app.config["SETTINGS"].data_dir.resolve())
     with app.app_context():
-        reserve.keep()
         if db.engine.dialect.name == "sqlite":
             _make_private(db.engine.url)
             sa.event.listen(db.engine, "connect", _configure_sqlite)

@@ -14,7 +14,7 @@ from flask import Flask, current_app
 
 from app import audit
 from app.config import settings
-from app.store import cases
+from app.store import removal
 from app.store.models import StoredCase, db
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def remove_expired() -> int:
         case = db.session.get(StoredCase, case_id)
         # Another process may have deleted it.
         if case is not None:
-            cases.remove(case)
+            removal.remove(case)
             audit.write("purge", case_id)
     return len(doomed)
 

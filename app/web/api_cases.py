@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, g, jsonify, request, send_file, url_for
 
 from app.errors import BadRequest
 from app.reporting import schemas
-from app.store import cases
+from app.store import cases, removal
 from app.web import headers, uploads
 from app.web.case_answers import case_details, summary_fields
 from app.web.downloads import file_stem
@@ -109,7 +109,7 @@ def get_case(case_id: str):
 @describe({204: None}, errors=(401, 403, 404))
 def delete_case(case_id: str):
     """Delete a case: scans, results and row."""
-    cases.remove(cases.find_own(case_id))
+    removal.remove(cases.find_own(case_id))
     headers.clear_cache()
     return "", 204
 

@@ -15,7 +15,7 @@ from flask import (
 
 from app.config import settings
 from app.errors import RequestError
-from app.store import cases, mask_versions
+from app.store import cases, mask_versions, removal
 from app.store.models import StoredCase
 from app.web import (
     case_page,
@@ -142,7 +142,7 @@ def send_to_archive(case_id: str):
 @blueprint.post("/cases/<case_id>/delete")
 def delete_case(case_id: str):
     """Delete a case by the form alone."""
-    cases.remove(cases.find_own(case_id))
+    removal.remove(cases.find_own(case_id))
     headers.clear_cache()
     return redirect(url_for("pages.index"), 303)
 

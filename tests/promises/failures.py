@@ -260,7 +260,7 @@ DISK = Section(
             "tests/app/web/test_full_disk.py",
             (
                 "A deletion on a disk that is full to the last byte (this test needs root)",
-                "the case is deleted: a reserve of 2 MB is given up for it",
+                "the case is deleted: its files first, and its row as soon as there is room",
                 "test_cases_can_be_deleted_on_a_disk_full_to_the_last_byte",
             ),
         ),

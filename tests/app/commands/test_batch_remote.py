@@ -12,7 +12,7 @@ from app.analysis.record import record_of
 from app.commands import batch_remote
 from app.commands.batch import OutputFolder
 from app.intake.case_inputs import CaseInput
-from app.store import cases
+from app.store import removal
 from app.store.db_errors import DATABASE_AWAY
 from app.store.models import StoredCase, db
 from tests import services
@@ -81,7 +81,7 @@ def test_a_case_that_somebody_deletes_meanwhile_has_failed(app, dispatcher, remo
 
         def watch(*_):
             for case in db.session.scalars(sa.select(StoredCase)):
-                cases.remove(case)
+                removal.remove(case)
 
         (outcome,) = remote().run([CaseInput("patient", files=scans)], [], watch)
     assert (outcome.state, outcome.error.code) == ("failed", "case_deleted")

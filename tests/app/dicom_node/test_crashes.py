@@ -12,7 +12,7 @@ from app.analysis import pipeline
 from app.dicom_node import spool as spool_module
 from app.dicom_node.spool import Spool
 from app.jobs import case_queue
-from app.store import cases
+from app.store import cases, removal
 from app.store.data_folder import INCOMING
 from app.store.models import Delivery, StoredCase, db
 from tests.app.conftest import close
@@ -64,7 +64,7 @@ def test_killed_anywhere(killed, folder, place, analysis, model_holder, monkeypa
     spool = Spool(data_dir / INCOMING)
     with app.app_context():
         case_queue.recover()
-        cases.remove_leftovers(datetime.now(UTC))
+        removal.remove_leftovers(datetime.now(UTC))
         spool.recover(cases.was_received)
         # After its pause.
         db.session.execute(sa.update(Delivery).values(due_at=datetime.now(UTC) - timedelta(1)))

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.dicom_node import intake
-from app.store import cases, deliveries
+from app.store import cases, deliveries, removal
 from app.store.models import Delivery, StoredCase, db
 
 pytestmark = pytest.mark.slow
@@ -50,5 +50,5 @@ def test_deliveries_on_postgresql(app, spool, study, quiet):
         found = deliveries.of_case(db.session.get(StoredCase, case.id))
         assert [(one.state, one.problem) for one in found] == [("sent", "")]
         assert found[0].sent_at > datetime.now(UTC) - timedelta(minutes=1)
-        cases.remove(db.session.get(StoredCase, case.id))
+        removal.remove(db.session.get(StoredCase, case.id))
         assert not db.session.scalars(sa.select(Delivery)).all()

@@ -18,7 +18,7 @@ from app.jobs import case_queue, celery_app, heartbeat
 from app.jobs.attempt import CaseRunner, TooLong
 from app.jobs.dispatcher import OLD_S, ON_THE_WAY, SWEEP_S, TIDY_S, Dispatcher
 from app.jobs.queue_runner import queue_runner
-from app.store import cases, tokens
+from app.store import cases, removal, tokens
 from app.store.models import StoredMask, WorkerRow, db
 from tests import services
 from tests.app.rows import change, row
@@ -119,7 +119,7 @@ def test_uploads_need_no_broker(make_app, urls):
         assert found.messages is None
         assert row(case_id).sent_at is None
         assert not row(case_id).error
-        cases.remove(row(case_id))
+        removal.remove(row(case_id))
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def test_an_old_look_at_the_broker_does_not_count(app, dispatcher, monkeypatch):
 
 def test_folders_are_looked_through_at_the_start_and_then_seldom(app, dispatcher, monkeypatch):
     times = []
-    monkeypatch.setattr("app.store.cases.remove_leftovers", times.append)
+    monkeypatch.setattr("app.store.removal.remove_leftovers", times.append)
     with app.app_context():
         for _ in range(3):
             dispatcher._tidied = -TIDY_S
@@ -258,7 +258,7 @@ def test_deleting_while_a_mask_is_added(app, queued):
 
         def delete():
             with app.app_context():
-                cases.remove(cases.find(queued))
+                removal.remove(cases.find(queued))
 
         other = Thread(target=delete)
         other.start()

@@ -12,7 +12,7 @@ from app.errors import StartupError
 from app.jobs import attempt, case_queue
 from app.jobs.attempt import Stopped
 from app.jobs.queue_runner import queue_runner
-from app.store import cases, retention
+from app.store import removal, retention
 from app.store.models import StoredCase, db
 
 
@@ -193,9 +193,9 @@ def test_leftovers_of_a_crash_are_removed(app, upload):
     (data_dir / "cases" / "0123").mkdir()
     (data_dir / "staging" / "4567").mkdir()
     with app.app_context():
-        cases.remove_leftovers(datetime.now(UTC) - timedelta(minutes=1))
+        removal.remove_leftovers(datetime.now(UTC) - timedelta(minutes=1))
         assert (data_dir / "staging" / "4567").exists()
-        cases.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1))
+        removal.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1))
     assert [path.name for path in (data_dir / "cases").iterdir()] == [kept]
     assert not list((data_dir / "staging").iterdir())
 
