@@ -1,7 +1,6 @@
 """Four sequences in one 4-D NIfTI file: taken apart, shown, and told apart by a person."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,17 @@ from app.intake.pictures import png_of
 from app.intake.study_case import StudyRecord
 from model.errors import CaseError
 from model.geometry import spacing_mm, to_canonical
-from model.io.dicom.reasons import Reason
 from model.io.modalities import MODALITIES, find_modalities, guess_modality
 from model.io.nifti import read_volume
 from model.io.nifti_header import Limits
 from model.io.nifti_volumes import split_volumes, volumes_in
+from model.io.sequence_evidence import Evidence
 from model.preparation.plan import Mode
 
 # The order of the Medical Segmentation Decathlon (Antonelli et al., 2022), whose Task01 has such files.
 ORDER = MODALITIES
 CONFIDENCE = 0.5
-REASON = "Its place in the file, where the order is FLAIR, T1, T1ce, T2. Nothing in the file says so: compare the pictures."
+REASON = Evidence("order")
 
 
 def the_only_file(named: Mapping[str, ScanFile], loose: list[ScanFile]) -> ScanFile | None:
@@ -107,10 +106,10 @@ def _row(
         "spacing_mm": [round(float(edge), 3) for edge in edges],
         "modality": ORDER[number],
         "confidence": CONFIDENCE,
-        "evidence": [asdict(Reason("order", REASON))],
+        "evidence": [{"code": REASON.code, "text": REASON.text}],
         "left_out": [],
         "chosen": True,
         "readable": True,
-        "text": REASON,
+        "text": REASON.text,
         "used_as": ORDER[number],
     }

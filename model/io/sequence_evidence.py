@@ -6,6 +6,7 @@ from model.io.dicom.headers import Scan
 from model.io.modalities import TITLES
 
 EVIDENCE = {
+    "order": "Its place in the file, where the order is FLAIR, T1, T1ce, T2. Nothing in the file says so: compare the pictures.",
     "physics": "{0}.",
     "named_contrast": "The header calls its contrast {0}.",
     "description": "Its description says {0}.",
