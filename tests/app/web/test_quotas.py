@@ -50,13 +50,14 @@ def test_queue(make_app, assert_error):
 def test_uploads_at_once_do_not_pass_the_queue_together(make_app, monkeypatch):
     """Each finds the queue empty while its body is still to come."""
     app = make_app(max_queued=1)
-    arrived, assign = threading.Barrier(4), uploads.assign
+    arrived, wanted_mode = threading.Barrier(4), uploads.wanted_mode
 
-    def wait_for_the_others(*parts):
+    def wait_for_the_others():
         arrived.wait(30)
-        return assign(*parts)
+        return wanted_mode()
 
-    monkeypatch.setattr(uploads, "assign", wait_for_the_others)
+    # The last step before one after the other is checked.
+    monkeypatch.setattr(uploads, "wanted_mode", wait_for_the_others)
     answers = at_once(4, lambda: send(app.test_client(), four()).status_code)
     assert sorted(answers) == [202, 503, 503, 503]
 

@@ -46,7 +46,8 @@ def test_what_a_person_should_look_at_has_a_code(native):
     assert "displaced_sequences" in codes(replace(native, transforms=turned))
     t1 = native.scans.volumes["t1"].data
     air = np.random.default_rng(0).normal(-1000, 5, t1.shape)
-    ct = with_volume(native.scans, "t1", data=np.where(t1 > 0, 40, air))
+    tissue = np.random.default_rng(1).normal(35, 8, t1.shape)
+    ct = with_volume(native.scans, "t1", data=np.where(t1 > 0, tissue, air))
     assert "ct_values" in codes(replace(native, scans=ct))
 
 
