@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 JSON_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 
+# What is raised where files or rows of a case are no longer there.
+GONE = (FileNotFoundError, ObjectDeletedError, sa.exc.NoResultFound)
+
 # Codes of CaseError that have a more specific status than 422.
 STATUS_BY_CODE = {
     "too_large": 413,
@@ -97,7 +100,7 @@ def init_app(app: Flask) -> None:
         if is_database_busy(error):
             log.error("the database is busy or cannot be reached: %s", database_error(error))
             return foreseen(DatabaseBusy())
-        if isinstance(error, FileNotFoundError | ObjectDeletedError) and (gone := _case_gone()):
+        if isinstance(error, GONE) and (gone := _case_gone()):
             return foreseen(gone)
         log.exception("unforeseen error in %s", request.endpoint)
         fields = {

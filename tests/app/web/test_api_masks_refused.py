@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 
-from app.store import cases, mask_versions
+from app.store import cases, mask_versions, removal
 from app.store.models import StoredMask, db
-from tests.app.corrections import changed
+from tests.app.corrections import changed, file_of, image_of
 
 
 def test_odd_masks_are_refused(client, url, model_mask, save, assert_error):
@@ -106,3 +106,22 @@ def test_no_row_appears_for_a_case_that_is_gone(app, client, url, save, monkeypa
 def test_a_full_disk_takes_no_correction(client, save, assert_error, monkeypatch):
     monkeypatch.setattr("app.web.quotas.free_bytes", lambda: 0)
     assert_error(save(), 507, "disk_full")
+
+
+def test_a_case_that_is_deleted_right_after_its_version_was_added(
+    app, upload, run_queue, client, monkeypatch, assert_error
+):
+    case_id = upload().json["id"]
+    run_queue()
+    mask = image_of(client.get(f"/api/cases/{case_id}/segmentation.nii.gz").data)
+    append = mask_versions._append
+
+    def then_delete(*args):
+        number = append(*args)
+        removal.remove(cases.find(case_id))
+        return number
+
+    monkeypatch.setattr(mask_versions, "_append", then_delete)
+    file = file_of(changed(mask), mask.affine)
+    answer = client.post(f"/api/cases/{case_id}/masks", data={"mask": file})
+    assert_error(answer, 404, "not_found")
