@@ -12,7 +12,7 @@ EMPTY = (
 )
 # A case may fail so after three attempts on a full disk or with a locked database, and says what to do.
 AS_PROMISED = ("disk_full", "database_busy")
-# As SECURITY.md has it.
+# The sum that SECURITY.md states.
 MOST_BYTES = 5.3e9
 # Memory and open files may differ by this share between the halves of the undisturbed time.
 FLAT_WITHIN = 0.1

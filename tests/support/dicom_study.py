@@ -71,7 +71,7 @@ def scanned(
 
     without : keywords that are left out of all series, such as PHYSICS
     turn : puts data and affine of each sequence in another orientation
-    every : only every so-manieth axial slice of the four is written
+    every : of the four, every axial slice is written (1), every second (2), and so on
     """
     series = []
     times = iter(range(90000, 99999, 300))
