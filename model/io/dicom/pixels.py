@@ -14,6 +14,8 @@ from model.io.nifti import Volume
 from model.io.nifti_header import Limits
 
 IMAGE_IO = "GDCMImageIO"
+# Problems of series of which not even one file is decoded.
+UNREADABLE = {"no_pixels", "too_large"}
 
 
 def read_series(series: Series, *, limits: Limits = Limits()) -> Volume:
@@ -49,9 +51,10 @@ def read_middle_slice(series: Series) -> np.ndarray:
     """Return the slice in the middle of a series, (X, Y) float32, for a picture of it.
 
     Works for whatever has decodable pixels, also for series that are no volume. Raises CaseError `dicom_pixels`, and
-    `dicom_series` for a series without slices.
+    `dicom_series` for a series without slices, or with a file that is too large to be decoded: compressed, a small one
+    can claim as many pixels as it likes.
     """
-    if not series.frames or any(reason.code == "no_pixels" for reason in series.problems):
+    if not series.frames or any(reason.code in UNREADABLE for reason in series.problems):
         raise _no_volume(series)
     order = series.grid.order if series.grid else range(len(series.frames))
     frame = series.frames[order[len(order) // 2]]
@@ -72,6 +75,8 @@ def placing_of(affine: np.ndarray) -> nib.Nifti1Header:
 def _decoded(path: Path, series: Series) -> np.ndarray:
     """Return what GDCM makes of a file: (frames, rows, columns)."""
     instance = next(one for one in series.instances if one.path == path)
+    if instance.samples != 1:
+        raise _undecodable(series)
     if instance.compressed_at is not None and instance.syntax != RLE:
         first = instance.frames[0]
         if sizes(path, instance.compressed_at) != {(first.columns, first.rows, 1)}:

@@ -7,6 +7,8 @@ import subprocess
 
 import numpy as np
 import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import RLELossless
 
 from model.errors import CaseError
 from model.io.dicom.codestream import sizes
@@ -73,6 +75,31 @@ def test_a_claim_of_another_size_costs_no_memory(tmp_path):
         with pytest.raises(CaseError) as caught:
             read(series)
         assert caught.value.code == "dicom_pixels"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 2**10
+
+
+@pytest.mark.parametrize(
+    ("elements", "code"),
+    [({}, "dicom_series"), ({"SamplesPerPixel": 3, "Rows": 10}, "dicom_pixels")],
+)
+def test_a_small_file_of_vast_pictures_is_not_decoded_for_a_picture(tmp_path, elements, code):
+    (dataset, *_) = classic_files(Written(1, DATA, AFFINE))
+    edge = 12000
+    dataset.Rows = dataset.Columns = edge
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    # Both bytes of each pixel as runs of 128 zeros.
+    runs = b"\x81\0" * (edge**2 // 128)
+    starts = struct.pack("<16I", 2, 64, 64 + len(runs), *[0] * 13)
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    dataset.PixelData = encapsulate([starts + runs + runs])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(tmp_path / "a", enforce_file_format=True)
+    (series,) = series_in(tmp_path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CaseError) as caught:
+        read_middle_slice(series)
+    assert caught.value.code == code
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 2**10
 
 
