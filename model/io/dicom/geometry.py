@@ -19,6 +19,8 @@ PARALLEL_DEG = 0.2
 STEP_SHARE, STEP_MM = 0.05, 0.02
 # A stack that is tilted by more is sheared. Rounded positions of thin slices reach a tenth of it.
 TILT_DEG = 0.5
+# Slices may lie beside each other by this share of a pixel.
+SHIFT_SHARE = 0.25
 # Two slices nearer than this share of a step lie at one place.
 SAME_SHARE = 0.1
 SAME_MM = 0.01
@@ -48,7 +50,8 @@ def stack(frames: Sequence[Frame]) -> Grid | Reason:
     if len(frames) < MIN_SLICES:
         return Reason("too_few_slices", (len(frames), MIN_SLICES))
     order = np.argsort(along, kind="stable")
-    return _uneven(along[order]) or _tilt(frames, order) or _grid(frames, order)
+    uneven = _uneven(along[order])
+    return uneven or _tilt(frames, order) or _shifted(frames, order) or _grid(frames, order)
 
 
 def stack_affine(
@@ -125,13 +128,26 @@ def _tilt(frames: Sequence[Frame], order: np.ndarray) -> Reason | None:
     return Reason("gantry_tilt", (degrees,)) if degrees > TILT_DEG else None
 
 
+def _shifted(frames: Sequence[Frame], order: np.ndarray) -> Reason | None:
+    """Return that slices lie beside the line from the first to the last one, where they do."""
+    places = np.array([frames[index].position_mm for index in order])
+    line = places[0] + np.linspace(0, 1, len(order))[:, None] * (places[-1] - places[0])
+    aside = places - line
+    normal = frames[0].normal
+    aside = np.linalg.norm(aside - np.outer(aside @ normal, normal), axis=1)
+    wrong = aside > max(STEP_MM, SHIFT_SHARE * min(frames[0].pixel_mm))
+    return Reason("shifted_slices", (int(wrong.sum()), float(aside.max()))) if wrong.any() else None
+
+
 def _grid(frames: Sequence[Frame], order: np.ndarray) -> Grid | Reason:
     first, last = frames[order[0]], frames[order[-1]]
     start, end = np.array(first.position_mm), np.array(last.position_mm)
     step = (end - start) / (len(order) - 1)
     edges = (*first.pixel_mm, float(np.linalg.norm(step)))
     if not all(SPACING_RANGE_MM[0] <= edge <= SPACING_RANGE_MM[1] for edge in edges):
-        return Reason("bad_spacing", (" x ".join(f"{edge:g}" for edge in edges),))
+        return Reason(
+            "bad_spacing", (" x ".join(f"{edge:.3g}" for edge in edges), *SPACING_RANGE_MM)
+        )
     affine = stack_affine(first.orientation, first.pixel_mm, start, step)
     shape = (first.columns, first.rows, len(order))
     return Grid(shape, affine, tuple(int(index) for index in order))

@@ -90,6 +90,7 @@ BROKEN = {
     "mixed_spacing": lambda files: setattr(files[2], "PixelSpacing", [1.2, 0.9]),
     "mixed_orientation": lambda files: turn_slice(files[3], 2.0),
     "gantry_tilt": lambda files: [setattr(f, "ImagePositionPatient", [f.ImagePositionPatient[0], f.ImagePositionPatient[1] + 0.5 * k, f.ImagePositionPatient[2]]) for k, f in enumerate(files)],
+    "shifted_slices": lambda files: setattr(files[3], "ImagePositionPatient", [files[3].ImagePositionPatient[0] + 20, *files[3].ImagePositionPatient[1:]]),
     "too_few_slices": lambda files: files.__delitem__(slice(2, None)),
     "one_place": lambda files: [setattr(f, "ImagePositionPatient", [0, 0, 0]) for f in files],
     "no_position": lambda files: [delattr(f, "ImagePositionPatient") for f in files],
