@@ -115,9 +115,22 @@ DICOM = Section(
         *rows(
             "tests/model/io/dicom/test_geometry.py",
             (
-                "Slices that do not belong together: missing, double, turned, tilted, of other sizes",
+                "Slices that do not belong together: missing, double, turned, tilted, shifted, of other sizes",
                 "the series has a problem with a code; it is never stacked",
                 "test_what_is_wrong_with_a_series_is_said",
+            ),
+        ),
+        *rows(
+            "tests/model/io/dicom/test_codestream.py",
+            (
+                "Compressed pixels that claim another size than the header",
+                "`dicom_pixels`; no memory is taken for them",
+                "test_a_claim_of_another_size_costs_no_memory",
+            ),
+            (
+                "A file of 2 MB that holds 144 million compressed pixels",
+                "not decoded, not even for the picture of its series",
+                "test_a_small_file_of_vast_pictures_is_not_decoded_for_a_picture",
             ),
         ),
         *rows(
