@@ -89,7 +89,7 @@ def _segment(key: str, identity: ResultIdentity) -> SegmentDescription:
             parameters={"weights_sha256": model.checksum},
         ),
         tracking_uid=identity.tracking_uid(key),
-        tracking_id=f"{key} v{identity.version}",
+        tracking_id=common.LABELS[key],
         anatomic_regions=[common.BRAIN],
         display_color=CIELabColor(*common.cielab(region.colour)),
     )

@@ -44,7 +44,9 @@ def test_measurements_are_read_back(drawn, report, tmp_path):
         assert segment.referenced_sop_instance_uid == seg.SOPInstanceUID
         reference = segment[0].ReferencedSOPSequence[0]
         assert reference.ReferencedSegmentNumber == region.index
-        assert group.tracking_uid == seg.SegmentSequence[region.index - 1].TrackingUID
+        segment = seg.SegmentSequence[region.index - 1]
+        assert group.tracking_uid == segment.TrackingUID
+        assert group.tracking_identifier == segment.TrackingID
         assert group.finding_type.scheme_designator == "SCT"
 
 
