@@ -15,6 +15,8 @@ from model.io.modalities import MODALITIES, TITLES
 SURENESS = ((0.9, "sure"), (0.7, "likely"), (0.0, "unsure"))
 # The form has a field for each series: `series-<n>`.
 FIELD = "series-"
+# From which difference on between thickness and steps both are shown.
+LEAST_GAP_MM = 0.05
 
 
 def context(case: StoredCase) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def _row(index: int, row: dict[str, Any]) -> dict[str, Any]:
     return row | {
         "index": index,
         "field": f"{FIELD}{index}",
-        "size": _size(row),
+        "size": size_lines(row),
         "physics": _physics(row),
         "clock": _clock(row["time"]),
         "sureness": next(word for least, word in SURENESS if row["confidence"] >= least),
@@ -73,14 +75,20 @@ def _rank(row: dict[str, Any]) -> tuple[int, bool, int]:
     return place, bool(row["left_out"]), row["index"]
 
 
-def _size(row: Mapping[str, Any]) -> list[str]:
-    """Return in short lines how large a series is: plane and slices, then pixels."""
+def size_lines(row: Mapping[str, Any]) -> list[str]:
+    """Return in short lines how large a series is: plane and slices with their steps, thickness, pixels.
+
+    The thickness has its line where it is not that of the steps: slices have gaps, or overlap.
+    """
     columns, rows, slices = (*row["shape"], 0, 0, 0)[:3]
     if not slices:
         return []
     plane = f"{row['plane']}, " if row["plane"] else ""
     apart = row["spacing_mm"][2] if row["spacing_mm"] else row["thickness_mm"]
     lines = [f"{plane}{slices} × {apart:.1f} mm" if apart else f"{plane}{slices} slices"]
+    thick = row["thickness_mm"]
+    if row["spacing_mm"] and thick and abs(thick - apart) >= LEAST_GAP_MM:
+        lines.append(f"{thick:.1f} mm thick")
     pixel = f", {row['spacing_mm'][0]:.2f} mm" if row["spacing_mm"] else ""
     return [*lines, f"{columns} × {rows}{pixel}"]
 
