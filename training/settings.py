@@ -105,7 +105,7 @@ class Settings:
     neighbours : slices seen on each side of a slice (2.5-D)
     mirror : whether the mirrored slice is seen as well
     imagenet : start MobileUNet's encoder from ImageNet weights
-    loss : cross-entropy alone, or with soft Dice of the classes or of all scored regions
+    loss : cross-entropy alone, or with soft Dice of the classes or of all scored regions, or with focal Tversky
     deep_supervision : weight of the same loss on MobileUNet's coarser levels; 0: none
     ema : momentum of the moving average of weights; the averaged weights are kept
     start_share : share of the starting weights in the weights that are kept
@@ -115,11 +115,11 @@ class Settings:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    network: Literal["mobile_unet", "simple_unet"] = "mobile_unet"
+    network: Literal["mobile_unet", "simple_unet", "wide_mobile_unet"] = "mobile_unet"
     neighbours: int = 1
     mirror: bool = False
     imagenet: bool = True
-    loss: Literal["cross_entropy", "class_dice", "region_dice"] = "region_dice"
+    loss: Literal["cross_entropy", "class_dice", "region_dice", "focal_tversky"] = "region_dice"
     deep_supervision: float = 0.0
     epochs: int = 50
     steps_per_epoch: int = 100

@@ -7,7 +7,11 @@ import pytest
 from model.networks import BATCH_NORM_MOMENTUM, NETWORKS
 
 # The publication that this follows: Simple U-Net 1.98 M, MobileUNet 12.5 M parameters.
-SIZES = {"simple_unet": (1.8e6, 2.2e6), "mobile_unet": (2.0e6, 3.0e6)}
+SIZES = {
+    "simple_unet": (1.8e6, 2.2e6),
+    "mobile_unet": (2.0e6, 3.0e6),
+    "wide_mobile_unet": (2.0e6, 3.5e6),
+}
 
 
 @pytest.fixture(scope="module", params=sorted(NETWORKS))

@@ -22,18 +22,35 @@ def region_dice(labels, probabilities, regions=SCORED, smooth: float = 1.0):
     The whole batch is scored as one volume, also where several devices share it, so that slices
     without a region do not dominate.
     """
+    overlaps, truths, found = _overlaps(labels, probabilities, regions)
+    return ops.mean((2.0 * overlaps + smooth) / (truths + found + smooth))
+
+
+def focal_tversky(labels, probabilities, regions=SCORED, smooth: float = 1.0):
+    """Return the mean focal Tversky loss over `regions` (Abraham & Khan, 2019), shapes as in `region_dice`.
+
+    What is missed counts more than what is found too much, and regions that are found badly, as small ones
+    are, more than those found well; weights and exponent are the paper's.
+    """
+    overlaps, truths, found = _overlaps(labels, probabilities, regions)
+    missed, false = truths - overlaps, found - overlaps
+    index = (overlaps + smooth) / (overlaps + 0.7 * missed + 0.3 * false + smooth)
+    return ops.mean((1.0 - index + keras.config.epsilon()) ** 0.75)
+
+
+def _overlaps(labels, probabilities, regions):
+    """Return, by region, voxels in truth and prediction, in truth, and in prediction, all soft."""
     truth, voxels = _truth(labels, probabilities)
     truth, probabilities = [ops.reshape(x, (-1, CLASSES)) for x in (truth, probabilities)]
     # Voxels by true class (rows) and predicted class. Regions are sums of it: slicing channels out
     # instead took a sixth of a training step on a CPU, with deep supervision.
     confusion = voxels * ops.matmul(ops.transpose(truth), probabilities)
-    sizes = voxels * (ops.sum(truth, axis=0) + ops.sum(probabilities, axis=0))
-    confusion, sizes = summed([confusion, sizes])
+    truths, found = voxels * ops.sum(truth, axis=0), voxels * ops.sum(probabilities, axis=0)
+    confusion, truths, found = summed([confusion, truths, found])
     members = np.array([[index in classes for index in range(CLASSES)] for classes in regions])
     members = ops.cast(members, "float32")
-    overlaps = 2.0 * ops.sum(ops.matmul(members, confusion) * members, axis=1)
-    sizes = ops.sum(members * sizes, axis=1)
-    return ops.mean((overlaps + smooth) / (sizes + smooth))
+    overlaps = ops.sum(ops.matmul(members, confusion) * members, axis=1)
+    return overlaps, *(ops.sum(members * sizes, axis=1) for sizes in (truths, found))
 
 
 def cross_entropy(labels, probabilities):
@@ -54,6 +71,11 @@ def region_dice_cross_entropy(labels, probabilities):
     return cross_entropy(labels, probabilities) + 1.0 - region_dice(labels, probabilities)
 
 
+def focal_tversky_cross_entropy(labels, probabilities):
+    """Return cross-entropy + focal Tversky of all scored regions, a scalar."""
+    return cross_entropy(labels, probabilities) + focal_tversky(labels, probabilities)
+
+
 def _truth(labels, probabilities):
     """Return the share of each class in the voxels of a pixel, and the number of these voxels."""
     truth = ops.one_hot(ops.cast(labels, "int32"), CLASSES)
@@ -67,4 +89,5 @@ LOSSES = {
     "cross_entropy": cross_entropy,
     "class_dice": class_dice_cross_entropy,
     "region_dice": region_dice_cross_entropy,
+    "focal_tversky": focal_tversky_cross_entropy,
 }
