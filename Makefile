@@ -12,7 +12,7 @@ FUZZ_S ?= 60
 WORKERS ?= 2
 SOAK_S ?= 900
 # Inference and post-processing of the shipped model; docs/experiments.md says why.
-EXPORT ?= --planes axial coronal sagittal --interval 2 --refinement-threshold 0.35 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.05 --keep-probability 0.7 --growth-temperature 1.5
+EXPORT ?= --planes axial coronal sagittal --interval 3 --refinement-threshold 0.35 --refinement-interval 4 --refinement-cube 4 --class-weights 0.67 1.25 1 1 --min-component-ml 0.3 --min-core-ml 0.1 --min-enhancing-ml 0.05 --keep-probability 0.7 --growth-temperature 1.5
 SEQUENCES := flair t1 t1ce t2
 RECIPE := training/recipe
 # Parts of the split, training/split.csv: stages 1 to 3 are trained on the first, stage 4 on the second, too.

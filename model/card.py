@@ -24,25 +24,36 @@ OPENVINO = "network.xml"
 OPENVINO_BIN = "network.bin"
 DEFAULT_DIR = Path(__file__).parent / "artefact"
 FORMAT = 1
-ORDINALS = {2: "second", 3: "third"}
+ORDINALS = {2: "second", 3: "third", 4: "fourth"}
 COUNTS = {2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
 class Views:
-    """Which slices of a scan the networks see; fields as in `Inference`, `mirrored` is its `flip`."""
+    """Which slices of a scan the networks see; fields as in `Inference`, `mirrored` is its `flip`.
+
+    later_interval : the `refinement_interval` where only the first view is of the whole brain, else 0
+    """
 
     planes: tuple[Plane, ...]
     interval: int = 1
     mirrored: bool = False
+    later_interval: int = 0
 
     @property
     def text(self) -> str:
-        """The same for people: "every second axial, coronal slice"."""
-        every = ORDINALS.get(self.interval, f"{self.interval}th")
-        thinned, slices = (f"every {every} ", "slice") if self.interval > 1 else ("", "slices")
+        """The same for people: "every third axial slice, near tumour every fourth axial, coronal slice"."""
         mirrored = " and mirrored" if self.mirrored else ""
-        return f"{thinned}{', '.join(self.planes)}{mirrored} {slices}"
+        planes = ", ".join(self.planes) + mirrored
+        if not self.later_interval:
+            return _every(self.interval, planes)
+        first = _every(self.interval, self.planes[0] + mirrored)
+        return f"{first}, near tumour {_every(self.later_interval, planes)}"
+
+
+def _every(interval: int, planes: str) -> str:
+    every = ORDINALS.get(interval, f"{interval}th")
+    return f"every {every} {planes} slice" if interval > 1 else f"{planes} slices"
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,8 @@ class Inference:
     interval : only every such slice is segmented; what lies between is interpolated
     refinement_threshold : planes and networks after the first see only what lies near voxels to which
         the first network gives tumour at least this probability in the first plane; 0: the whole brain
+    refinement_interval : the interval of these later views, whose networks take turns; 0: `interval` for each
+    refinement_cube : edge in voxels of the cubes that later views see: those with such a voxel, and those around
     flip : average with the prediction of the left-right mirrored scan
     """
 
@@ -118,12 +131,15 @@ class Inference:
     planes: tuple[Plane, ...] = ("axial",)
     interval: int = 1
     refinement_threshold: float = 0.0
+    refinement_interval: int = 0
+    refinement_cube: int = 8
     flip: bool = False
 
     @property
     def views(self) -> Views:
         """Which slices of a scan the networks see."""
-        return Views(self.planes, self.interval, self.flip)
+        later = self.refinement_interval if self.refinement_threshold else 0
+        return Views(self.planes, self.interval, self.flip, later)
 
 
 @dataclass(frozen=True)

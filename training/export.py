@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         planes=tuple(options.planes),
         interval=options.interval,
         refinement_threshold=options.refinement_threshold,
+        refinement_interval=options.refinement_interval,
+        refinement_cube=options.refinement_cube,
         flip=options.flip,
     )
     postprocessing = Postprocessing(
@@ -82,6 +84,20 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         default=0.0,
         metavar="PROBABILITY",
         help="views after the first are of what lies near tumour at least this probable",
+    )
+    parser.add_argument(
+        "--refinement-interval",
+        type=int,
+        default=0,
+        metavar="N",
+        help="these views take every such slice, the networks in turn; 0: as the first ones",
+    )
+    parser.add_argument(
+        "--refinement-cube",
+        type=int,
+        default=Inference().refinement_cube,
+        metavar="VOXELS",
+        help="edge of the cubes that are near",
     )
     parser.add_argument("--flip", action="store_true", help="average with the mirrored prediction")
     parser.add_argument(

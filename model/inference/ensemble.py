@@ -15,9 +15,6 @@ from model.planes import Plane, as_slices
 from model.preprocess import Prepared
 from model.probabilities import ProbabilityAccumulator
 
-# Edge, in voxels, of the cubes that are segmented again because they may hold tumour.
-REFINEMENT_CUBE = 8
-
 
 @dataclass(frozen=True)
 class View:
@@ -39,7 +36,8 @@ class Ensemble:
         """Return the averaged class probabilities inside the brain's box.
 
         The first network's views of the first plane see the whole brain. If the card has a refinement
-        threshold, all later views see only what lies near voxels that these think may be tumour.
+        threshold, all later views see only what lies near voxels that these think may be tumour. If it has
+        an interval of its own for them, the networks see slices in turn: each looks between those of the others.
         Calls `advance` with the share that is done, 0 to 1.
         """
         inference, views = self.card.inference, views_of(self.card)
@@ -47,18 +45,23 @@ class Ensemble:
         # Once for all views: slices overlap, and converting each of them takes three times as long.
         volume = prepared.volume.astype(np.float32)
         probabilities = ProbabilityAccumulator.empty(volume.shape[:3])
-        wanted = prepared.brain
+        wanted, interval, turn = prepared.brain, inference.interval, 0
 
         def advance_in(number: int, fraction: float) -> None:
             advance((number + fraction) / len(views))
 
         for number, view in enumerate(views):
             if number == whole_brain and inference.refinement_threshold:
-                suspected = near_tumour(probabilities.tumour(), inference.refinement_threshold)
-                wanted = prepared.brain & suspected
+                tumour, threshold = probabilities.tumour(), inference.refinement_threshold
+                wanted = prepared.brain & near_tumour(tumour, threshold, inference.refinement_cube)
+                interval = inference.refinement_interval or interval
+                turn = inference.refinement_interval // self.card.networks
             if not wanted.any():
                 break
-            self._add_view(volume, wanted, view, probabilities, partial(advance_in, number))
+            mirrored = wanted[::-1] if view.mirrored else wanted
+            slices = slices_of(mirrored, view.plane, interval, turn * view.network)
+            advance_view = partial(advance_in, number)
+            self._add_view(volume, wanted, view, slices, probabilities, advance_view)
         return probabilities
 
     def _add_view(
@@ -66,25 +69,24 @@ class Ensemble:
         volume: np.ndarray,
         wanted: np.ndarray,
         view: View,
+        seen: range,
         probabilities: ProbabilityAccumulator,
         advance: Callable[[float], None],
     ) -> None:
-        """Add what one view of (X, Y, Z, 4) says of the voxels `wanted`.
+        """Add what one view of the slices `seen` of (X, Y, Z, 4) says of the voxels `wanted`.
 
         Slices between those that the network saw get shares of their neighbours' probabilities.
         """
-        interval, step = self.card.inference.interval, -1 if view.mirrored else 1
+        step = -1 if view.mirrored else 1
         volume, wanted = volume[::step], wanted[::step]
         total, weight = (
             as_slices(array[::step], view.plane)
             for array in (probabilities.total, probabilities.weight)
         )
-        (slices,) = bounding_box(as_slices(wanted, view.plane).any(axis=(1, 2)))
-        seen = range(slices.start, slices.stop, interval)
 
         def receive(window: Window, result: np.ndarray) -> None:
             for index, found in zip(window.indices, result[window.batch], strict=True):
-                for other, share in shares(index, interval, len(total)):
+                for other, share in shares(index, seen.step, len(total)):
                     total[other][*window.box] += found if share == 1 else found * np.float32(share)
                     weight[other][*window.box] += np.float32(share)
 
@@ -131,16 +133,22 @@ def views_of(card: ModelCard) -> list[View]:
     return [View(*view) for view in product(card.inference.planes, range(card.networks), mirrored)]
 
 
-def near_tumour(tumour: np.ndarray, threshold: float) -> np.ndarray:
+def slices_of(wanted: np.ndarray, plane: Plane, interval: int, first: int = 0) -> range:
+    """Return every so many of the slices that hold voxels of (X, Y, Z) bool, from their `first` one on."""
+    (slices,) = bounding_box(as_slices(wanted, plane).any(axis=(1, 2)))
+    return range(min(slices.start + first, slices.stop - 1), slices.stop, interval)
+
+
+def near_tumour(tumour: np.ndarray, threshold: float, edge: int) -> np.ndarray:
     """Return which voxels lie near one where tumour has at least this probability, (X, Y, Z) bool.
 
     tumour : (X, Y, Z) probabilities
 
-    These are the cubes of REFINEMENT_CUBE voxels that hold such a voxel, and the cubes around them.
+    These are the cubes of `edge` voxels that hold such a voxel, and the cubes around them.
     """
     # As axial slices, each of which lies in one piece.
     found = as_slices(tumour, "axial") >= threshold
-    return cubes_around(found, REFINEMENT_CUBE).transpose(1, 2, 0)
+    return cubes_around(found, edge).transpose(1, 2, 0)
 
 
 def cubes_around(found: np.ndarray, edge: int) -> np.ndarray:

@@ -145,7 +145,10 @@ def card_for(folder: Path, quality: Quality) -> ModelCard:
     """Return the card of an artefact, with what is averaged in `quality`. Raises ModelError."""
     card = read_card(folder)
     if quality == "fast":
-        first = replace(card.inference, planes=card.inference.planes[:1], flip=False)
+        inference = card.inference
+        first = replace(
+            inference, planes=inference.planes[:1], flip=False, refinement_threshold=0.0
+        )
         card = replace(card, inference=first, networks=1)
     return card
 

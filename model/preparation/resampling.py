@@ -1,5 +1,7 @@
 """Scans on other grids: thick slices refined, fine voxels averaged, the rest linear."""
 
+import os
+
 import nibabel as nib
 import numpy as np
 import scipy
@@ -154,6 +156,8 @@ def interpolated(
     transform.SetMatrix(inside[:3, :3].ravel().tolist())
     transform.SetTranslation(inside[:3, 3].tolist())
     method = sitk.ResampleImageFilter()
+    # Each voxel is computed alone, so that any number gives the same; registration sets the default to one.
+    method.SetNumberOfThreads(os.cpu_count() or 1)
     method.SetTransform(transform)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOutputPixelType(sitk.sitkFloat32)

@@ -42,9 +42,11 @@ def refinement_text(card: ModelCard) -> str:
     if not (inference.refinement_threshold and (others or card.networks > 1)):
         return ""
     network = "The first network" if card.networks > 1 else "The network"
+    turns = " Each network sees those between the slices of the others."
     return (
         f" {network} looks at {first} slices of the whole brain. All other slices cover only what lies near "
         f"voxels to which these give tumour a probability of at least {inference.refinement_threshold:g}."
+        + (turns if inference.refinement_interval and card.networks > 1 else "")
     )
 
 

@@ -21,12 +21,12 @@ from rich.progress import track
 from model.card import read_card
 from model.errors import CaseError
 from model.inference.segmenter import Segmenter
-from model.io.case import find_case_files, find_mask_file, load_case
+from model.io.case import Case, find_case_files, find_mask_file, load_case
 from model.io.scans import Scans
 from model.labels import from_file_values
 from model.preparation.brain_extraction import BrainExtractor
 from model.preparation.native import Native, prepare_native
-from model.preparation.plan import Options, plan_for
+from model.preparation.plan import Options, plan_for, reference_of
 from training.data.head import with_head
 from training.data.labelled import find_labelled_cases, read_labels
 from training.data.split import read_patients
@@ -46,11 +46,13 @@ class Measured:
     """What was measured on one case.
 
     dice : by region; 0 where preparation failed
+    cut : the same of the mask of the case as it is, brought onto the grid on which this one was scored
     apart_mm : by registered sequence, how far registration left the brain from where it was put, on average
     brain : Dice of the brain mask
     """
 
     dice: dict[str, float]
+    cut: dict[str, float] | None = None
     apart_mm: tuple[float, ...] = ()
     brain: float | None = None
     seconds: float = 0.0
@@ -76,13 +78,10 @@ def main(arguments: list[str] | None = None) -> int:
         print("None of the model's test patients was found.", file=sys.stderr)
         return 1
     segmenter = Segmenter.load(options.model_dir)
-    found = {
-        kind: [
-            measure(segmenter, folder, kind, options.seed + number)
-            for number, folder in enumerate(track(folders, kind))
-        ]
-        for kind in KINDS
-    }
+    found: dict[str, list[Measured]] = {kind: [] for kind in KINDS}
+    for number, folder in enumerate(track(folders, "patients")):
+        for kind, measured in measure(segmenter, folder, options.seed + number).items():
+            found[kind].append(measured)
     before, rest = options.report.read_text().split(BEGIN)
     _, after = rest.split(END)
     options.report.write_text(f"{before}{BEGIN}\n\n{tables(found, options.every)}\n\n{END}{after}")
@@ -96,29 +95,50 @@ def every_nth(names: Iterable[str], step: int) -> list[str]:
     return sorted(name for group in groups.values() for name in group[::step])
 
 
-def measure(segmenter: Segmenter, folder: Path, kind: str, seed: int) -> Measured:
-    """Segment a labelled case, taken apart first if its kind says so, and score it."""
+def measure(segmenter: Segmenter, folder: Path, seed: int) -> dict[str, Measured]:
+    """Segment a labelled case as it is, and taken apart in both ways, and score it; by kind."""
     case = load_case(find_case_files(folder))
     truth = from_file_values(read_labels(find_mask_file(folder), case))
-    if kind == KINDS[0]:
-        return Measured(dice_by_region(truth, segmenter.segment(case).labels))
-    rng = np.random.default_rng(seed)
-    apart = taken_apart(with_head(case, rng) if kind == KINDS[2] else case, rng)
+    whole = segmenter.segment(case).labels
+    found = {KINDS[0]: Measured(dice_by_region(truth, whole))}
+    for kind in KINDS[1:]:
+        rng = np.random.default_rng(seed)
+        apart = taken_apart(with_head(case, rng) if kind == KINDS[2] else case, rng)
+        found[kind] = measure_apart(segmenter, case, apart, truth, whole, f"{folder.name}, {kind}")
+    return found
+
+
+def measure_apart(
+    segmenter: Segmenter,
+    case: Case,
+    apart: TakenApart,
+    truth: np.ndarray,
+    whole: np.ndarray,
+    name: str,
+) -> Measured:
+    """Prepare a case that was taken apart, segment it, and score it on the grid of its reference.
+
+    truth, whole : (X, Y, Z) the expert's labels, and those of the case as it was
+    """
     start, extractor = time.perf_counter(), BrainExtractor()
-    scans = Scans(apart.volumes, dict.fromkeys(apart.volumes, folder.name))
+    scans = Scans(apart.volumes, dict.fromkeys(apart.volumes, name))
+    reference = reference_of(scans)
+    expected = apart.labels_on(reference, truth, case.affine)
+    cut = dice_by_region(expected, apart.labels_on(reference, whole, case.affine))
     try:
         plan = plan_for(scans, "auto", extractor)
         native = prepare_native(scans, plan, Options(), extractor, lambda stage, share: None)
     except CaseError as error:
-        print(f"{folder.name}, {kind}: {error}", file=sys.stderr)
-        return Measured(dict.fromkeys(SHORT, 0.0), failed=True)
+        print(f"{name}: {error}", file=sys.stderr)
+        return Measured(dict.fromkeys(SHORT, 0.0), cut, failed=True)
     seconds = time.perf_counter() - start
-    labels = native.labels_on(native.reference, segmenter.segment(native.case).labels)
+    labels = native.labels_on(reference, segmenter.segment(native.case).labels)
     brain = case.data.any(axis=-1).astype(np.uint8)
     return Measured(
-        dice_by_region(apart.labels_on(native.reference, truth, case.affine), labels),
+        dice_by_region(expected, labels),
+        cut,
         apart_mm(native, apart),
-        dice(apart.labels_on(native.reference, brain, case.affine) > 0, native.brain),
+        dice(apart.labels_on(reference, brain, case.affine) > 0, native.brain),
         seconds,
     )
 
@@ -148,14 +168,15 @@ def apart_mm(native: Native, apart: TakenApart) -> tuple[float, ...]:
 
 def tables(found: dict[str, list[Measured]], every: int) -> str:
     """Return accuracy, and the quality of registration and brain masks, as Markdown."""
-    scores = [
-        [
-            kind,
-            *(f"{np.mean([m.dice[key] for m in rows]):.3f}" for key in SHORT),
-            f"{_mean(rows):.3f}",
-        ]
-        for kind, rows in found.items()
-    ]
+    scores = []
+    for kind, rows in found.items():
+        if rows[0].cut:
+            scores.append(
+                _row(
+                    "the first row's masks, cut into the slices of the next", [m.cut for m in rows]
+                )
+            )
+        scores.append(_row(kind, [m.dice for m in rows]))
     quality = []
     for kind, rows in found.items():
         left = [mm for row in rows for mm in row.apart_mm]
@@ -180,8 +201,10 @@ def tables(found: dict[str, list[Measured]], every: int) -> str:
     )
 
 
-def _mean(rows: list[Measured]) -> float:
-    return float(np.mean([list(row.dice.values()) for row in rows]))
+def _row(name: str, scores: list[dict[str, float]]) -> list[str]:
+    """Return a row of the table: means by region, and of all."""
+    means = [float(np.mean([one[key] for one in scores])) for key in SHORT]
+    return [name, *(f"{mean:.3f}" for mean in (*means, np.mean(means)))]
 
 
 if __name__ == "__main__":

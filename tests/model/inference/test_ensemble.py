@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.geometry import from_canonical
-from model.inference.ensemble import cubes_around, shares
+from model.inference.ensemble import cubes_around, shares, slices_of
 from model.inference.segmenter import Segmenter
 from model.phantom import make_case
 from model.postprocess import Postprocessing
@@ -124,6 +124,36 @@ def test_later_views_are_of_what_lies_near_a_tumour_only(segmenter, demo_case, f
     assert few.pixels < 0.7 * all_.pixels
     tumour = np.count_nonzero(expected)
     assert tumour > 1000 and np.count_nonzero(found != expected) < 0.02 * tumour
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_networks_take_turns_near_a_tumour(segmenter, phantom, flip):
+    """Each of two sees half as much as alone, between the slices of the other, and both count alike."""
+    case, _ = phantom
+    changes = {"interval": 3, "refinement_threshold": 0.35, "flip": flip}
+    inference = dataclasses.replace(segmenter.card.inference, **changes)
+    card = dataclasses.replace(segmenter.card, postprocessing=Postprocessing())
+    found, pixels = [], []
+    for interval in (2, 4):
+        later = dataclasses.replace(inference, refinement_interval=interval)
+        counting = Counting(Threshold())
+        turns = dataclasses.replace(card, inference=later)
+        found.append(Segmenter(turns, counting).segment(case).labels)
+        pixels.append(counting.pixels)
+    first = dataclasses.replace(inference, planes=("axial",), refinement_threshold=0.0)
+    whole = Counting(Threshold())
+    Segmenter(dataclasses.replace(card, inference=first, networks=1), whole).segment(case)
+    assert pixels[1] - whole.pixels == pytest.approx((pixels[0] - whole.pixels) / 2, rel=0.1)
+    both = np.count_nonzero((found[0] > 0) & (found[1] > 0))
+    assert 2 * both / sum(np.count_nonzero(labels) for labels in found) > 0.96
+
+
+def test_slices_begin_at_the_first_that_is_wanted():
+    wanted = np.zeros((9, 8, 20), bool)
+    wanted[2:5, 3, 4:11] = True
+    assert list(slices_of(wanted, "axial", 3)) == [4, 7, 10]
+    assert list(slices_of(wanted, "axial", 4, first=2)) == [6, 10]
+    assert list(slices_of(wanted, "coronal", 4, first=2)) == [3]
 
 
 def test_what_is_near_lies_within_two_cubes():

@@ -160,9 +160,9 @@ def test_fast_takes_the_first_plane_and_network_alone(segmenter):
     assert fast.card.networks == 1 < segmenter.card.networks
     assert fast.card.checksum == segmenter.card.checksum
     assert (segmenter.provenance.networks, fast.provenance.networks) == (2, 1)
-    assert fast.provenance.views == Views(("axial",), 2)
+    assert fast.provenance.views == Views(("axial",), 3)
     assert "two networks" in segmenter.provenance.text and "networks" not in fast.provenance.text
-    assert fast.provenance.text.endswith("; every second axial slice")
+    assert fast.provenance.text.endswith("; every third axial slice")
 
 
 def test_provenance_names_the_networks_and_the_slices_that_are_seen(segmenter):
@@ -170,6 +170,7 @@ def test_provenance_names_the_networks_and_the_slices_that_are_seen(segmenter):
         segmenter.card.inference,
         planes=("axial", "coronal", "sagittal"),
         interval=2,
+        refinement_threshold=0.0,
         flip=True,
     )
     one = dataclasses.replace(segmenter.card, inference=inference, networks=1)
@@ -177,6 +178,12 @@ def test_provenance_names_the_networks_and_the_slices_that_are_seen(segmenter):
     views = "every second axial, coronal, sagittal and mirrored slice"
     assert Segmenter(one, Threshold()).provenance.text == f"threshold; {views}"
     assert Segmenter(two, Threshold()).provenance.text == f"threshold; two networks; {views}"
+    later = dataclasses.replace(
+        inference, flip=False, refinement_threshold=0.3, refinement_interval=4
+    )
+    views = "every second axial slice, near tumour every fourth axial, coronal, sagittal slice"
+    refining = Segmenter(dataclasses.replace(one, inference=later), Threshold())
+    assert refining.provenance.text == f"threshold; {views}"
 
 
 def test_edema_grows_where_no_sequence_is_missing(segmenter):

@@ -67,6 +67,13 @@ def test_sequences_are_registered(native, apart):
     assert min(native.coverage.values()) > 0.99
 
 
+def test_the_same_scans_are_registered_alike(native, apart):
+    """To the last digit, although several are registered side by side."""
+    again = prepared(as_scans(apart))
+    for key, transform in native.transforms.items():
+        np.testing.assert_array_equal(again.transforms[key], transform)
+
+
 def test_the_network_sees_brain_only_at_1_mm(native):
     case = native.case
     np.testing.assert_allclose(case.spacing_mm, 1.0, atol=1e-9)
