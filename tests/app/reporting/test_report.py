@@ -5,6 +5,7 @@ import re
 import zlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
@@ -77,7 +78,9 @@ def test_csv_holds_every_measurement(finished, found):
     assert table["lesions_enhancing"][0] == str(taken["lesions"]["enhancing"])
     assert table["side"][0] == taken["location"]["side"]
     # A number, and so without the mark that keeps texts from being formulas.
-    assert float(table["centre_anterior"][0]) == round(taken["location"]["centre_mm"][1], 1)
+    offset = taken["location"]["centre_from_brain_mm"][1]
+    assert float(table["centre_from_brain_mm_anterior"][0]) == round(offset, 1)
+    assert table["centre_from_brain_mm_anterior"][1] == "mm from the brain's centre"
     areas = {name: row[0] for name, row in table.items() if name.startswith("area_coronal_")}
     assert len(areas) == sum(area > 0 for area in taken["areas_mm2"]["coronal"])
 
@@ -94,7 +97,7 @@ def test_csv_says_what_was_segmented_when_and_how_well(finished, found):
     assert table["sequence_t1ce"][0] == "patient_t1ce.nii.gz"
     assert [table[f"shape_{axis}"] for axis in "ijk"] == [[n, "voxels"] for n in ("80", "96", "72")]
     assert table["spacing_k"] == ["1.0000", "mm"]
-    assert float(table["brain_centre_right"][0]) == round(
+    assert float(table["brain_centre_scanner_mm_right"][0]) == round(
         found["geometry"]["brain_centre_mm"][0], 1
     )
     accuracy = found["accuracy"]
@@ -102,6 +105,39 @@ def test_csv_says_what_was_segmented_when_and_how_well(finished, found):
     for short, row in accuracy["regions"].items():
         assert table[f"accuracy_dice_{short}"][0] == f"{row['dice']:.3f}"
         assert table[f"accuracy_hd95_{short}"] == [f"{row['hd95_mm']:.2f}", "mm"]
+
+
+def test_the_centre_is_told_in_one_way_everywhere(finished, found):
+    """From the brain's centre, in mm to the right, anterior and superior."""
+    location, geometry = found["measurements"]["location"], found["geometry"]
+    offset = location["centre_from_brain_mm"]
+    assert offset == pytest.approx(
+        np.subtract(location["centre_mm"], geometry["brain_centre_mm"]), abs=0.01
+    )
+    url = f"/api/cases/{finished.id}/report"
+    rows = {
+        row[0]: row[1] for row in csv.reader(io.StringIO(finished.client.get(f"{url}.csv").text))
+    }
+    axes = ("right", "anterior", "superior")
+    assert [float(rows[f"centre_from_brain_mm_{axis}"]) for axis in axes] == [
+        round(mm, 1) for mm in offset
+    ]
+    assert not any(name.startswith("centre_") and "from_brain" not in name for name in rows)
+    words = f"{abs(round(offset[0]))} mm {'right' if offset[0] > 0 else 'left'}"
+    assert words in finished.client.get(f"/cases/{finished.id}/report").text
+    assert words in text_of(finished.client.get(f"{url}.pdf").data)
+
+
+def test_csv_holds_the_features(finished, found):
+    rows = csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    table, features = {row[0]: row[1:] for row in rows}, found["measurements"]["features"]
+    for key, share in features["proportions"].items():
+        assert table[f"proportion_{key}"] == [f"{share['percent']:.2f}", "% of the whole tumour"]
+        assert table[f"proportion_{key}_bin"][0] == share["bin"]
+    assert table["side_of_tumour"][0] == features["side"]
+    assert table["foci"][0] == str(features["foci"])
+    assert table["enhancing_margin"][0] == features["margin"]["kind"]
+    assert table["crosses_midline_edema"][0] in ("yes", "no")
 
 
 def test_csv_counts_slices_from_0_and_from_1(finished, found):

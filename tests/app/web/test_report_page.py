@@ -14,7 +14,10 @@ from tests.app.reporting.test_report import text_of
 from tests.app.rows import change_record, row
 
 # What cases of version 0.1.0 lack.
-ADDED = ("percent_of_brain", "confidence", "rano", "lesions", "location", "areas_mm2")
+ADDED = (
+    *("percent_of_brain", "confidence", "rano", "lesions", "location", "areas_mm2"),
+    "features",
+)
 
 
 @pytest.fixture
@@ -114,6 +117,7 @@ def test_empty_result(app, client, done):
         "lesions": Lesions(0, 0),
         "confidence": Confidence(None, None, None, None, None),
         "areas_mm2": AreasMm2((0.0,), (0.0,), (0.0,)),
+        "features": None,
     }
     with app.app_context():
         change_record(done, empty)
