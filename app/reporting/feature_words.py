@@ -20,11 +20,14 @@ BINS = {
     "all": "all",
 }
 MARGINS = {"thin": "Thin", "thick": "Thick", "solid": "Solid"}
-_SHARE = "Share of the whole tumour's volume, and its class."
-_ASTRIDE = (
-    f"One connected part has at least {MIN_LESION_ML:g} mL more than {MIDLINE_MM:g} mm beyond the midline on "
-    "each side."
+_SHARE = "Share of the whole tumour's volume, with its class in VASARI."
+_CORE = "As F5. Masks do not tell necrosis from tumour that does not enhance."
+_FOCI = (
+    f"Separate parts with {MIN_LESION_ML:g} mL or more of tumour core; two or more are multifocal."
 )
+_SATELLITES = f"Parts of tumour core, {MIN_LESION_ML:g} mL or more, beside the largest in the same whole tumour."
+_MARGIN = f"Thick: over half is {THICK_MM:g} mm or more. Solid: under {100 * SOLID_SHARE:g} % of tumour core does not enhance."
+_ASTRIDE = f"One connected part has {MIN_LESION_ML:g} mL or more beyond {MIDLINE_MM:g} mm on either side of the midline."
 
 
 @dataclass(frozen=True)
@@ -43,39 +46,16 @@ def feature_rows(features: Features | None) -> list[FeatureRow]:
 
 
 def _rows(features: Features) -> Iterator[FeatureRow]:
-    shares = features.proportions
+    shares, crossing = features.proportions, features.crosses_midline
     yield FeatureRow("F5", "Proportion enhancing", _share(shares.enhancing), _SHARE)
-    yield FeatureRow(
-        "F6, F7",
-        "Proportion core",
-        _share(shares.core),
-        f"{_SHARE} Masks do not tell necrosis from tumour that does not enhance.",
-    )
+    yield FeatureRow("F6, F7", "Proportion core", _share(shares.core), _CORE)
     yield FeatureRow("F14", "Proportion edema", _share(shares.edema), _SHARE)
-    yield FeatureRow(
-        "F9",
-        "Foci",
-        _foci(features),
-        f"Separate parts of the whole tumour with at least {MIN_LESION_ML:g} mL of tumour core; from two on "
-        "multifocal.",
-    )
-    yield FeatureRow(
-        "F24",
-        "Satellites",
-        str(features.satellites),
-        f"Parts of the tumour core of at least {MIN_LESION_ML:g} mL apart from its largest, within the same "
-        "whole tumour.",
-    )
-    yield FeatureRow(
-        "F11",
-        "Enhancing margin",
-        _margin(features.margin),
-        f"Thick: more than half of the enhancing volume is at least {THICK_MM:g} mm thick. Solid: less than "
-        f"{100 * SOLID_SHARE:g} % of the tumour core does not enhance.",
-    )
-    if crossing := features.crosses_midline:
+    yield FeatureRow("F9", "Foci", _foci(features), _FOCI)
+    yield FeatureRow("F24", "Satellites", str(features.satellites), _SATELLITES)
+    yield FeatureRow("F11", "Enhancing margin", _margin(features.margin), _MARGIN)
+    if crossing:
         yield FeatureRow("F23", "Enhancing crosses midline", _yes(crossing.enhancing), _ASTRIDE)
-        yield FeatureRow("F15", "Edema crosses midline", _yes(crossing.edema), "As for F23.")
+        yield FeatureRow("F15", "Edema crosses midline", _yes(crossing.edema), "As F23.")
 
 
 def _share(found: Proportion) -> str:

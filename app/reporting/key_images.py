@@ -1,13 +1,14 @@
 """Which slices a report shows, and where the diameters are drawn in them."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.analysis.measurements import PLANE_AXES, Measurements
 from app.analysis.values import PlaneSlices
 from app.reporting import rendering
 from app.store.results import Results
 from model.geometry import bounding_box
+from model.io.modalities import MODALITIES
 
 # The sequence that shows enhancing tumour.
 ENHANCED = "t1ce"
@@ -47,6 +48,27 @@ def key_images(measurements: Measurements, present: Container[str]) -> list[KeyI
             modality = ENHANCED if ENHANCED in present else first
         images.append(KeyImage(plane, index, slices.count, modality, lines))
     return images
+
+
+def picture_rows(measurements: Measurements, present: Container[str]) -> list[list[KeyImage]]:
+    """Return the rows of key images of a report: the planes, and all sequences where no features are known."""
+    rows = [key_images(measurements, present)]
+    if measurements.features is None:
+        rows.append(sequence_images(measurements, present))
+    return rows
+
+
+def sequence_images(measurements: Measurements, present: Container[str]) -> list[KeyImage]:
+    """Return one axial slice, that of `key_images`, in each sequence that the case has.
+
+    For a case with nothing to measure, whose reader wants to see the scans all the more.
+    """
+    axial = key_images(measurements, present)[0]
+    return [
+        replace(axial, modality=modality, lines=())
+        for modality in MODALITIES
+        if modality in present
+    ]
 
 
 def key_slice(slices: PlaneSlices) -> int:

@@ -33,8 +33,8 @@ NOT_MEASURABLE = (
 NOTES = (
     "RANO: longest axial diameter of the largest enhancing lesion and the longest at right angles "
     "(Wen et al. 2010), taken from the mask's outline.",
-    "Side: one if it has more than 90 % of the whole tumour; midline if one part lies astride with its centre within "
-    f"{MIDLINE_MM:g} mm. The midline runs upright through the brain's centre, so a tilted head shifts it.",
+    "Side: one with over 90 % of the whole tumour, else both; midline if one part lies astride, with the centre within "
+    f"{MIDLINE_MM:g} mm. The midline is upright through the brain's centre; a tilted head shifts it.",
     "Centre: the whole tumour's centre of mass, from the brain's along the axes of the scan's "
     "coordinates.",
     f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL.",
@@ -165,6 +165,12 @@ def mask(found: MaskInfo | None) -> str:
     if found is None or not found.by_hand:
         return "As the model made it"
     return f"Corrected by hand, version {found.number}"
+
+
+def pictures(measurements: Measurements) -> str:
+    """Return what has to be known to read key images."""
+    lines = "; white lines: RANO diameters" if measurements.rano else ""
+    return f"Radiological convention. Outlines in the colours of the table{lines}."
 
 
 def place(rano: Rano | None) -> str:

@@ -3,10 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.analysis.features import Features, Proportion, Proportions
 from app.analysis.measurements import Measurements
 from app.analysis.rano import Rano
 from app.analysis.values import PlaneSlices, Slices, VolumesMl
-from app.reporting.key_images import FRAME_MARGIN, diameter_lines, frame, frames, key_images, look
+from app.reporting.key_images import (
+    FRAME_MARGIN,
+    diameter_lines,
+    frame,
+    frames,
+    key_images,
+    look,
+    picture_rows,
+)
 from app.reporting.rendering import picture_slice
 from app.store.results import Results
 from model.io.modalities import MODALITIES
@@ -34,6 +43,16 @@ def test_the_axial_slice_is_that_of_the_diameters():
         ("sagittal", 15, "t2"),
     ]
     assert [len(image.lines) for image in images] == [2, 0, 0]
+
+
+def test_where_nothing_can_be_measured_all_sequences_are_shown():
+    planes, sequences = picture_rows(WITH_RANO, ("t1", "t1ce", "t2"))
+    assert len(planes) == 3
+    assert [(image.plane, image.index, image.modality) for image in sequences] == [
+        ("axial", 5, name) for name in ("t1", "t1ce", "t2")
+    ]
+    features = Features(Proportions(*[Proportion(0.0, "none")] * 3), None, 0, 0)
+    assert len(picture_rows(replace(WITH_RANO, features=features), MODALITIES)) == 1
 
 
 def test_without_diameters():

@@ -3,7 +3,7 @@ import html
 import io
 import re
 import zlib
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from app.reporting.csv_cells import rounded, write_rows
 from app.reporting.pdf_text import MARGIN, WIDTH
 from app.reporting.report_csv import to_csv
 from app.reporting.schemas import Report
+from app.reporting.sheet import sheet_of
 from app.store.results import Results
 from model.io.modalities import TITLES
 from model.io.nifti import DISCLAIMER
@@ -220,7 +221,7 @@ def test_pdf_holds_the_measurements(finished, found):
     rano, percents = found["measurements"]["rano"], found["measurements"]["percent_of_brain"]
     places = [text.index(title) for title in report.VOLUME_TITLES.values()]
     assert places == sorted(places)
-    assert f"RANO: {rano['longest_mm']:.1f}" in text
+    assert "(RANO) Tj" in text and f"{rano['longest_mm']:.1f} " in text
     assert f"({percents['whole_tumor']:.2f})" in text
     assert "Area of the whole tumour by slice" in text
 
@@ -228,7 +229,7 @@ def test_pdf_holds_the_measurements(finished, found):
 def test_pdf_says_what_the_page_says(finished, found):
     text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
     segmented = found["dates"]["segmented"]
-    assert f"Segmented {segmented[:10]} {segmented[11:16]} UTC" in text
+    assert "(Segmented) Tj" in text and f"({segmented[:10]} {segmented[11:16]} UTC) Tj" in text
     page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
     accuracy = TypeAdapter(Accuracy).validate_python(found["accuracy"])
     for sentence in (wording.origin(None), *wording.limits(None, accuracy)):
@@ -236,6 +237,40 @@ def test_pdf_says_what_the_page_says(finished, found):
         # Lines are broken in the PDF.
         assert all(word in text for word in escaped(sentence).split())
     assert f"over {found['accuracy']['patients']} patients" in text
+
+
+def test_page_and_pdf_say_the_same(finished, found):
+    sheet = sheet_of(changed(found))
+    page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    rows = [*sheet.identity, *sheet.measured, *sheet.sequences, *sheet.made, *sheet.accuracy]
+    cells = [cell for row in rows for cell in row]
+    cells += [cell for row in sheet.features for cell in astuple(row)]
+    assert sheet.features and sheet.accuracy
+    for cell in [*cells, sheet.accuracy_note, sheet.features_note, sheet.pictures_note]:
+        assert cell in page, cell
+        assert all(word in text for word in escaped(cell).split()), cell
+
+
+def heights_of(pdf: bytes) -> list[float]:
+    """Return how high above the paper's lower edge the texts of a page stand, in points, from below."""
+    return sorted(float(y) for y in re.findall(r"BT [\d.]+ (-?[\d.]+) Td", text_of(pdf)))
+
+
+def test_no_quarter_of_the_pdf_is_empty(found, results):
+    nothing = VolumesMl(0.0, 0.0, 0.0, 0.0, 0.0)
+    empty = replace(
+        changed(found).measurements,
+        volumes_ml=nothing,
+        rano=None,
+        location=None,
+        areas_mm2=None,
+        features=None,
+    )
+    for shown in (changed(found), changed(found, measurements=empty)):
+        heights = heights_of(report_pdf.to_pdf(shown, results))
+        # The lowest is the footer; the text ends above it, and not far above.
+        assert 0 < heights[1] - heights[0] < A4_HEIGHT_PT / 20
 
 
 def test_pdf_needs_no_colours_and_no_knowledge_of_sides(finished):
@@ -275,8 +310,7 @@ def test_pdf_of_many_warnings_and_long_names_stays_one_page(found, results):
     pdf = report_pdf.to_pdf(long, results)
     assert pdf.count(b"/Type /Page\n") == 1
     footer = A4_HEIGHT_PT - report_pdf.FOOTER * PT_PER_MM
-    found_lines = re.findall(r"BT ([\d.]+) (-?[\d.]+) Td", text_of(pdf))
-    heights = sorted(float(y) for _, y in found_lines)
+    heights = heights_of(pdf)
     # The lowest is the footer itself.
     assert heights[0] > 0
     assert heights[1] > footer
@@ -297,7 +331,7 @@ def test_a_missing_sequence_stands_in_every_report(finished_without):
     rows = list(csv.reader(io.StringIO(case.client.get(f"{url}.csv").text)))
     assert ["missing_modality", missing, ""] in rows
     text = text_of(case.client.get(f"{url}.pdf").data)
-    assert f"{TITLES[missing]}: not given" in text
+    assert f"({TITLES[missing]}) Tj" in text and "(Not given) Tj" in text
     shown = {"flair": "T2", "t2": "FLAIR"}[missing]
     assert re.search(rf"\(Coronal \d+/96, {shown}\)", text)
     assert re.search(r"\(Axial \d+/72, T1ce\)", text)
