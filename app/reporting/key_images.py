@@ -4,7 +4,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 from app.analysis.measurements import PLANE_AXES, Measurements
-from app.analysis.values import PlaneSlices
+from app.analysis.values import PlaneSlices, Slices
 from app.reporting import rendering
 from app.store.results import Results
 from model.geometry import bounding_box
@@ -78,17 +78,26 @@ def key_slice(slices: PlaneSlices) -> int:
 
 def diameter_lines(measurements: Measurements) -> tuple[Line, ...]:
     """Return the two diameters as lines in the axial picture of their slice, if there are any."""
-    rano, slices = measurements.rano, measurements.slices
-    if rano is None:
-        return ()
-    counts = slices.sagittal.count, slices.coronal.count
+    rano = measurements.rano
+    segments = (rano.longest_ends, rano.perpendicular_ends) if rano else ()
+    return lines_between(segments, "axial", measurements.slices)
+
+
+def lines_between(
+    segments: Sequence[Sequence[Sequence[float]]], plane: str, slices: Slices
+) -> tuple[Line, ...]:
+    """Return segments between voxel coordinates (3,) as lines in the pictures of a plane.
+
+    Coordinates are canonical, with whole numbers at voxel centres. Whatever is to be drawn over a key image goes
+    into its `lines`: page and PDF draw all of them.
+    """
+    axes = [(axis, slices[name].count) for name, axis in PLANE_AXES.items() if name != plane]
 
     def place(point: Sequence[float]) -> tuple[float, float]:
-        # Pictures are radiological: right is left and anterior is up, against both indices.
-        x, y = ((n - 0.5 - at) / n for n, at in zip(counts, point[:2], strict=True))
+        # Pictures are radiological: right is left, anterior and superior are up, against all indices.
+        x, y = ((count - 0.5 - point[axis]) / count for axis, count in sorted(axes))
         return x, y
 
-    segments = rano.longest_ends, rano.perpendicular_ends
     return tuple((place(first), place(last)) for first, last in segments)
 
 
@@ -116,6 +125,6 @@ def frame(box: tuple[slice, ...], shape: tuple[int, ...], plane: str) -> Frame:
     )
 
 
-def look(modality: str) -> rendering.Look:
-    """Return how key images of a sequence are drawn: with outlines in full colour."""
-    return rendering.Look(modality, outline=True, opacity=1.0)
+def look(modality: str, window: tuple[float, float] | None = None) -> rendering.Look:
+    """Return how key images of a sequence are drawn: with outlines in full colour, at a window if one was chosen."""
+    return rendering.Look(modality, outline=True, opacity=1.0, window=window)

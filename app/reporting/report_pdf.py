@@ -7,7 +7,9 @@ sections.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+import numpy as np
 from fpdf import FPDF
 
 from app.reporting import rendering
@@ -59,9 +61,14 @@ class Pictures:
     pngs: Mapping[KeyImage, bytes]
 
 
-def to_pdf(report: Report, results: Results) -> bytes:
-    """Return one A4 page: measurements, key images of the three planes, features, provenance, limits."""
-    sheet, pictures = sheet_of(report), _pictures(report, results)
+def to_pdf(
+    report: Report, results: Results, scans: Mapping[KeyImage, np.ndarray] = MappingProxyType({})
+) -> bytes:
+    """Return one A4 page: measurements, key images of the three planes, features, provenance, limits.
+
+    scans : slices of key images at a window that a reader chose, see `windowed`
+    """
+    sheet, pictures = sheet_of(report), _pictures(report, results, scans)
     highest = [_row(pictures, images, HIGHEST).height for images in pictures.rows]
     # Drawn twice: how high the text gets is known when it has been set.
     _, sections, bottom = _page(sheet, pictures, HIGHEST, GAP)
@@ -76,14 +83,14 @@ def _row(pictures: Pictures, images: list[KeyImage], highest: float) -> PictureR
     return picture_row(pictures.results, images, WIDTH, highest)
 
 
-def _pictures(report: Report, results: Results) -> Pictures:
+def _pictures(report: Report, results: Results, scans: Mapping[KeyImage, np.ndarray]) -> Pictures:
     rows = picture_rows(report.measurements, report.modalities)
-    pngs = {
-        image: rendering.render_png(results, image.plane, image.index, look(image.modality))
-        for row in rows
-        for image in row
-    }
+    pngs = {image: _png(results, image, scans.get(image)) for row in rows for image in row}
     return Pictures(results, rows, pngs)
+
+
+def _png(results: Results, image: KeyImage, scan: np.ndarray | None) -> bytes:
+    return rendering.render_png(results, image.plane, image.index, look(image.modality), scan)
 
 
 def _page(sheet: Sheet, pictures: Pictures, highest: float, gap: float) -> tuple[FPDF, int, float]:

@@ -13,6 +13,7 @@ from app.reporting.key_images import (
     frame,
     frames,
     key_images,
+    lines_between,
     look,
     picture_rows,
 )
@@ -75,6 +76,16 @@ def test_lines_end_where_the_picture_shows_their_voxels():
         row, column = np.argwhere(picture == value)[0]
         assert x * picture.shape[1] == pytest.approx(column + 0.5)
         assert y * picture.shape[0] == pytest.approx(row + 0.5)
+
+
+@pytest.mark.parametrize(("plane", "index"), [("axial", 5), ("coronal", 10), ("sagittal", 2)])
+def test_lines_of_every_plane_end_where_the_picture_shows_their_voxels(plane, index):
+    volume = np.zeros((30, 40, 20), np.uint8)
+    volume[2, 10, 5] = 1
+    row, column = np.argwhere(picture_slice(volume, plane, index))[0]
+    ((x, y), _), *_ = lines_between([((2, 10, 5), (0, 0, 0))], plane, SLICES)
+    height, width = picture_slice(volume, plane, index).shape
+    assert (x * width, y * height) == pytest.approx((column + 0.5, row + 0.5))
 
 
 def test_a_frame_holds_what_the_box_does():

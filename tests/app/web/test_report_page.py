@@ -68,6 +68,21 @@ def test_key_images_can_be_had(page, finished):
     assert all(finished.client.get(url).status_code == 200 for url in shown)
 
 
+def test_pictures_and_pdf_have_the_windows_that_were_chosen(finished):
+    client, url = finished.client, f"/cases/{finished.id}/report"
+    asked = "window_t1ce=100,900.5&window_flair=9,1&window_t2=nan,1"
+    page = client.get(f"{url}?{asked}").text
+    axial, coronal, _ = pictures(page)
+    # What makes no sense is left out; coronal and sagittal are FLAIR.
+    assert "window=100,900.5" in axial.replace("%2C", ",") and "window" not in coronal
+    bright, usual = client.get(axial), client.get(pictures(client.get(url).text)[0])
+    assert bright.status_code == 200 and bright.data != usual.data
+    assert bright.headers["ETag"] != usual.headers["ETag"]
+    pdf = html.unescape(re.search(r'href="([^"]+report.pdf[^"]*)"', page)[1])
+    assert "window_t1ce=100,900.5" in pdf.replace("%2C", ",")
+    assert client.get(pdf).data.startswith(b"%PDF-")
+
+
 def test_nothing_is_inline_or_from_elsewhere(page):
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=", page)
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
