@@ -98,7 +98,7 @@ def case_warnings(
         warnings.append(NOTHING_MARKED)
     if small:
         warnings.append(small_uncertain(small))
-    warnings += look_closely(expected)
+    warnings += look_closely(expected, scores)
     return tuple(warnings)
 
 
@@ -178,20 +178,31 @@ def small_uncertain(small: Sequence[SmallLesion]) -> CaseWarning:
     return CaseWarning("small_uncertain", text)
 
 
-def look_closely(expected: Mapping[str, float]) -> list[CaseWarning]:
-    """Return a warning if the model is unsure of a region, else none."""
-    unsure = [
-        f"{region} ({expected[short]:.2f})"
-        for short, region in WARNED_REGIONS.items()
-        if short in expected and expected[short] < LEAST_EXPECTED[short]
-    ]
+def look_closely(
+    expected: Mapping[str, float], scores: Mapping[str, Any] = MappingProxyType({})
+) -> list[CaseWarning]:
+    """Return a warning if the model is unsure of a region, else none.
+
+    expected : Dice that the model expects, by region
+    scores : those of the model card, to compare with
+    """
+    unsure = [short for short in WARNED_REGIONS if expected.get(short, 1.0) < LEAST_EXPECTED[short]]
     if not unsure:
         return []
+    parts = "; ".join(_compared(short, expected[short], scores) for short in unsure)
     text = (
-        "Look closely: the networks are unsure of much of what they marked. By their own probabilities "
-        f"they expect little overlap with the truth (Dice) in {', '.join(unsure)}."
+        "Look closely: the networks are unsure of much of what they marked. Overlap with the truth "
+        f"(Dice, at most 1) that their own probabilities promise: {parts}."
     )
     return [CaseWarning("look_closely", text)]
+
+
+def _compared(short: str, expected: float, scores: Mapping[str, Any]) -> str:
+    """Return an expected Dice beside the limit that it is below, and the measured mean where the card has one."""
+    text = f"{WARNED_REGIONS[short]} {expected:.2f}, below the limit of {LEAST_EXPECTED[short]:.2f}"
+    if (measured := scores.get("regions", {}).get(short, {}).get("dice")) is None:
+        return text
+    return f"{text} (measured on {scores['patients']} patients not trained on: mean {measured:.2f})"
 
 
 def implausible_scans(prepared: Prepared, case: Case) -> list[CaseWarning]:

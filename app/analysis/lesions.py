@@ -23,14 +23,18 @@ CONNECTIVITY = 26
 
 @dataclass(frozen=True)
 class Location:
-    """Where the whole tumour lies: the patient's side, and the centre of mass in RAS+ mm.
+    """Where the whole tumour lies.
 
-    `left_share` is the share of the volume on the patient's left, 0 to 1.
+    side : the patient's; left_share : of the volume on the patient's left, 0 to 1
+    centre_mm : the centre of mass in the scanner's coordinates, RAS+ mm
+    centre_from_brain_mm : the same from the brain's centre: mm to the right, anterior, superior; null in cases of
+        versions that did not keep it
     """
 
     side: Literal["left", "right", "both"]
     left_share: float
     centre_mm: tuple[float, ...]
+    centre_from_brain_mm: tuple[float, ...] | None = None
 
 
 def count(mask: np.ndarray, voxel_ml: float) -> int:
@@ -65,8 +69,19 @@ def locate(
     # Voxels on the plane count half for each side.
     right_less_left = np.sign(np.where(np.abs(x_mm) < ON_PLANE_MM, 0.0, x_mm)).mean()
     left_share = float(1 - right_less_left) / 2
-    x, y, z = (round(value, 2) for value in centre_mm(mask, affine))
-    return Location(_side(left_share), round(left_share, 4), (x, y, z))
+    centre = tuple(round(value, 2) for value in centre_mm(mask, affine))
+    offset = from_brain_mm(centre, brain_centre_mm)
+    return Location(_side(left_share), round(left_share, 4), centre, offset)
+
+
+def from_brain_mm(
+    centre_mm: Sequence[float], brain_centre_mm: Sequence[float]
+) -> tuple[float, ...]:
+    """Return where a centre lies from the brain's, both (3,) RAS+ mm: mm to the right, anterior, superior.
+
+    The origin of a scanner's coordinates need not lie in the head: there a tumour on the right can have a negative x.
+    """
+    return tuple(round(mm - brain, 2) for mm, brain in zip(centre_mm, brain_centre_mm, strict=True))
 
 
 def _side(left_share: float) -> Literal["left", "right", "both"]:

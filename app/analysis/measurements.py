@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.analysis import lesions
+from app.analysis import features, lesions
+from app.analysis.features import Features
 from app.analysis.lesions import Location
 from app.analysis.rano import Rano, measure_rano
 from app.analysis.values import (
@@ -49,6 +50,7 @@ class Measurements:
     lesions: Lesions | None = None
     location: Location | None = None
     areas_mm2: AreasMm2 | None = None
+    features: Features | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -146,6 +148,7 @@ def measure(
         areas_mm2=AreasMm2(
             **{plane: tuple(np.round(area, 2).tolist()) for plane, area in areas.items()}
         ),
+        features=features.describe(tumour, part, brain_centre_mm),
     )
 
 

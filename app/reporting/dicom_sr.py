@@ -33,6 +33,13 @@ ML = Code("mL", "UCUM", "mL")
 BRAIN_MRI = Code("24590-2", "LN", "MR Brain")
 # The product of the two diameters has no code in DICOM or SNOMED CT.
 PRODUCT = Code("RANO-PRODUCT", "99BTS", "Product of perpendicular diameters")
+# A tumour astride of the midline lies on both sides, too: CID 244 has no code of its own for it.
+LATERALITIES = {
+    "left": codes.SCT.Left,
+    "right": codes.SCT.Right,
+    "both": Code("51440002", "SCT", "Right and left"),
+}
+NUMBER_OF_LESIONS = Code("246206008", "SCT", "Number of lesions")
 
 
 @without_warnings
@@ -43,7 +50,8 @@ def to_sr(
 
     seg : what `to_seg` made of the same mask
 
-    Volumes are in mL; that of the enhancing tumour has the RANO diameters in mm with it. Groups of regions refer
+    Volumes are in mL; that of the enhancing tumour has the RANO diameters in mm with it. It and the whole tumour have
+    the number of their lesions, and the whole tumour's site has its side. Groups of regions refer
     to their segments; a region of which no voxel is marked has its volume of 0 alone.
     """
     groups = [_region(region.key, measurements, seg, source, identity) for region in REGIONS]
@@ -106,7 +114,7 @@ def _region(
     key: str, measurements: Measurements, seg: Dataset, source: Source, identity: ResultIdentity
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
     number = next(region.index for region in REGIONS if region.key == key)
-    found = [_volume(measurements.volumes_ml[key], identity)]
+    found = _measured(key, measurements, identity)
     if not measurements.volumes_ml[key]:
         return _group(key, found, identity)
     if key == "enhancing" and measurements.rano:
@@ -131,17 +139,30 @@ def _region(
 def _derived(
     key: str, measurements: Measurements, identity: ResultIdentity
 ) -> MeasurementsAndQualitativeEvaluations:
-    return _group(key, [_volume(measurements.volumes_ml[key], identity)], identity)
+    location = measurements.location if key == "whole_tumor" else None
+    side = LATERALITIES[location.side] if location else None
+    return _group(key, _measured(key, measurements, identity), identity, side)
+
+
+def _measured(key: str, measurements: Measurements, identity: ResultIdentity) -> list[Measurement]:
+    """Return the volume of a region, and the number of its lesions where they are counted."""
+    found = [_volume(measurements.volumes_ml[key], identity)]
+    lesions = measurements.lesions
+    if lesions and key in lesions.names():
+        found.append(
+            Measurement(name=NUMBER_OF_LESIONS, value=lesions[key], unit=codes.UCUM.NoUnits)
+        )
+    return found
 
 
 def _group(
-    key: str, found: list[Measurement], identity: ResultIdentity
+    key: str, found: list[Measurement], identity: ResultIdentity, side: Code | None = None
 ) -> MeasurementsAndQualitativeEvaluations:
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(key, identity),
         finding_type=common.TYPES[key],
         finding_category=common.CATEGORY,
-        finding_sites=[FindingSite(anatomic_location=common.BRAIN)],
+        finding_sites=[FindingSite(anatomic_location=common.BRAIN, laterality=side)],
         measurements=found,
     )
 

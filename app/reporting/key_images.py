@@ -1,13 +1,14 @@
 """Which slices a report shows, and where the diameters are drawn in them."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.analysis.measurements import PLANE_AXES, Measurements
-from app.analysis.values import PlaneSlices
+from app.analysis.values import PlaneSlices, Slices
 from app.reporting import rendering
 from app.store.results import Results
 from model.geometry import bounding_box
+from model.io.modalities import MODALITIES
 
 # The sequence that shows enhancing tumour.
 ENHANCED = "t1ce"
@@ -49,6 +50,27 @@ def key_images(measurements: Measurements, present: Container[str]) -> list[KeyI
     return images
 
 
+def picture_rows(measurements: Measurements, present: Container[str]) -> list[list[KeyImage]]:
+    """Return the rows of key images of a report: the planes, and all sequences where no features are known."""
+    rows = [key_images(measurements, present)]
+    if measurements.features is None:
+        rows.append(sequence_images(measurements, present))
+    return rows
+
+
+def sequence_images(measurements: Measurements, present: Container[str]) -> list[KeyImage]:
+    """Return one axial slice, that of `key_images`, in each sequence that the case has.
+
+    For a case with nothing to measure, whose reader wants to see the scans all the more.
+    """
+    axial = key_images(measurements, present)[0]
+    return [
+        replace(axial, modality=modality, lines=())
+        for modality in MODALITIES
+        if modality in present
+    ]
+
+
 def key_slice(slices: PlaneSlices) -> int:
     """Return the slice of a plane with the most tumour, else the middle."""
     return slices.count // 2 if slices.largest is None else slices.largest
@@ -56,17 +78,26 @@ def key_slice(slices: PlaneSlices) -> int:
 
 def diameter_lines(measurements: Measurements) -> tuple[Line, ...]:
     """Return the two diameters as lines in the axial picture of their slice, if there are any."""
-    rano, slices = measurements.rano, measurements.slices
-    if rano is None:
-        return ()
-    counts = slices.sagittal.count, slices.coronal.count
+    rano = measurements.rano
+    segments = (rano.longest_ends, rano.perpendicular_ends) if rano else ()
+    return lines_between(segments, "axial", measurements.slices)
+
+
+def lines_between(
+    segments: Sequence[Sequence[Sequence[float]]], plane: str, slices: Slices
+) -> tuple[Line, ...]:
+    """Return segments between voxel coordinates (3,) as lines in the pictures of a plane.
+
+    Coordinates are canonical, with whole numbers at voxel centres. Whatever is to be drawn over a key image goes
+    into its `lines`: page and PDF draw all of them.
+    """
+    axes = [(axis, slices[name].count) for name, axis in PLANE_AXES.items() if name != plane]
 
     def place(point: Sequence[float]) -> tuple[float, float]:
-        # Pictures are radiological: right is left and anterior is up, against both indices.
-        x, y = ((n - 0.5 - at) / n for n, at in zip(counts, point[:2], strict=True))
+        # Pictures are radiological: right is left, anterior and superior are up, against all indices.
+        x, y = ((count - 0.5 - point[axis]) / count for axis, count in sorted(axes))
         return x, y
 
-    segments = rano.longest_ends, rano.perpendicular_ends
     return tuple((place(first), place(last)) for first, last in segments)
 
 
@@ -94,6 +125,6 @@ def frame(box: tuple[slice, ...], shape: tuple[int, ...], plane: str) -> Frame:
     )
 
 
-def look(modality: str) -> rendering.Look:
-    """Return how key images of a sequence are drawn: with outlines in full colour."""
-    return rendering.Look(modality, outline=True, opacity=1.0)
+def look(modality: str, window: tuple[float, float] | None = None) -> rendering.Look:
+    """Return how key images of a sequence are drawn: with outlines in full colour, at a window if one was chosen."""
+    return rendering.Look(modality, outline=True, opacity=1.0, window=window)

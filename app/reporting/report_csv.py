@@ -4,6 +4,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from app.analysis.features import Features
+from app.analysis.lesions import Location, from_brain_mm
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry
 from app.analysis.values import AreasMm2
@@ -27,6 +29,8 @@ def to_csv(report: Report) -> str:
         ("brain", rounded(measurements.brain_ml, 3), "mL"),
         ("voxel", rounded(measurements.voxel_ml, 6), "mL"),
         *_measurement_rows(measurements),
+        *_location_rows(measurements.location, report.geometry.brain_centre_mm),
+        *_feature_rows(measurements.features),
         ("mask", wording.mask(report.mask), ""),
         *((f"model_{key}", getattr(report.model, key), "") for key in _MODEL),
         ("engine", report.engine, ""),
@@ -69,14 +73,47 @@ def _measurement_rows(measurements: Measurements) -> Iterator[Row]:
         yield "rano_measurable", "yes" if rano.measurable else "no", ""
     for key, found in _items(measurements.lesions):
         yield f"lesions_{key}", found, ""
-    if location := measurements.location:
-        yield "side", location.side, ""
-        yield "left_share", rounded(location.left_share, 3), ""
-        yield from _point_rows("centre", location.centre_mm)
     for plane, slices in measurements.slices.items():
         yield f"slices_{plane}", slices.count, ""
         if slices.largest is not None:
             yield f"largest_slice_number_{plane}", slices.largest + 1, "counted from 1"
+
+
+def _location_rows(
+    location: Location | None, brain_centre_mm: Sequence[float] | None
+) -> Iterator[Row]:
+    """Yield side and centre of the whole tumour; the centre from the brain's, as on the pages."""
+    if not location:
+        return
+    yield "side", location.side, ""
+    yield "left_share", rounded(location.left_share, 3), ""
+    if brain_centre_mm:
+        offset_mm = from_brain_mm(location.centre_mm, brain_centre_mm)
+        yield from _point_rows("centre_from_brain_mm", offset_mm, "mm from the brain's centre")
+
+
+def _feature_rows(features: Features | None) -> Iterator[Row]:
+    """Yield the features after VASARI, with their codes as in JSON."""
+    if not features:
+        return
+    for key, share in features.proportions.items():
+        yield f"proportion_{key}", rounded(share.percent, 2), "% of the whole tumour"
+        yield f"proportion_{key}_bin", share.bin, ""
+    if features.side:
+        yield "side_of_tumour", features.side, ""
+    for key, crosses in _items(features.crosses_midline):
+        yield f"crosses_midline_{key}", "yes" if crosses else "no", ""
+    if features.focality:
+        yield "focality", features.focality, ""
+    yield "foci", features.foci, ""
+    yield "satellites", features.satellites, ""
+    if margin := features.margin:
+        yield "enhancing_margin", margin.kind, ""
+        yield (
+            "enhancing_margin_thick",
+            rounded(margin.thick_percent, 1),
+            "% of the enhancing volume",
+        )
 
 
 def _items(values: Any) -> Iterator[tuple[str, Any]]:
@@ -84,10 +121,10 @@ def _items(values: Any) -> Iterator[tuple[str, Any]]:
     return values.items() if values else iter(())
 
 
-def _point_rows(name: str, point_mm: Sequence[float]) -> Iterator[Row]:
-    """Yield a point (3,) in RAS+ mm."""
+def _point_rows(name: str, point_mm: Sequence[float], unit: str) -> Iterator[Row]:
+    """Yield a point (3,): mm to the right, anterior, superior."""
     for axis, mm in zip(("right", "anterior", "superior"), point_mm, strict=True):
-        yield f"{name}_{axis}", round(mm, 1), "mm"
+        yield f"{name}_{axis}", round(mm, 1), unit
 
 
 def _geometry_rows(geometry: Geometry) -> Iterator[Row]:
@@ -96,7 +133,8 @@ def _geometry_rows(geometry: Geometry) -> Iterator[Row]:
         yield f"shape_{axis}", length, "voxels"
         yield f"spacing_{axis}", rounded(edge, 4), "mm"
     if geometry.brain_centre_mm:
-        yield from _point_rows("brain_centre", geometry.brain_centre_mm)
+        unit = "mm in the scanner's coordinates"
+        yield from _point_rows("brain_centre_scanner_mm", geometry.brain_centre_mm, unit)
 
 
 def _accuracy_rows(accuracy: Accuracy | None) -> Iterator[Row]:

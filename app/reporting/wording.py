@@ -6,7 +6,8 @@ which the PDF's fonts are limited to.
 
 from collections.abc import Sequence
 
-from app.analysis.lesions import MIN_LESION_ML, Location
+from app.analysis.features import MIDLINE_MM, Features
+from app.analysis.lesions import MIN_LESION_ML, Location, from_brain_mm
 from app.analysis.measurements import Measurements
 from app.analysis.rano import MEASURABLE_MM, MEASURABLE_SLICES, Rano
 from app.analysis.record import Accuracy, MaskInfo
@@ -14,7 +15,13 @@ from model.io.modalities import MODALITIES, TITLES
 from model.preparation.record import Preparation, Registered
 from model.warnings import CaseWarning
 
-SIDES = {"left": "Left", "right": "Right", "both": "Both sides"}
+SIDES = {
+    "left": "Left",
+    "right": "Right",
+    "both": "Both sides",
+    "bilateral": "Both sides",
+    "midline": "Midline",
+}
 # What the ends of each plane's row of slices are called, from index 0 on.
 ENDS = {"axial": ("I", "S"), "coronal": ("P", "A"), "sagittal": ("L", "R")}
 # What lies on either side of a point along each RAS+ axis: above it, below it.
@@ -26,6 +33,8 @@ NOT_MEASURABLE = (
 NOTES = (
     "RANO: longest axial diameter of the largest enhancing lesion and the longest at right angles "
     "(Wen et al. 2010), taken from the mask's outline.",
+    "Side: one with over 90 % of the whole tumour, else both; midline if one part lies astride, with the centre within "
+    f"{MIDLINE_MM:g} mm. The midline is upright through the brain's centre; a tilted head shifts it.",
     "Centre: the whole tumour's centre of mass, from the brain's along the axes of the scan's "
     "coordinates.",
     f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL.",
@@ -158,6 +167,12 @@ def mask(found: MaskInfo | None) -> str:
     return f"Corrected by hand, version {found.number}"
 
 
+def pictures(measurements: Measurements) -> str:
+    """Return what has to be known to read key images."""
+    lines = "; white lines: RANO diameters" if measurements.rano else ""
+    return f"Radiological convention. Outlines in the colours of the table{lines}."
+
+
 def place(rano: Rano | None) -> str:
     """Return where the diameters lie and whether they count, to follow `diameters`."""
     if rano is None:
@@ -178,26 +193,24 @@ def facts(
     if lesions:
         found.append(("Lesions", f"{lesions.whole_tumor} ({lesions.enhancing} enhancing)"))
     if location:
-        found.append(("Side", _side(location)))
+        found.append(("Side", _side(location, measurements.features)))
         if brain_centre_mm:
-            found.append(("Centre", _centre(location.centre_mm, brain_centre_mm)))
+            offset_mm = from_brain_mm(location.centre_mm, brain_centre_mm)
+            found.append(("Centre", _centre(offset_mm)))
     return found
 
 
-def _side(location: Location) -> str:
+def _side(location: Location, features: Features | None) -> str:
     left = round(100 * location.left_share)
-    name = SIDES[location.side]
+    name = SIDES[(features and features.side) or location.side]
     return name if left in (0, 100) else f"{name} ({left} % left, {100 - left} % right)"
 
 
-def _centre(centre_mm: Sequence[float], brain_centre_mm: Sequence[float]) -> str:
-    """Return where a centre lies from the brain's, both (3,) RAS+ mm."""
-    # Not from the origin of coordinates, which need not lie in the head: a tumour on the right can
-    # have a negative x, and would seem to lie on the left.
-    offsets = [round(mm - brain) for mm, brain in zip(centre_mm, brain_centre_mm, strict=True)]
+def _centre(offset_mm: Sequence[float]) -> str:
+    """Return where a centre lies from the brain's, (3,) mm to the right, anterior, superior."""
     parts = [
         f"{abs(offset)} mm {above if offset > 0 else below}"
-        for offset, (above, below) in zip(offsets, DIRECTIONS, strict=True)
+        for offset, (above, below) in zip(map(round, offset_mm), DIRECTIONS, strict=True)
         if offset
     ]
     return f"{', '.join(parts)} of the brain's centre" if parts else "At the brain's centre"

@@ -2,12 +2,16 @@
 
 from flask import Blueprint, Flask, Response, jsonify
 
+from app.config import settings
 from app.reporting import schemas
+from app.reporting.key_images import picture_rows
 from app.reporting.report import report_of
 from app.reporting.report_csv import to_csv
+from app.reporting.windows import windowed
 from app.store import cases
 from app.web.downloads import as_download, file_stem, room_for_export
 from app.web.openapi import describe
+from app.web.slice_query import WINDOWS_QUERY, windows_asked_for
 
 blueprint = Blueprint("reports", __name__)
 
@@ -33,15 +37,21 @@ def get_report_csv(case_id: str):
 
 
 @blueprint.get("/api/cases/<case_id>/report.pdf")
-@describe({200: "application/pdf"}, errors=(401, 404, 409))
+@describe({200: "application/pdf"}, errors=(401, 404, 409, 503), query=WINDOWS_QUERY)
 def get_report_pdf(case_id: str):
-    """Return measurements, key images and provenance on one page."""
+    """Return measurements, key images and provenance on one page.
+
+    Key images of a sequence are drawn at its window where one is given.
+    """
     case = cases.find(case_id)
-    report = report_of(case)
+    report, windows = report_of(case), windows_asked_for()
+    rows = picture_rows(report.measurements, case.modalities)
+    images = [image for row in rows for image in row]
+    scans = windowed(case, images, windows, settings().limits)
     # Imported here and below: fpdf2 takes a tenth of the start, and few requests need it.
     from app.reporting.report_pdf import to_pdf
 
-    pdf = Response(to_pdf(report, case.results()), mimetype="application/pdf")
+    pdf = Response(to_pdf(report, case.results(), scans), mimetype="application/pdf")
     return as_download(pdf, f"{file_stem(case)}_report.pdf")
 
 

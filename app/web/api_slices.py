@@ -1,15 +1,25 @@
 """REST: rendered slices of a case."""
 
+import numpy as np
 from flask import Blueprint, Flask, Response, request
 
+from app.config import settings
 from app.errors import BadRequest, NotFound
 from app.reporting import rendering
-from app.reporting.key_images import key_slice
+from app.reporting.key_images import KeyImage, key_slice
+from app.reporting.windows import windowed
 from app.store import cases, mask_versions
 from app.store.models import StoredCase, StoredMask
+from app.store.results import Results
 from app.web.headers import CACHE_AND_REVALIDATE, CACHE_FOR_A_DAY
 from app.web.openapi import describe
-from app.web.slice_query import LOOK_QUERY, require_brain, require_confidence, strict_look
+from app.web.slice_query import (
+    LOOK_QUERY,
+    WINDOW_QUERY,
+    require_brain,
+    require_confidence,
+    strict_look,
+)
 
 THUMBNAIL_OPACITY = 0.7
 
@@ -21,7 +31,7 @@ def init_app(app: Flask) -> None:
 
 
 @blueprint.get("/api/cases/<case_id>/overlay/<any(axial,coronal,sagittal):plane>/<int:index>.png")
-@describe({200: "image/png"}, errors=(400, 401, 404, 409), query=LOOK_QUERY)
+@describe({200: "image/png"}, errors=(400, 401, 404, 409, 503), query=[*LOOK_QUERY, WINDOW_QUERY])
 def get_overlay(case_id: str, plane: str, index: int):
     """Render one slice with its regions, in radiological convention.
 
@@ -42,7 +52,8 @@ def get_overlay(case_id: str, plane: str, index: int):
         response.status_code = 304
         return response
     try:
-        response.data = rendering.render_png(results, plane, index, look)
+        scan = _windowed(case, plane, index, look, results)
+        response.data = rendering.render_png(results, plane, index, look, scan)
     except IndexError as error:
         count = rendering.slice_count(results, plane)
         raise NotFound(f"There is no such slice; {plane} slices are 0 to {count - 1}.") from error
@@ -68,7 +79,21 @@ def hash_of(case: StoredCase, mask: StoredMask, look: rendering.Look) -> str:
     finished = case.finished_at.timestamp() if case.finished_at else 0
     shown = "".join(key[0] for key in look.regions)
     drawn = f"{look.opacity:g}-{int(look.outline)}-{int(look.confidence)}-{int(look.brain)}"
-    return f"{finished}-{mask.number}-{look.modality}-{shown}-{drawn}"
+    window = "-{}-{}".format(*look.window) if look.window else ""
+    return f"{finished}-{mask.number}-{look.modality}-{shown}-{drawn}{window}"
+
+
+def _windowed(
+    case: StoredCase, plane: str, index: int, look: rendering.Look, results: Results
+) -> np.ndarray | None:
+    """Return a slice at the window of a look, None without one. Raises IndexError outside the volume."""
+    if not look.window:
+        return None
+    count = rendering.slice_count(results, plane)
+    if not 0 <= index < count:
+        raise IndexError(index)
+    image = KeyImage(plane, index, count, look.modality)
+    return windowed(case, [image], {look.modality: look.window}, settings().limits)[image]
 
 
 def _wanted_mask(case: StoredCase) -> StoredMask:

@@ -1,77 +1,51 @@
-"""What the printable report page shows of a finished case."""
+"""What the printable report page shows of a finished case: the sheet of the PDF, with addresses of its pictures."""
 
 from typing import Any
 
 from flask import url_for
 
-from app.reporting import rendering, wording
-from app.reporting.charts import area_charts
-from app.reporting.key_images import KeyImage, frames, key_images, look
-from app.reporting.report import accuracy_rows, region_rows, report_of
+from app.reporting.key_images import KeyImage, look, picture_rows
+from app.reporting.picture_row import picture_row
+from app.reporting.report import report_of
+from app.reporting.sheet import number, sheet_of
+from app.reporting.windows import Window
 from app.store.models import StoredCase
-from app.store.results import Results
-from model.io.modalities import MODALITIES, TITLES
+from app.web.slice_query import windows_asked_for
 
-# Height of the row of pictures, and what lies between two of them, in units of its drawing.
-ROW_HEIGHT, ROW_GAP = 100.0, 3.0
+# Width of a row of pictures, and the highest that it gets, in mm on paper.
+ROW_WIDTH, ROW_HIGHEST = 186.0, 62.0
 
 
 def context(case: StoredCase) -> dict[str, Any]:
-    """Return the values of `report.html`. Raises NotReady while there is no report."""
-    results, report = case.results(), report_of(case)
-    measurements = report.measurements
-    images = key_images(measurements, case.modalities)
-    pictures = _pictures(case, results, images)
+    """Return the values of `report.html`. Raises NotReady while there is no report.
+
+    Windows of the request, which the viewer hands on, are those of its pictures and of its PDF.
+    """
+    results, report, windows = case.results(), report_of(case), windows_asked_for()
+    chosen = {f"window_{name}": _text(window) for name, window in windows.items()}
     return {
         "case": case,
-        "report": report,
-        "mask": wording.mask(report.mask),
-        "measurements": measurements,
-        "table": region_rows(measurements),
-        "diameters": wording.diameters(measurements.rano),
-        "not_measurable": wording.NOT_MEASURABLE,
-        "facts": wording.facts(measurements, report.geometry.brain_centre_mm),
-        "origin": wording.origin(report.mask),
-        "no_statement": wording.NO_STATEMENT,
-        "warnings": wording.other_warnings(report.warning_details),
-        "limits": wording.limits(report.mask, report.accuracy),
-        "pictures": pictures,
-        "row_height": ROW_HEIGHT,
-        "row_width": pictures[-1]["left"] + pictures[-1]["width"],
-        "charts": area_charts(measurements.areas_mm2),
-        "sequences": [(TITLES[key], case.modalities.get(key)) for key in MODALITIES],
-        "accuracy_rows": accuracy_rows(report.accuracy),
-        "accuracy_note": wording.accuracy(report.accuracy, report.missing_modalities),
+        "sheet": sheet_of(report),
+        "number": number,
+        "rows": [
+            picture_row(results, images, ROW_WIDTH, ROW_HIGHEST)
+            for images in picture_rows(report.measurements, case.modalities)
+        ],
+        "row_width": ROW_WIDTH,
+        "address": lambda image: _address(case, image, windows.get(image.modality)),
+        "pdf": url_for("reports.get_report_pdf", case_id=case.id, **chosen),
     }
 
 
-def _pictures(case: StoredCase, results: Results, images: list[KeyImage]) -> list[dict[str, Any]]:
-    """Return the pictures of a row: the place of each in it, and the part of its slice in mm."""
-    left, row = 0.0, []
-    shown = frames(results, rendering.first_modality(case.modalities))
-    for image in images:
-        how = look(image.modality)
-        query = {"modality": how.modality, "opacity": f"{how.opacity:g}"}
-        query |= {"outline": int(how.outline), "mask": case.mask.number}
-        width_mm, height_mm = rendering.size_mm(results, image.plane)
-        x1, y1, x2, y2 = shown[image.plane]
-        part = x1 * width_mm, y1 * height_mm, (x2 - x1) * width_mm, (y2 - y1) * height_mm
-        width = ROW_HEIGHT * part[2] / part[3]
-        place = {"case_id": case.id, "plane": image.plane, "index": image.index}
-        row.append(
-            {
-                "plane": image.plane,
-                "sequence": TITLES[image.modality],
-                "index": image.index,
-                "count": image.count,
-                "left": left,
-                "width": width,
-                "part_mm": part,
-                "size_mm": (width_mm, height_mm),
-                "letters": rendering.EDGE_LETTERS[image.plane],
-                "lines": [[(x * width_mm, y * height_mm) for x, y in line] for line in image.lines],
-                "url": url_for("slices.get_overlay", **place, **query),
-            }
-        )
-        left += width + ROW_GAP
-    return row
+def _address(case: StoredCase, image: KeyImage, window: Window | None) -> str:
+    """Return where the slice of a key image is rendered."""
+    how = look(image.modality, window)
+    query = {"modality": how.modality, "opacity": f"{how.opacity:g}"}
+    query |= {"outline": int(how.outline), "mask": case.mask.number}
+    query |= {"window": _text(how.window)} if how.window else {}
+    place = {"case_id": case.id, "plane": image.plane, "index": image.index}
+    return url_for("slices.get_overlay", **place, **query)
+
+
+def _text(window: Window) -> str:
+    return ",".join(f"{value:.10g}" for value in window)

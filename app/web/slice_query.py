@@ -7,6 +7,7 @@ from flask import request
 
 from app.errors import BadRequest, NotFound
 from app.reporting import rendering
+from app.reporting.windows import Window
 from app.store.models import StoredCase
 from app.store.results import Results
 from model.io.modalities import MODALITIES, TITLES
@@ -32,6 +33,18 @@ LOOK_QUERY = [
         "description": "Version of the mask; the one that counts if left out.",
     },
 ]
+WINDOW_QUERY = {
+    "name": "window",
+    "schema": {"type": "string"},
+    "description": "Black and white in intensities of the scan, separated by a comma.",
+}
+WINDOWS_QUERY = [
+    WINDOW_QUERY
+    | {"name": f"window_{modality}", "description": f"Window of {TITLES[modality]}: black,white."}
+    for modality in MODALITIES
+]
+# No scan has intensities near it, and differences stay finite.
+LARGEST = 1e30
 EARLIER = "It was segmented by an earlier version; upload it again."
 
 
@@ -56,9 +69,11 @@ def strict_look(case: StoredCase) -> rendering.Look:
     for name, value in flags.items():
         if value not in ("0", "1"):
             raise BadRequest(f"{name} is 0 or 1.", code="bad_parameter")
-    return rendering.Look(
-        modality, regions, opacity, **{name: value == "1" for name, value in flags.items()}
-    )
+    window = parse_window(args.get("window"))
+    if "window" in args and window is None:
+        raise BadRequest("window is two numbers, black and a larger white.", code="bad_parameter")
+    shown = {name: value == "1" for name, value in flags.items()}
+    return rendering.Look(modality, regions, opacity, **shown, window=window)
 
 
 def lenient_look(case: StoredCase) -> rendering.Look:
@@ -76,6 +91,21 @@ def lenient_look(case: StoredCase) -> rendering.Look:
         modality = rendering.first_modality(case.modalities)
     outline, confidence = (args.get(name) == "1" for name in ("outline", "confidence"))
     return rendering.Look(modality, regions, opacity, outline, confidence)
+
+
+def parse_window(text: str | None) -> Window | None:
+    """Return black and white of `black,white`, None for what is no window."""
+    try:
+        black, white = map(float, (text or "").split(","))
+    except ValueError:
+        return None
+    return (black, white) if -LARGEST < black < white < LARGEST else None
+
+
+def windows_asked_for() -> dict[str, Window]:
+    """Return the windows of a request by sequence, `window_t1ce=40,900`; those that make no sense are left out."""
+    found = {name: parse_window(request.args.get(f"window_{name}")) for name in MODALITIES}
+    return {name: window for name, window in found.items() if window}
 
 
 def parse_regions(values: list[str]) -> tuple[str, ...]:

@@ -67,3 +67,13 @@ def test_centre_of_mass():
 
 def test_nothing():
     assert locate(np.zeros((5, 5, 5), bool), np.eye(4), ORIGIN) is None
+
+
+def test_the_centre_is_also_told_from_the_brains():
+    mask = np.zeros((12, 12, 12), bool)
+    mask[2:5, 4:9, 6:10] = True
+    # BraTS: the origin of coordinates lies at a corner, so that the right has a negative x.
+    affine = np.array([[-1.0, 0, 0, 0], [0, -1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1]])
+    found = locate(mask, affine, (-10.0, -2.0, 7.5))
+    assert found.centre_mm == (-3, -6, 7.5)
+    assert found.centre_from_brain_mm == (7, -4, 0)

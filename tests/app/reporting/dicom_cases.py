@@ -15,6 +15,8 @@ from tests.support.dicom_study import Patient, Written, write_study
 MODEL = ModelInfo("mobileunet-ensemble", "0.7.0", "MobileNetV2 U-Net", "ab" * 32)
 MODELS = ResultIdentity("c0ffee", "1.2.3", MODEL)
 CORRECTED = ResultIdentity("c0ffee", "1.2.3", MODEL, MaskInfo(2, "corrected", 0, True))
+# Left of the phantom's tumour.
+CENTRE_MM = (-200.0, 0.0, 0.0)
 KINDS = {"classic": False, "enhanced": True}
 
 
@@ -38,5 +40,5 @@ def segmented(folder, enhanced, axes=("A", "S", "L"), patient=Patient()) -> Segm
     agent = {"ContrastBolusAgent": "x", "RepetitionTime": 2000, "EchoTime": 3}
     write_study(folder, [Written(7, data, grid, agent)], patient, enhanced=enhanced)
     (series,) = series_in(folder)
-    found = measure(labels, affine, None, brain_voxels=90000, brain_centre_mm=None)
+    found = measure(labels, affine, None, brain_voxels=90000, brain_centre_mm=CENTRE_MM)
     return Segmented(labels, affine, source_of(series), found)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from highdicom.sr import srread
+from highdicom.sr import MeasurementReport, srread
 from pydicom.sr.codedict import codes
 
 from app.analysis.measurements import measure
-from app.reporting.dicom_common import LABELS, NOTICE
+from app.reporting.dicom_common import BRAIN, LABELS, NOTICE
 from app.reporting.dicom_seg import to_seg
 from app.reporting.dicom_sr import to_sr
 from model.labels import REGIONS
@@ -48,6 +48,23 @@ def test_measurements_are_read_back(drawn, report, tmp_path):
         assert group.tracking_uid == segment.TrackingUID
         assert group.tracking_identifier == segment.TrackingID
         assert group.finding_type.scheme_designator == "SCT"
+
+
+def test_lesions_are_counted_and_the_side_is_coded(drawn, report):
+    content = MeasurementReport.from_sequence([report[1]])
+    groups = [
+        *content.get_volumetric_roi_measurement_groups(),
+        *content.get_image_measurement_groups(),
+    ]
+    named = {group.tracking_identifier: group for group in groups}
+    lesions = drawn.measurements.lesions
+    whole, enhancing = named[LABELS["whole_tumor"]], named[LABELS["enhancing"]]
+    for group, count in ((whole, lesions.whole_tumor), (enhancing, lesions.enhancing)):
+        assert values(group)["Number of lesions"] == (count, "1")
+    (site,) = whole.finding_sites
+    assert drawn.measurements.location.side == "right"
+    assert site.value == BRAIN and site.laterality == codes.SCT.Right
+    assert enhancing.finding_sites[0].laterality is None
 
 
 def test_what_it_says_of_itself(drawn, report):

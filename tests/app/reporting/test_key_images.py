@@ -3,10 +3,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.analysis.features import Features, Proportion, Proportions
 from app.analysis.measurements import Measurements
 from app.analysis.rano import Rano
 from app.analysis.values import PlaneSlices, Slices, VolumesMl
-from app.reporting.key_images import FRAME_MARGIN, diameter_lines, frame, frames, key_images, look
+from app.reporting.key_images import (
+    FRAME_MARGIN,
+    diameter_lines,
+    frame,
+    frames,
+    key_images,
+    lines_between,
+    look,
+    picture_rows,
+)
 from app.reporting.rendering import picture_slice
 from app.store.results import Results
 from model.io.modalities import MODALITIES
@@ -36,6 +46,16 @@ def test_the_axial_slice_is_that_of_the_diameters():
     assert [len(image.lines) for image in images] == [2, 0, 0]
 
 
+def test_where_nothing_can_be_measured_all_sequences_are_shown():
+    planes, sequences = picture_rows(WITH_RANO, ("t1", "t1ce", "t2"))
+    assert len(planes) == 3
+    assert [(image.plane, image.index, image.modality) for image in sequences] == [
+        ("axial", 5, name) for name in ("t1", "t1ce", "t2")
+    ]
+    features = Features(Proportions(*[Proportion(0.0, "none")] * 3), None, 0, 0)
+    assert len(picture_rows(replace(WITH_RANO, features=features), MODALITIES)) == 1
+
+
 def test_without_diameters():
     axial = key_images(WITHOUT, MODALITIES)[0]
     assert (axial.index, axial.modality) == (7, "flair")
@@ -56,6 +76,16 @@ def test_lines_end_where_the_picture_shows_their_voxels():
         row, column = np.argwhere(picture == value)[0]
         assert x * picture.shape[1] == pytest.approx(column + 0.5)
         assert y * picture.shape[0] == pytest.approx(row + 0.5)
+
+
+@pytest.mark.parametrize(("plane", "index"), [("axial", 5), ("coronal", 10), ("sagittal", 2)])
+def test_lines_of_every_plane_end_where_the_picture_shows_their_voxels(plane, index):
+    volume = np.zeros((30, 40, 20), np.uint8)
+    volume[2, 10, 5] = 1
+    row, column = np.argwhere(picture_slice(volume, plane, index))[0]
+    ((x, y), _), *_ = lines_between([((2, 10, 5), (0, 0, 0))], plane, SLICES)
+    height, width = picture_slice(volume, plane, index).shape
+    assert (x * width, y * height) == pytest.approx((column + 0.5, row + 0.5))
 
 
 def test_a_frame_holds_what_the_box_does():

@@ -3,8 +3,9 @@ import html
 import io
 import re
 import zlib
-from dataclasses import replace
+from dataclasses import astuple, replace
 
+import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
@@ -16,6 +17,7 @@ from app.reporting.csv_cells import rounded, write_rows
 from app.reporting.pdf_text import MARGIN, WIDTH
 from app.reporting.report_csv import to_csv
 from app.reporting.schemas import Report
+from app.reporting.sheet import sheet_of
 from app.store.results import Results
 from model.io.modalities import TITLES
 from model.io.nifti import DISCLAIMER
@@ -77,7 +79,9 @@ def test_csv_holds_every_measurement(finished, found):
     assert table["lesions_enhancing"][0] == str(taken["lesions"]["enhancing"])
     assert table["side"][0] == taken["location"]["side"]
     # A number, and so without the mark that keeps texts from being formulas.
-    assert float(table["centre_anterior"][0]) == round(taken["location"]["centre_mm"][1], 1)
+    offset = taken["location"]["centre_from_brain_mm"][1]
+    assert float(table["centre_from_brain_mm_anterior"][0]) == round(offset, 1)
+    assert table["centre_from_brain_mm_anterior"][1] == "mm from the brain's centre"
     areas = {name: row[0] for name, row in table.items() if name.startswith("area_coronal_")}
     assert len(areas) == sum(area > 0 for area in taken["areas_mm2"]["coronal"])
 
@@ -94,7 +98,7 @@ def test_csv_says_what_was_segmented_when_and_how_well(finished, found):
     assert table["sequence_t1ce"][0] == "patient_t1ce.nii.gz"
     assert [table[f"shape_{axis}"] for axis in "ijk"] == [[n, "voxels"] for n in ("80", "96", "72")]
     assert table["spacing_k"] == ["1.0000", "mm"]
-    assert float(table["brain_centre_right"][0]) == round(
+    assert float(table["brain_centre_scanner_mm_right"][0]) == round(
         found["geometry"]["brain_centre_mm"][0], 1
     )
     accuracy = found["accuracy"]
@@ -102,6 +106,39 @@ def test_csv_says_what_was_segmented_when_and_how_well(finished, found):
     for short, row in accuracy["regions"].items():
         assert table[f"accuracy_dice_{short}"][0] == f"{row['dice']:.3f}"
         assert table[f"accuracy_hd95_{short}"] == [f"{row['hd95_mm']:.2f}", "mm"]
+
+
+def test_the_centre_is_told_in_one_way_everywhere(finished, found):
+    """From the brain's centre, in mm to the right, anterior and superior."""
+    location, geometry = found["measurements"]["location"], found["geometry"]
+    offset = location["centre_from_brain_mm"]
+    assert offset == pytest.approx(
+        np.subtract(location["centre_mm"], geometry["brain_centre_mm"]), abs=0.01
+    )
+    url = f"/api/cases/{finished.id}/report"
+    rows = {
+        row[0]: row[1] for row in csv.reader(io.StringIO(finished.client.get(f"{url}.csv").text))
+    }
+    axes = ("right", "anterior", "superior")
+    assert [float(rows[f"centre_from_brain_mm_{axis}"]) for axis in axes] == [
+        round(mm, 1) for mm in offset
+    ]
+    assert not any(name.startswith("centre_") and "from_brain" not in name for name in rows)
+    words = f"{abs(round(offset[0]))} mm {'right' if offset[0] > 0 else 'left'}"
+    assert words in finished.client.get(f"/cases/{finished.id}/report").text
+    assert words in text_of(finished.client.get(f"{url}.pdf").data)
+
+
+def test_csv_holds_the_features(finished, found):
+    rows = csv.reader(io.StringIO(finished.client.get(f"/api/cases/{finished.id}/report.csv").text))
+    table, features = {row[0]: row[1:] for row in rows}, found["measurements"]["features"]
+    for key, share in features["proportions"].items():
+        assert table[f"proportion_{key}"] == [f"{share['percent']:.2f}", "% of the whole tumour"]
+        assert table[f"proportion_{key}_bin"][0] == share["bin"]
+    assert table["side_of_tumour"][0] == features["side"]
+    assert table["foci"][0] == str(features["foci"])
+    assert table["enhancing_margin"][0] == features["margin"]["kind"]
+    assert table["crosses_midline_edema"][0] in ("yes", "no")
 
 
 def test_csv_counts_slices_from_0_and_from_1(finished, found):
@@ -184,7 +221,7 @@ def test_pdf_holds_the_measurements(finished, found):
     rano, percents = found["measurements"]["rano"], found["measurements"]["percent_of_brain"]
     places = [text.index(title) for title in report.VOLUME_TITLES.values()]
     assert places == sorted(places)
-    assert f"RANO: {rano['longest_mm']:.1f}" in text
+    assert "(RANO) Tj" in text and f"{rano['longest_mm']:.1f} " in text
     assert f"({percents['whole_tumor']:.2f})" in text
     assert "Area of the whole tumour by slice" in text
 
@@ -192,7 +229,7 @@ def test_pdf_holds_the_measurements(finished, found):
 def test_pdf_says_what_the_page_says(finished, found):
     text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
     segmented = found["dates"]["segmented"]
-    assert f"Segmented {segmented[:10]} {segmented[11:16]} UTC" in text
+    assert "(Segmented) Tj" in text and f"({segmented[:10]} {segmented[11:16]} UTC) Tj" in text
     page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
     accuracy = TypeAdapter(Accuracy).validate_python(found["accuracy"])
     for sentence in (wording.origin(None), *wording.limits(None, accuracy)):
@@ -200,6 +237,40 @@ def test_pdf_says_what_the_page_says(finished, found):
         # Lines are broken in the PDF.
         assert all(word in text for word in escaped(sentence).split())
     assert f"over {found['accuracy']['patients']} patients" in text
+
+
+def test_page_and_pdf_say_the_same(finished, found):
+    sheet = sheet_of(changed(found))
+    page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
+    text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
+    rows = [*sheet.identity, *sheet.measured, *sheet.sequences, *sheet.made, *sheet.accuracy]
+    cells = [cell for row in rows for cell in row]
+    cells += [cell for row in sheet.features for cell in astuple(row)]
+    assert sheet.features and sheet.accuracy
+    for cell in [*cells, sheet.accuracy_note, sheet.features_note, sheet.pictures_note]:
+        assert cell in page, cell
+        assert all(word in text for word in escaped(cell).split()), cell
+
+
+def heights_of(pdf: bytes) -> list[float]:
+    """Return how high above the paper's lower edge the texts of a page stand, in points, from below."""
+    return sorted(float(y) for y in re.findall(r"BT [\d.]+ (-?[\d.]+) Td", text_of(pdf)))
+
+
+def test_no_quarter_of_the_pdf_is_empty(found, results):
+    nothing = VolumesMl(0.0, 0.0, 0.0, 0.0, 0.0)
+    empty = replace(
+        changed(found).measurements,
+        volumes_ml=nothing,
+        rano=None,
+        location=None,
+        areas_mm2=None,
+        features=None,
+    )
+    for shown in (changed(found), changed(found, measurements=empty)):
+        heights = heights_of(report_pdf.to_pdf(shown, results))
+        # The lowest is the footer; the text ends above it, and not far above.
+        assert 0 < heights[1] - heights[0] < A4_HEIGHT_PT / 20
 
 
 def test_pdf_needs_no_colours_and_no_knowledge_of_sides(finished):
@@ -239,8 +310,7 @@ def test_pdf_of_many_warnings_and_long_names_stays_one_page(found, results):
     pdf = report_pdf.to_pdf(long, results)
     assert pdf.count(b"/Type /Page\n") == 1
     footer = A4_HEIGHT_PT - report_pdf.FOOTER * PT_PER_MM
-    found_lines = re.findall(r"BT ([\d.]+) (-?[\d.]+) Td", text_of(pdf))
-    heights = sorted(float(y) for _, y in found_lines)
+    heights = heights_of(pdf)
     # The lowest is the footer itself.
     assert heights[0] > 0
     assert heights[1] > footer
@@ -261,7 +331,7 @@ def test_a_missing_sequence_stands_in_every_report(finished_without):
     rows = list(csv.reader(io.StringIO(case.client.get(f"{url}.csv").text)))
     assert ["missing_modality", missing, ""] in rows
     text = text_of(case.client.get(f"{url}.pdf").data)
-    assert f"{TITLES[missing]}: not given" in text
+    assert f"({TITLES[missing]}) Tj" in text and "(Not given) Tj" in text
     shown = {"flair": "T2", "t2": "FLAIR"}[missing]
     assert re.search(rf"\(Coronal \d+/96, {shown}\)", text)
     assert re.search(r"\(Axial \d+/72, T1ce\)", text)

@@ -1,18 +1,31 @@
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 
+from app.analysis.features import Features, Margin, MidlineCrossing, Proportion, Proportions
 from app.analysis.lesions import Location
 from app.analysis.measurements import Lesions, Measurements
 from app.analysis.rano import Rano
 from app.analysis.record import Accuracy, Calibration, MaskInfo
 from app.analysis.values import PlaneSlices, Slices, VolumesMl
-from app.reporting import wording
+from app.reporting import feature_words, wording
+from app.reporting.feature_words import feature_rows
 from model.warnings import NOTHING_MARKED, CaseWarning
 
 RANO = Rano(39.29, 37.71, 1481.7, 97, (), (), measurable=True)
 CORRECTED = MaskInfo(2, "corrected", 0, by_hand=True)
 NONE = PlaneSlices(10, None)
+FEATURES = Features(
+    proportions=Proportions(
+        Proportion(31.62, "6_to_33"), Proportion(0.0, "none"), Proportion(68.38, "68_to_95")
+    ),
+    focality="multifocal",
+    foci=3,
+    satellites=2,
+    side="midline",
+    crosses_midline=MidlineCrossing(enhancing=False, edema=True),
+    margin=Margin("thick", 67.2),
+)
 
 
 def measurements(**fields) -> Measurements:
@@ -45,6 +58,34 @@ def test_side(side, share, text):
     location = Location(side, share, (-56.8, 12.2, 0.0))
     facts = wording.facts(measurements(location=location), brain_centre_mm=None)
     assert facts == [("Side", text)]
+
+
+def test_a_tumour_astride_of_the_midline_is_called_so():
+    found = measurements(location=Location("both", 0.48, (0.0, 0.0, 0.0)), features=FEATURES)
+    assert wording.facts(found, None) == [("Side", "Midline (48 % left, 52 % right)")]
+
+
+def test_features():
+    rows = feature_rows(FEATURES)
+    assert [(row.numbers, row.title, row.found) for row in rows] == [
+        ("F5", "Proportion enhancing", "31.6 % (6 to 33 %)"),
+        ("F6, F7", "Proportion core", "0.0 % (none)"),
+        ("F14", "Proportion edema", "68.4 % (68 to 95 %)"),
+        ("F9", "Foci", "3, multifocal"),
+        ("F24", "Satellites", "2"),
+        ("F11", "Enhancing margin", "Thick (67 % of it 3 mm or more)"),
+        ("F23", "Enhancing crosses midline", "No"),
+        ("F15", "Edema crosses midline", "Yes"),
+    ]
+    assert all(row.definition for row in rows)
+
+
+def test_features_that_are_not_known():
+    assert feature_rows(None) == []
+    edema = replace(FEATURES, focality=None, foci=0, margin=None, crosses_midline=None)
+    found = {row.title: row.found for row in feature_rows(edema)}
+    assert found["Foci"] == "No core marked" and found["Enhancing margin"] == "Nothing enhances"
+    assert "Edema crosses midline" not in found
 
 
 @pytest.mark.parametrize(
@@ -117,5 +158,7 @@ def test_the_fonts_of_the_pdf_know_every_letter():
         accuracy,
         wording.NOT_MEASURABLE,
         wording.diameters(RANO),
+        feature_words.SOURCE,
+        *(text for row in feature_rows(FEATURES) for text in astuple(row)),
     ):
         assert text.encode("latin-1")

@@ -14,7 +14,10 @@ from tests.app.reporting.test_report import text_of
 from tests.app.rows import change_record, row
 
 # What cases of version 0.1.0 lack.
-ADDED = ("percent_of_brain", "confidence", "rano", "lesions", "location", "areas_mm2")
+ADDED = (
+    *("percent_of_brain", "confidence", "rano", "lesions", "location", "areas_mm2"),
+    "features",
+)
 
 
 @pytest.fixture
@@ -65,6 +68,21 @@ def test_key_images_can_be_had(page, finished):
     assert all(finished.client.get(url).status_code == 200 for url in shown)
 
 
+def test_pictures_and_pdf_have_the_windows_that_were_chosen(finished):
+    client, url = finished.client, f"/cases/{finished.id}/report"
+    asked = "window_t1ce=100,900.5&window_flair=9,1&window_t2=nan,1"
+    page = client.get(f"{url}?{asked}").text
+    axial, coronal, _ = pictures(page)
+    # What makes no sense is left out; coronal and sagittal are FLAIR.
+    assert "window=100,900.5" in axial.replace("%2C", ",") and "window" not in coronal
+    bright, usual = client.get(axial), client.get(pictures(client.get(url).text)[0])
+    assert bright.status_code == 200 and bright.data != usual.data
+    assert bright.headers["ETag"] != usual.headers["ETag"]
+    pdf = html.unescape(re.search(r'href="([^"]+report.pdf[^"]*)"', page)[1])
+    assert "window_t1ce=100,900.5" in pdf.replace("%2C", ",")
+    assert client.get(pdf).data.startswith(b"%PDF-")
+
+
 def test_nothing_is_inline_or_from_elsewhere(page):
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=", page)
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
@@ -86,15 +104,15 @@ def test_accuracy_is_that_of_the_model_that_made_the_case(app, client, done):
     with app.app_context():
         change_record(done, accuracy=Accuracy(14, regions), missing_modalities=("t1",))
     page = client.get(f"/cases/{done}/report").text
-    for text in (">0.87<", ">7.2<", ">0.75<", ">0.70<", ">–<"):
+    for text in (">0.87<", ">7.2<", ">0.75<", ">0.70<", ">-<"):
         assert text in page
     assert (
         "Means over 14 patients that the scored network was not trained on, with all four sequences"
         in page
     )
     pdf = text_of(client.get(f"/api/cases/{done}/report.pdf").data)
-    assert "(Whole tumour: Dice 0.87, HD95 7.2 mm)" in pdf
-    assert "(Enhancing tumour: Dice 0.70, HD95 - mm)" in pdf
+    for text in ("0.87", "7.2", "0.70", "-"):
+        assert f"({text}) Tj" in pdf
     assert "Means over 14 patients" in pdf
 
 
@@ -114,6 +132,7 @@ def test_empty_result(app, client, done):
         "lesions": Lesions(0, 0),
         "confidence": Confidence(None, None, None, None, None),
         "areas_mm2": AreasMm2((0.0,), (0.0,), (0.0,)),
+        "features": None,
     }
     with app.app_context():
         change_record(done, empty)
@@ -133,7 +152,7 @@ def test_cases_of_earlier_versions_can_still_be_read(app, client, done):
     page = client.get(f"/cases/{done}/report").text
     assert "No measured accuracy is stored with this case." in page
     assert "No measured accuracy" in text_of(client.get(f"/api/cases/{done}/report.pdf").data)
-    assert ">–<" in page
+    assert ">-<" in page
     assert "RANO" not in client.get(f"/cases/{done}").text
     assert client.get(f"/api/cases/{done}").json["measurements"]["rano"] is None
     for kind in ("json", "csv", "pdf", "zip"):
