@@ -27,7 +27,7 @@ def _row(case: StoredCase, show_patients: bool) -> Iterator[Any]:
     yield case.id
     yield case.name
     yield case.patient_text if show_patients else ""
-    yield case.study_date if show_patients else ""
+    yield (case.study_date or "") if show_patients else ""
     yield case.created_at.isoformat(timespec="seconds")
     yield case.state
     yield case.status

@@ -20,8 +20,8 @@ class CaseSummary:
 
     # Name and identifier as they are shown; empty where the scans do not say.
     patient_text: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
-    # YYYYMMDD, empty where the scans do not say.
-    study_date: Mapped[str] = mapped_column(sa.String(8), default="", server_default="")
+    # YYYYMMDD
+    study_date: Mapped[str | None] = mapped_column(sa.String(8))
     sequence_count: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str] = mapped_column(sa.String(16), default="unread", server_default="unread")
     note: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
@@ -60,4 +60,4 @@ def of_patient(patient: Patient | None) -> dict[str, Any]:
     if patient is None:
         return {}
     shown = " · ".join(filter(None, (patient.shown_name, patient.identifier)))
-    return {"patient_text": shown, "study_date": patient.study_date[:8]}
+    return {"patient_text": shown, "study_date": patient.study_date[:8] or None}

@@ -20,7 +20,7 @@ SORTS: dict[str, sa.ColumnElement] = {
     "created": StoredCase.created_at,
     "name": sa.func.lower(StoredCase.name),
     "patient": sa.func.lower(sa.func.nullif(StoredCase.patient_text, "")),
-    "study_date": sa.func.nullif(StoredCase.study_date, ""),
+    "study_date": StoredCase.study_date,
     "sequences": StoredCase.sequence_count,
     "state": StoredCase.state,
     "status": StoredCase.status,

@@ -25,7 +25,7 @@ MASKS = sa.table("masks", *map(sa.column, ("case_id", "number")), sa.column("fin
 def upgrade() -> None:
     for column in (
         sa.Column("patient_text", sa.Text, server_default="", nullable=False),
-        sa.Column("study_date", sa.String(8), server_default="", nullable=False),
+        sa.Column("study_date", sa.String(8)),
         sa.Column("sequence_count", sa.Integer, server_default="0", nullable=False),
         sa.Column("status", sa.String(16), server_default="unread", nullable=False),
         sa.Column("note", sa.Text, server_default="", nullable=False),
@@ -58,7 +58,7 @@ def of_patient(patient: dict[str, str] | None) -> dict[str, Any]:
     parts = [part.strip() for part in patient.get("name", "").split("=")[0].split("^")]
     name = ", ".join(part for part in parts[:2] if part)
     shown = " · ".join(filter(None, (name, patient.get("identifier"))))
-    return {"patient_text": shown, "study_date": patient.get("study_date", "")[:8]}
+    return {"patient_text": shown, "study_date": patient.get("study_date", "")[:8] or None}
 
 
 def of_record(record: dict[str, Any] | None) -> dict[str, Any]:
