@@ -73,14 +73,14 @@ def _linger(sock: TimedSocket) -> None:
 
 
 class Worker(ThreadWorker):
-    """Serves requests in threads; stops queue and DICOM node as soon as it is told to shut down."""
+    """Serves requests in threads; stops its other threads as soon as it is told to shut down."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         # Missing while the app is being loaded.
         app = getattr(self, "wsgi", None)
         if app is not None:
-            app.extensions["queue"].halt()
-            app.extensions["dicom_node"].halt()
+            for name in ("queue", "removals", "dicom_node"):
+                app.extensions[name].halt()
         super().handle_exit(sig, frame)
 
     def handle(self, conn: TConn) -> Any:

@@ -13,7 +13,7 @@ from flask.helpers import get_debug_flag
 from app import audit, config, logs, memory
 from app.commands import accounts, demo_case, segment, show_settings
 from app.dicom_node import node
-from app.jobs import metrics, queue_runner
+from app.jobs import metrics, queue_runner, removals
 from app.jobs.model_holder import ModelHolder
 from app.store import database, models, retention
 from app.web import (
@@ -30,6 +30,7 @@ from app.web import (
     api_shares,
     api_slices,
     api_volumes,
+    api_worklist,
     attempts,
     audit_requests,
     error_handlers,
@@ -39,6 +40,7 @@ from app.web import (
     pages,
     quotas,
     uploads,
+    worklist_forms,
 )
 
 # What registers blueprints, handlers and commands. Checks of requests run in this order.
@@ -56,8 +58,10 @@ MODULES = (
     models,
     retention,
     queue_runner,
+    removals,
     node,
     pages,
+    worklist_forms,
     api_cases,
     api_comparison,
     api_deliveries,
@@ -70,6 +74,7 @@ MODULES = (
     api_shares,
     api_slices,
     api_volumes,
+    api_worklist,
     openapi,
     health,
     accounts,
@@ -131,6 +136,7 @@ def _serve(app: Flask) -> None:
     queue.claim()
     _ = holder.card if app.config["SETTINGS"].broker_url else holder.get()
     queue.start()
+    app.extensions["removals"].start()
     app.extensions["dicom_node"].start()
     run = click.get_current_context(silent=True)
     if run is not None:

@@ -14,6 +14,7 @@ from flask import g
 
 from app.analysis.record import CaseRecord
 from app.errors import NotReady
+from app.store import case_summary
 from app.store.models import StoredCase, db
 from model.errors import CaseError
 from model.preparation.plan import Options
@@ -92,7 +93,9 @@ def take_oldest() -> StoredCase | None:
 
     Cases that failed before come last, so that one that crashes the server does not block others.
     """
-    queued = sa.select(StoredCase).where(StoredCase.state == "queued")
+    queued = sa.select(StoredCase).where(
+        StoredCase.state == "queued", StoredCase.deleted_at.is_(None)
+    )
     case = db.session.scalars(
         queued.order_by(StoredCase.attempts, StoredCase.created_at).limit(1)
     ).first()
@@ -109,7 +112,7 @@ def take(case_id: str, sent_at: datetime, redelivered: bool) -> StoredCase | Non
     # By id alone: this waits for a row that is just being sent, and then reads its new values.
     select = sa.select(StoredCase).where(StoredCase.id == case_id).with_for_update()
     case = db.session.scalars(select).first()
-    current = case is not None and case.sent_at == sent_at
+    current = case is not None and case.sent_at == sent_at and case.deleted_at is None
     if not current or case.state not in ("queued", "running"):
         db.session.rollback()
         return None
@@ -138,6 +141,7 @@ def finish(case: StoredCase, record: CaseRecord, publish: Callable[[], None]) ->
     publish : moves the results to their place, while the row is locked
     """
     values = {"state": "done", "stage": "", "progress": 1.0, "record": record, "error": None}
+    values |= case_summary.of_record(record, 0)
     counts = _update(case, **values, finished_at=datetime.now(UTC))
     if counts:
         publish()

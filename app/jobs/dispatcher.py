@@ -84,7 +84,9 @@ class Dispatcher(PollingThread):
     def _send(self) -> bool:
         """Send messages for rows without one; return whether there may be more."""
         unsent = sa.select(StoredCase).where(
-            StoredCase.state == "queued", StoredCase.sent_at.is_(None)
+            StoredCase.state == "queued",
+            StoredCase.sent_at.is_(None),
+            StoredCase.deleted_at.is_(None),
         )
         # Skips rows that another process is sending.
         batch = (

@@ -64,14 +64,15 @@ class _Database(Collector):
     """Counts rows when it is asked; needs an app context."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        counted = sa.select(StoredCase.state, sa.func.count()).group_by(StoredCase.state)
-        counts = dict(db.session.execute(counted).tuples().all())
+        there = StoredCase.deleted_at.is_(None)
+        counted = sa.select(StoredCase.state, sa.func.count()).where(there)
+        counts = dict(db.session.execute(counted.group_by(StoredCase.state)).tuples().all())
         family = GaugeMetricFamily("bts_cases", "Cases by state.", labels=["state"])
         for state in STATES:
             family.add_metric([state], counts.get(state, 0))
         yield family
         oldest = sa.select(sa.func.min(StoredCase.created_at)).where(StoredCase.state == "queued")
-        since = db.session.scalar(oldest)
+        since = db.session.scalar(oldest.where(there))
         waited_s = (datetime.now(UTC) - since).total_seconds() if since else 0
         yield GaugeMetricFamily(
             "bts_oldest_queued_seconds", "Seconds that the oldest case has waited.", waited_s

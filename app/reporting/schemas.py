@@ -16,12 +16,14 @@ from app.analysis.comparison import (
 )
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry, MaskInfo, ModelInfo
+from app.analysis.values import VolumesMl
+from app.reporting.case_schemas import CaseChange as CaseChange
+from app.reporting.case_schemas import Deleted as Deleted
+from app.reporting.case_schemas import ReadingStatus, State
 from model.card import Provenance
 from model.io.nifti import DISCLAIMER
 from model.preparation.record import Preparation
 from model.warnings import CaseWarning
-
-State = Literal["unconfirmed", "queued", "running", "done", "failed"]
 
 
 class ErrorInfo(BaseModel):
@@ -81,6 +83,8 @@ class CaseSummary(BaseModel):
 
     may_change : whether the caller may correct and delete it, or only read it
     patient : null for scans that did not come as DICOM, and where BTS_SHOW_PATIENTS is off
+    volumes_ml : of the mask that counts ; warning_count : of its warnings
+    sequences : those that were given ; status : what a reader said of it
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -97,6 +101,11 @@ class CaseSummary(BaseModel):
     url: str
     may_change: bool
     patient: PatientAnswer | None = None
+    volumes_ml: VolumesMl | None = None
+    warning_count: int = 0
+    sequences: list[str] = []
+    status: ReadingStatus = "unread"
+    note: str = ""
 
 
 class CodedText(BaseModel):

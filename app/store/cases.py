@@ -8,12 +8,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from flask import g
-from flask_sqlalchemy.pagination import Pagination
 
 from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
-from app.store import deliveries
+from app.store import case_summary, deliveries
 from app.store.account_models import Share
 from app.store.data_folder import deleted_ids
 from app.store.models import StoredCase, db
@@ -47,6 +46,7 @@ def keep(
     case = _new(name, options, case_id, study, received)
     case.state = case.stage = "queued"
     case.modalities, case.intake_warnings = dict(names), warnings
+    case.sequence_count = len(names)
 
     def fill(folder: CaseFolder) -> None:
         folder.keep_scans(paths)
@@ -93,6 +93,7 @@ def is_done(study_uid: str) -> bool:
     found = sa.select(StoredCase.id).where(
         StoredCase.received.is_not(None),
         StoredCase.state == "done",
+        StoredCase.deleted_at.is_(None),
         patient["study_uid"].as_string() == study_uid,
     )
     return db.session.scalars(found.limit(1)).first() is not None
@@ -118,6 +119,7 @@ def confirm(
     """Move the scans of confirmed series into the case folder and queue the case. Raises NotReady."""
     waits = sa.update(StoredCase).where(StoredCase.id == case.id, StoredCase.state == "unconfirmed")
     values = {"state": "queued", "stage": "queued", "modalities": dict(names)}
+    values["sequence_count"] = len(names)
     if not db.session.execute(waits.values(**values)).rowcount:
         db.session.rollback()
         db.session.refresh(case)
@@ -146,6 +148,7 @@ def _new(
         options=options,
         patient=study and study.patient,
         received=received,
+        **case_summary.of_patient(study and study.patient),
     )
 
 
@@ -171,7 +174,7 @@ def _kept(
 
 def find(case_id: str) -> StoredCase:
     """Return a case that the caller may read. Raises NotFound."""
-    select = sa.select(StoredCase).where(StoredCase.id == case_id, _readable())
+    select = sa.select(StoredCase).where(StoredCase.id == case_id, readable())
     case = db.session.scalars(select).first()
     if case is None:
         raise NotFound("There is no such case.", "It may have been deleted.")
@@ -191,22 +194,11 @@ def is_own(case: StoredCase) -> bool:
     return current().is_admin or case.owner == current().name
 
 
-def _readable() -> sa.ColumnElement[bool]:
+def readable() -> sa.ColumnElement[bool]:
     """Return the condition for cases that the caller may read."""
-    who, there = current(), StoredCase.id.not_in(deleted_ids())
+    who = current()
+    there = sa.and_(StoredCase.deleted_at.is_(None), StoredCase.id.not_in(deleted_ids()))
     if who.is_admin:
         return there
     shared = sa.select(Share.case_id).where(Share.user_name == who.name)
     return there & sa.or_(StoredCase.owner == who.name, StoredCase.id.in_(shared))
-
-
-def listing(page: int, per_page: int, query: str = "") -> Pagination:
-    """Return one page of the caller's cases whose names contain `query`, newest first."""
-    select = (
-        sa.select(StoredCase)
-        .where(_readable())
-        .order_by(StoredCase.created_at.desc(), StoredCase.id)
-    )
-    if query:
-        select = select.where(StoredCase.name.icontains(query, autoescape=True))
-    return db.paginate(select, page=page, per_page=per_page, max_per_page=100, error_out=False)

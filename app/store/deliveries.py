@@ -70,7 +70,8 @@ def take_due() -> Delivery | None:
     due = (
         sa.select(Delivery)
         .join(StoredCase, StoredCase.id == Delivery.case_id)
-        .where(Delivery.state == "waiting", Delivery.due_at <= now, StoredCase.state == "done")
+        .where(Delivery.state == "waiting", Delivery.due_at <= now)
+        .where(StoredCase.state == "done", StoredCase.deleted_at.is_(None))
     )
     row = db.session.scalars(due.order_by(Delivery.due_at).limit(1)).first()
     if row is None:

@@ -12,6 +12,7 @@ from app.analysis.measurements import measure
 from app.analysis.record import CaseRecord, Geometry, MaskFindings
 from app.errors import NotFound
 from app.memory import room
+from app.store import case_summary
 from app.store.data_folder import new_staging_folder
 from app.store.models import StoredCase, StoredMask, db
 from app.store.results import CaseFolder, OtherGrids
@@ -71,7 +72,7 @@ def _correct(case: StoredCase, path: Path, name: str, base: int) -> int:
     case_id, home = case.id, case.folder
     folder = _write_version(home, labels, record)
     try:
-        number = _append(case_id, "corrected", base, folder, findings_of(labels, record))
+        number = _append(case_id, "corrected", base, folder, findings_of(labels, record), record)
     except BaseException:
         home.remove_results(folder)
         raise
@@ -88,7 +89,7 @@ def restore(case: StoredCase, number: int) -> StoredMask:
     if wanted.folder == case.mask.folder:
         raise _unchanged(case)
     case_id, folder, findings = case.id, wanted.folder, wanted.findings
-    added = _append(case_id, "restored", number, folder, findings)
+    added = _append(case_id, "restored", number, folder, findings, case.record)
     return db.session.get_one(StoredMask, (case_id, added))
 
 
@@ -244,14 +245,22 @@ def _on_other_grids(home: CaseFolder, labels: np.ndarray, record: CaseRecord) ->
 
 
 def _append(
-    case_id: str, kind: str, made_from: int, folder: str, findings: MaskFindings | None
+    case_id: str,
+    kind: str,
+    made_from: int,
+    folder: str,
+    findings: MaskFindings | None,
+    of_model: CaseRecord,
 ) -> int:
     """Add a row under the next free number, and return the number.
+
+    of_model : the case's record, of which the findings replace a part
 
     Raises NotFound if the case has been deleted.
     """
     highest = sa.select(sa.func.max(StoredMask.number)).where(StoredMask.case_id == case_id)
-    exists = sa.select(sa.func.count()).where(StoredCase.id == case_id)
+    there = sa.and_(StoredCase.id == case_id, StoredCase.deleted_at.is_(None))
+    exists = sa.select(sa.func.count()).where(there)
     for _ in range(MAX_TRIES):
         number = 1 + (db.session.scalar(highest) or 0)
         row = {"case_id": case_id, "number": number, "kind": kind, "made_from": made_from}
@@ -267,6 +276,8 @@ def _append(
             db.session.rollback()
             raise NotFound("There is no such case.", "It may have been deleted.")
         if number is not None:
+            shown = case_summary.of_record(of_model.corrected(findings), number)
+            db.session.execute(sa.update(StoredCase).where(there).values(shown))
             db.session.commit()
             return number
     raise RuntimeError("no free number for a version of the mask")

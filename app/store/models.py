@@ -20,6 +20,7 @@ from app.analysis.record import (
 )
 from app.errors import NotReady
 from app.intake.dicom_study import Patient
+from app.store.case_summary import CaseSummary
 from app.store.data_folder import case_folder
 from app.store.results import MODEL_RESULTS, CaseFolder, Results
 from model.preparation.plan import Options
@@ -28,6 +29,11 @@ from model.warnings import CaseWarning
 
 # `unconfirmed`: a DICOM study whose series wait to be confirmed by a person.
 STATES = ("unconfirmed", "queued", "running", "done", "failed")
+# By which the worklist is sorted without a look at every case.
+SORTED = (
+    *("created_at", "study_date", "sequence_count", "status", "warning_count"),
+    *("whole_tumor_ml", "enhancing_ml", "core_ml", "edema_ml"),
+)
 
 
 class UtcDateTime(sa.TypeDecorator):
@@ -115,10 +121,13 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 
-class StoredCase(db.Model):
+class StoredCase(CaseSummary, db.Model):
     """One uploaded case and, once it is done, its record."""
 
     __tablename__ = "cases"
+    __table_args__ = tuple(
+        sa.Index(f"ix_cases_shown_{name}", "deleted_at", name) for name in SORTED
+    )
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(200))
@@ -145,6 +154,8 @@ class StoredCase(db.Model):
     received: Mapped[str | None] = mapped_column(sa.String(64), index=True, unique=True)
     # Of the model's mask.
     record: Mapped[CaseRecord | None] = mapped_column("report", RecordJson)
+    # Since when nobody sees it; see `removal.hide`.
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     # Corrected masks, oldest first; the last one counts.
     masks: Mapped[list["StoredMask"]] = relationship(
@@ -165,12 +176,6 @@ class StoredCase(db.Model):
     def current_record(self) -> CaseRecord | None:
         """The record of the mask that counts; None while the case is not done."""
         return self.record and self.mask.record(self.record)
-
-    @property
-    def whole_tumor_ml(self) -> float | None:
-        """The volume that the worklist shows, once it is known."""
-        record = self.current_record
-        return record.measurements.volumes_ml.whole_tumor if record else None
 
     @property
     def folder(self) -> CaseFolder:

@@ -1,12 +1,17 @@
-"""Cases that go: their rows, their folders, and what a crash left behind."""
+"""Cases that go: their rows, their folders, and what a crash left behind.
+
+A case goes at once (`remove`), or in a minute (`hide`): until then nobody sees it, but who deleted it may have it
+back. Its time of deletion stands in its row, so that a crash forgets none; `jobs.removals` looks for those that are due.
+"""
 
 import contextlib
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from app import audit
 from app.store.account_models import Share
 from app.store.data_folder import (
     case_folders,
@@ -17,6 +22,71 @@ from app.store.data_folder import (
 )
 from app.store.db_errors import is_disk_full
 from app.store.models import Delivery, StoredCase, StoredMask, db
+
+# As statements: the session would take a row that somebody else has just deleted for an error.
+UNSYNCHRONIZED = {"synchronize_session": False}
+# How long a deletion can be undone.
+UNDO = timedelta(minutes=1)
+# Of cases that are deleted for good from now on, whatever the clock says.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def hide(case: StoredCase) -> datetime | None:
+    """Delete a case in a minute; return until when that can be undone.
+
+    Where the disk is too full to write that down, the case is deleted at once: None.
+    """
+    now = datetime.now(UTC)
+    try:
+        _change_hidden(case.id, StoredCase.deleted_at.is_(None), now)
+    except (sa.exc.OperationalError, OSError) as error:
+        db.session.rollback()
+        if not is_disk_full(error):
+            raise
+        remove(case)
+        return None
+    return now + UNDO
+
+
+def restore(case: StoredCase) -> bool:
+    """Undo `hide`; return whether there was still time."""
+    # A message that was dropped meanwhile is sent again.
+    return _change_hidden(case.id, undoable(), None, sent_at=None)
+
+
+def undoable() -> sa.ColumnElement[bool]:
+    """Return the condition for cases whose deletion can be undone."""
+    return StoredCase.deleted_at > datetime.now(UTC) - UNDO
+
+
+def remove_hidden() -> int:
+    """Delete the cases whose minute is over; return how many."""
+    now = datetime.now(UTC)
+    # A time in the future was written by a clock that has been put back since.
+    over = sa.or_(StoredCase.deleted_at <= now - UNDO, StoredCase.deleted_at > now + UNDO)
+    doomed = db.session.scalars(sa.select(StoredCase.id).where(over)).all()
+    for case_id in doomed:
+        with contextlib.suppress(sa.exc.OperationalError, OSError):
+            # From now on another process, whose clock differs, cannot restore it. Where the disk is too full
+            # for that, it cannot restore it either.
+            _change_hidden(case_id, over, LONG_AGO)
+        db.session.rollback()
+        case = db.session.get(StoredCase, case_id)
+        # Another process may have deleted it, or its owner have restored it.
+        if case is not None and case.deleted_at is not None:
+            remove(case)
+            audit.write("purge", case_id)
+    return len(doomed)
+
+
+def _change_hidden(
+    case_id: str, condition: sa.ColumnElement[bool], deleted_at: datetime | None, **values: object
+) -> bool:
+    changed = sa.update(StoredCase).where(StoredCase.id == case_id, condition)
+    values |= {"deleted_at": deleted_at}
+    done = db.session.execute(changed.values(values), execution_options=UNSYNCHRONIZED).rowcount
+    db.session.commit()
+    return done > 0
 
 
 def remove(case: StoredCase) -> None:
@@ -76,14 +146,13 @@ def _remove_rows(case_id: str) -> None:
     locked = sa.select(StoredCase.id).where(StoredCase.id == case_id).with_for_update()
     db.session.execute(locked)
     db.session.execute(sa.delete(Share).where(Share.case_id == case_id))
-    # As statements: the session would take a row that somebody else has just deleted for an error.
     rows = [
         sa.delete(Delivery).where(Delivery.case_id == case_id),
         sa.delete(StoredMask).where(StoredMask.case_id == case_id),
         sa.delete(StoredCase).where(StoredCase.id == case_id),
     ]
     for row in rows:
-        db.session.execute(row, execution_options={"synchronize_session": False})
+        db.session.execute(row, execution_options=UNSYNCHRONIZED)
     db.session.commit()
 
 

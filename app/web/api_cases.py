@@ -2,20 +2,21 @@
 
 from typing import get_args
 
-from flask import Blueprint, Flask, g, jsonify, request, send_file, url_for
+from flask import Blueprint, Flask, current_app, g, jsonify, request, send_file, url_for
 
 from app.errors import BadRequest
+from app.jobs.queue_runner import queue_runner
 from app.reporting import schemas
-from app.store import cases, removal
-from app.web import headers, uploads
-from app.web.case_answers import case_details, summary_fields
+from app.reporting.schemas import CaseChange
+from app.store import cases, removal, worklist
+from app.web import case_changes, headers, uploads
+from app.web.case_answers import case_details, case_summary
 from app.web.downloads import file_stem
 from app.web.openapi import FILE_SCHEMA, describe
 from app.web.slice_query import require_modality
 from model.io.modalities import MODALITIES
 from model.preparation.plan import Mode
 
-PER_PAGE = 20
 UPLOAD_BODY = {
     "required": True,
     "content": {
@@ -43,11 +44,17 @@ UPLOAD_BODY = {
     },
 }
 UPLOAD_ERRORS = (400, 401, 403, 408, 413, 415, 422, 429, 503, 507)
-PAGE_QUERY = [
-    {"name": "page", "schema": {"type": "integer", "minimum": 1, "default": 1}},
-    {"name": "per_page", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
-    {"name": "q", "schema": {"type": "string"}, "description": "Part of the name."},
+UNDO_QUERY = [
+    {
+        "name": "undo",
+        "schema": {"type": "integer", "enum": [0, 1], "default": 0},
+        "description": "1: the case is gone at once, but can be had back for a minute.",
+    }
 ]
+CHANGE_BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": CaseChange.model_json_schema()}},
+}
 GRID_QUERY = [
     {
         "name": "grid",
@@ -80,22 +87,6 @@ def create_case():
     return jsonify(answer.model_dump()), 202, {"Location": address}
 
 
-@blueprint.get("/api/cases")
-@describe({200: schemas.Worklist}, errors=(400, 401), query=PAGE_QUERY)
-def list_cases():
-    """List the cases, newest first."""
-    page = _number("page", 1)
-    found = cases.listing(page, min(_number("per_page", PER_PAGE), 100), request.args.get("q", ""))
-    return jsonify(
-        schemas.Worklist(
-            cases=[summary_fields(case) for case in found.items],
-            page=page,
-            pages=found.pages,
-            total=found.total,
-        ).model_dump(mode="json")
-    )
-
-
 @blueprint.get("/api/cases/<case_id>")
 @describe({200: schemas.CaseAnswer}, errors=(401, 404))
 def get_case(case_id: str):
@@ -105,13 +96,42 @@ def get_case(case_id: str):
     return jsonify(case_details(case))
 
 
+@blueprint.patch("/api/cases/<case_id>")
+@describe({200: schemas.CaseSummary}, errors=(400, 401, 403, 404, 413, 415), body=CHANGE_BODY)
+def change_case(case_id: str):
+    """Rename a case, change its note or the status of reading; what is left out stays."""
+    case = cases.find_own(case_id)
+    request.max_content_length = case_changes.MAX_BODY_BYTES
+    case_changes.apply(case, case_changes.checked(request.get_json()))
+    return jsonify(case_summary(case))
+
+
 @blueprint.delete("/api/cases/<case_id>")
-@describe({204: None}, errors=(401, 403, 404))
+@describe({204: None, 200: schemas.Deleted}, errors=(400, 401, 403, 404), query=UNDO_QUERY)
 def delete_case(case_id: str):
-    """Delete a case: scans, results and row."""
-    removal.remove(cases.find_own(case_id))
+    """Delete a case: scans, results and row, at once.
+
+    With `undo=1` the case is gone at once, too, but its files and row only after a minute; until then
+    it can be restored. On a full disk they go at once; `undo_until` is then null.
+    """
+    case, undo = cases.find_own(case_id), request.args.get("undo", "0")
+    if undo not in ("0", "1"):
+        raise BadRequest("undo is 0 or 1.", code="bad_parameter")
     headers.clear_cache()
-    return "", 204
+    if undo == "0":
+        removal.remove(case)
+        return "", 204
+    return jsonify(schemas.Deleted(undo_until=removal.hide(case)).model_dump(mode="json"))
+
+
+@blueprint.post("/api/cases/<case_id>/restore")
+@describe({200: schemas.CaseSummary}, errors=(401, 404))
+def restore_case(case_id: str):
+    """Undo a deletion with `undo=1`, for a minute."""
+    if not removal.restore(worklist.find_hidden(case_id)):
+        raise worklist.gone()
+    queue_runner(current_app).notify()
+    return jsonify(case_summary(cases.find(case_id)))
 
 
 @blueprint.get("/api/cases/<case_id>/segmentation.nii.gz")
@@ -136,11 +156,3 @@ def get_segmentation(case_id: str):
     )
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _number(name: str, default: int) -> int:
-    """Return a query parameter that counts from 1. Raises BadRequest."""
-    text = request.args.get(name, str(default))
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise BadRequest(f"{name} is a number from 1.", code="bad_parameter")
-    return int(text)

@@ -9,7 +9,8 @@ from app.reporting.report import report_of
 from app.reporting.report_csv import to_csv
 from app.reporting.windows import windowed
 from app.store import cases
-from app.web.downloads import as_download, file_stem, room_for_export
+from app.web.case_zip import packed
+from app.web.downloads import as_download, file_stem
 from app.web.openapi import describe
 from app.web.slice_query import WINDOWS_QUERY, windows_asked_for
 
@@ -48,7 +49,7 @@ def get_report_pdf(case_id: str):
     rows = picture_rows(report.measurements, case.modalities)
     images = [image for row in rows for image in row]
     scans = windowed(case, images, windows, settings().limits)
-    # Imported here and below: fpdf2 takes a tenth of the start, and few requests need it.
+    # Imported here: fpdf2 takes a tenth of the start, and few requests need it.
     from app.reporting.report_pdf import to_pdf
 
     pdf = Response(to_pdf(report, case.results(), scans), mimetype="application/pdf")
@@ -66,13 +67,5 @@ def get_report_zip(case_id: str):
     letters, digits, `-` and `_` are kept.
     """
     case = cases.find(case_id)
-    results, stem = case.results(), file_stem(case)
-    masks = {f"{stem}_seg.nii.gz": results.segmentation}
-    if case.mask.by_hand:
-        masks[f"{stem}_seg_model.nii.gz"] = case.folder.model_results.segmentation
-    from app.reporting.exports import dicom_files, pack
-
-    with room_for_export(case):
-        packed = pack(report_of(case), results, masks, dicom_files(case), stem)
-    packed = Response(packed, mimetype="application/zip")
-    return as_download(packed, f"{stem}_results.zip")
+    response = Response(packed(case), mimetype="application/zip")
+    return as_download(response, f"{file_stem(case)}_results.zip")

@@ -19,7 +19,15 @@ ACTIONS = {
     "pages.create_demo_case": "upload",
     "cases.get_case": "read",
     "cases.delete_case": "delete",
-    "pages.delete_case": "delete",
+    "cases.restore_case": "restore",
+    "cases.change_case": "change",
+    "worklist.get_worklist_csv": "download",
+    "worklist.get_results_zip": "download",
+    "worklist_forms.delete_case": "delete",
+    "worklist_forms.delete_cases": "delete",
+    "worklist_forms.restore_cases": "restore",
+    "worklist_forms.mark_cases": "change",
+    "worklist_forms.change_case": "change",
     "pages.show_case": "read",
     "pages.show_report": "read",
     "pages.show_comparison": "read",
@@ -74,16 +82,27 @@ def init_app(app: Flask) -> None:
             return response
         if not action:
             return response
-        views = request.view_args or {}
-        written = audit.write(
-            action,
-            case=g.get("case_id") or views.get("case_id", ""),
-            outcome=status,
-            with_case=g.get("with_case_id", ""),
-            user=views.get("user") or g.get("tried_user", ""),
-            address=request.remote_addr,
-        )
-        if written or action not in SHOWING or not settings().audit_required:
+        written = [_write(action, case_id, status) for case_id in _cases_of_request()]
+        if all(written) or action not in SHOWING or not settings().audit_required:
             return response
         response.close()
         return app.make_response(error_response(AuditFailed().as_dict(), AuditFailed.status))
+
+
+def _cases_of_request() -> list[str]:
+    """Return the cases that a request is about, one at least, which is empty if there is none."""
+    if "case_ids" in g:
+        return g.case_ids
+    return [g.get("case_id") or (request.view_args or {}).get("case_id", "")]
+
+
+def _write(action: str, case_id: str, status: int) -> bool:
+    return audit.write(
+        action,
+        case=case_id,
+        outcome=status,
+        with_case=g.get("with_case_id", ""),
+        count=g.get("case_count", 0),
+        user=(request.view_args or {}).get("user") or g.get("tried_user", ""),
+        address=request.remote_addr,
+    )

@@ -10,8 +10,12 @@ from app.reporting import schemas
 from app.reporting.report import report_of
 from app.store import cases
 from app.store.models import StoredCase, StoredMask
+from model.io.modalities import MODALITIES
 
-SUMMARY_COLUMNS = ("id", "name", "state", "stage", "progress", "error", "created_at")
+SUMMARY_COLUMNS = (
+    *("id", "name", "state", "stage", "progress", "error", "created_at", "whole_tumor_ml"),
+    *("volumes_ml", "warning_count", "status", "note"),
+)
 
 
 def case_summary(case: StoredCase) -> dict[str, Any]:
@@ -44,15 +48,16 @@ def case_details(case: StoredCase) -> dict[str, Any]:
 
 def summary_fields(case: StoredCase) -> dict[str, Any]:
     """Return the fields of `schemas.CaseSummary`."""
-    fields = {name: getattr(case, name) for name in (*SUMMARY_COLUMNS, "whole_tumor_ml")}
+    fields = {name: getattr(case, name) for name in SUMMARY_COLUMNS}
     thumbnail = None
     if case.state == "done":
-        thumbnail = url_for("slices.get_thumbnail", case_id=case.id, mask=case.mask.number)
+        thumbnail = url_for("slices.get_thumbnail", case_id=case.id, mask=case.mask_number)
     return fields | {
         "thumbnail": thumbnail,
         "url": url_for("cases.get_case", case_id=case.id),
         "may_change": cases.is_own(case),
         "patient": patient_fields(case),
+        "sequences": [modality for modality in MODALITIES if modality in case.modalities],
     }
 
 

@@ -15,20 +15,21 @@ from flask import (
 
 from app.config import settings
 from app.errors import RequestError
-from app.store import cases, mask_versions, removal
+from app.store import cases, mask_versions, worklist
 from app.store.models import StoredCase
 from app.web import (
     case_page,
     comparison_page,
-    headers,
     own_sessions,
     preparation_page,
     report_page,
     sending,
     series_page,
     uploads,
+    worklist_page,
+    worklist_view,
 )
-from app.web.case_answers import case_details, case_summary
+from app.web.case_answers import case_details
 from app.web.compared_cases import wanted_cases
 from app.web.error_handlers import status_of
 from app.web.mask_uploads import accept_brain, accept_mask
@@ -36,8 +37,6 @@ from app.web.preparing import queue_anew, wanted_options
 from model.card import count_text
 from model.errors import CaseError
 from model.io.modalities import MODALITIES, TITLES, name_rules
-
-PER_PAGE = 20
 
 blueprint = Blueprint("pages", __name__)
 
@@ -139,14 +138,6 @@ def send_to_archive(case_id: str):
     return redirect(url_for("pages.show_case", case_id=case_id), 303)
 
 
-@blueprint.post("/cases/<case_id>/delete")
-def delete_case(case_id: str):
-    """Delete a case by the form alone."""
-    removal.remove(cases.find_own(case_id))
-    headers.clear_cache()
-    return redirect(url_for("pages.index"), 303)
-
-
 @blueprint.get("/compare")
 def show_comparison():
     """Two cases side by side."""
@@ -202,20 +193,17 @@ def _queue_and_show(accept: Callable[[], StoredCase]):
 
 
 def _index_page(errors: list[dict[str, str]]) -> str | Response:
-    wanted, query = request.args.get("page", "1"), request.args.get("q", "").strip()
-    page = max(1, int(wanted)) if wanted.isdecimal() and len(wanted) < 9 else 1
-    found = cases.listing(page, PER_PAGE, query)
-    if page > max(1, found.pages):
+    wanted = worklist_view.lenient(request.args)
+    found = worklist.listing(wanted)
+    if wanted.page > max(1, found.pages):
         # Cases have been deleted since. A redirect, since scripts read the page number from the address.
-        return redirect(url_for("pages.index", page=max(1, found.pages), q=query or None))
+        last = worklist_view.in_address(wanted, page=max(1, found.pages))
+        return redirect(url_for("pages.index", **last))
     return render_template(
         "index.html",
-        cases=[case_summary(case) for case in found.items],
-        page=page,
-        pages=found.pages,
-        query=query,
         errors=errors,
         limits={"max_upload_mb": settings().max_upload_mb},
         modalities=MODALITIES,
         name_rules=name_rules(),
+        **worklist_page.context(wanted, found),
     )

@@ -61,7 +61,9 @@ def check_rate_limit() -> None:
 
 def check_queue_length() -> None:
     """Raise QueueFull when as many cases wait as may."""
-    waiting = sa.select(sa.func.count()).where(StoredCase.state == "queued")
+    waiting = sa.select(sa.func.count()).where(
+        StoredCase.state == "queued", StoredCase.deleted_at.is_(None)
+    )
     if db.session.scalar(waiting) >= settings().max_queued:
         raise QueueFull(
             f"{settings().max_queued} cases are waiting already.", "Try again in some minutes."

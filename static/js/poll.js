@@ -9,14 +9,14 @@ const ENDS = {
 };
 
 /**
- * Fetch JSON every `interval` ms and hand it to `onData`, until that returns false.
+ * Fetch JSON every `interval` ms and hand it to `onData`, until that returns false. `url` may be a function that returns it.
  * After an error the pause doubles, up to ten seconds, and `onTrouble` gets a sentence that says what is wrong.
  * It ends where the case was deleted or the user may no longer see it.
  */
 export async function poll(url, { interval, onData, onTrouble }) {
   let pause = interval;
   for (;;) {
-    const answer = await ask(url);
+    const answer = await ask(typeof url === "function" ? url() : url);
     if (answer.status in ENDS) return onTrouble(ENDS[answer.status]);
     if (answer.ok && onData(answer.body) === false) return undefined;
     if (!answer.ok) onTrouble(UNREACHABLE);

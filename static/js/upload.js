@@ -14,6 +14,8 @@ const parts = Object.fromEntries(
   ["errors", "dropzone", "files", "folder", "leftovers", "incomplete", "status", "submit", "transfer", "cancel", "batch", "slots"]
     .map((name) => [name, part(form, name)]),
 );
+const panel = form.closest('[data-part="upload"]');
+const toggle = part(form, "toggle");
 const transferText = part(form, "transfer-text");
 const slotNodes = Object.fromEntries([...form.querySelectorAll("[data-slot]")].map((node) => [node.dataset.slot, node]));
 const nameInput = form.elements.namedItem("name");
@@ -29,6 +31,7 @@ let sending = null;
 
 async function take(entries) {
   clearErrors();
+  open(true);
   const patients = await findPatients(entries);
   noteIgnored(ignored(entries, patients));
   if (sending || batch?.sending) {
@@ -115,6 +118,22 @@ function render() {
   parts.submit.textContent = patient.study ? "Upload" : "Segment";
   for (const name of ["dropzone", "slots", "leftovers"]) parts[name].inert = Boolean(sending);
   form.classList.toggle("sending", Boolean(sending));
+}
+
+/** The panel is a bar until there is something to see or to do in it. */
+function open(wanted) {
+  panel.classList.toggle("open", wanted);
+  toggle.setAttribute("aria-expanded", String(wanted));
+  toggle.textContent = wanted ? "Close" : "One by one";
+}
+
+const isOpen = () => panel.classList.contains("open");
+
+/** Nothing that was chosen or refused is hidden by closing. */
+function close() {
+  if (sending || batch?.sending) return;
+  reset();
+  open(false);
 }
 
 function renderSlot(modality) {
@@ -265,7 +284,7 @@ function wirePickers() {
 /** The whole page takes drops, so that a near miss does not make the browser open a scan. */
 function wireDrop() {
   let depth = 0;
-  const lit = (on) => parts.dropzone.classList.toggle("over", on);
+  const lit = (on) => panel.classList.toggle("over", on);
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   window.addEventListener("dragenter", (event) => { if (hasFiles(event)) { depth += 1; lit(true); } });
   window.addEventListener("dragleave", (event) => { if (hasFiles(event)) { depth -= 1; lit(depth > 0); } });
@@ -280,6 +299,8 @@ function wireDrop() {
   });
 }
 
+toggle.addEventListener("click", () => { if (isOpen()) close(); else open(true); });
+open(isOpen());
 wireSlots();
 wirePickers();
 wireDrop();

@@ -1,132 +1,195 @@
-// Keeps the worklist current: asks for the cases while any waits or runs, and after an upload.
+// The worklist: sorts, filters, pages and changes it without leaving the page, and keeps it current.
+// The server draws the list. What comes back from a link or a form is its page, of which the list is taken.
 
-import { element, part } from "./dom.js";
+import { wireChosen } from "./chosen.js";
+import { part } from "./dom.js";
 import { poll } from "./poll.js";
-import { localTime, millilitres } from "./text.js";
+import { localTime } from "./text.js";
+import { wireUndo } from "./undo.js";
 
 const INTERVAL_MS = 1000;
-const STATES = { unconfirmed: "Check the series", queued: "Queued", running: "Segmenting", done: "Done", failed: "Failed" };
+// Long enough for a word to be typed, short enough not to be waited for.
+const TYPING_MS = 250;
+const NO_ANSWER = "The server does not answer. Load this page again.";
 const isActive = (state) => state === "queued" || state === "running";
 
 const section = document.getElementById("worklist");
-const body = section.querySelector("tbody");
+const filters = part(section, "filters");
 const trouble = part(section, "trouble");
-const template = document.getElementById("case-row");
-const rowOf = (id) => body.querySelector(`[data-case="${CSS.escape(id)}"]`);
+const dialog = document.getElementById("edit");
+const list = () => part(section, "list");
+const rows = () => [...list().querySelectorAll("tbody tr")];
 const field = (row, name) => row.querySelector(`[data-field="${name}"]`);
 
-/** A row from the page's own template, in which "{id}" stands for the case. */
-function makeRow(id) {
-  const row = template.content.firstElementChild.cloneNode(true);
-  for (const node of [row, ...row.querySelectorAll("*")]) {
-    for (const { name, value } of [...node.attributes]) {
-      if (value.includes("{id}")) node.setAttribute(name, value.replace("{id}", encodeURIComponent(id)));
-    }
+const tell = (text) => {
+  trouble.textContent = text;
+  trouble.hidden = !text;
+};
+
+// Getting the list
+
+let newest = 0;
+let before = Promise.resolve();
+
+/**
+ * Show the list at an address, or the one that a form leads to.
+ * One after another, so that no list is older than the change before it; the last one counts.
+ */
+function load(address, options = {}) {
+  const turn = ++newest;
+  before = before.then(async () => {
+    if (options.method !== "POST" && turn !== newest) return;
+    const answer = await fetch(address, { cache: "no-store", ...options }).catch(() => null);
+    const text = await answer?.text().catch(() => "") ?? "";
+    if (turn === newest) take(text, answer?.url);
+  });
+}
+
+/** Show the list of a page, or say what the page says. */
+function take(text, address) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const found = page.getElementById("worklist");
+  if (found) show(part(found, "list"), address);
+  else tell(page.querySelector("main p")?.textContent ?? NO_ANSWER);
+}
+
+/** Put a list in place of the one that is shown; what was chosen, and what has the focus, keeps it. */
+function show(fresh, address) {
+  const focused = document.activeElement?.closest('[data-part="list"]') ? pathTo(document.activeElement) : null;
+  const kept = chosen.ids();
+  list().replaceWith(document.adoptNode(fresh));
+  window.history.replaceState(null, "", address);
+  const query = new URLSearchParams(window.location.search);
+  filters.elements.sort.value = query.get("sort") ?? "created";
+  filters.elements.order.value = query.get("order") ?? "desc";
+  tell("");
+  begin(kept);
+  if (focused) list().querySelector(focused)?.focus({ preventScroll: true });
+}
+
+/** A selector by which an element of the list is found again in another list. */
+function pathTo(node) {
+  const row = node.closest("tr[data-case]");
+  const named = ["data-field", "data-part", "value"].find((name) => node.hasAttribute(name));
+  const own = named ? `[${named}="${CSS.escape(node.getAttribute(named))}"]` : `a[href]`;
+  if (row) return `tr[data-case="${CSS.escape(row.dataset.case)}"] ${own}`;
+  const head = node.closest("th")?.classList[0];
+  return head ? `th.${head} a` : own;
+}
+
+const reload = () => load(window.location.href);
+
+// Following cases that are being segmented
+
+/** Progress is written into the rows; anything else that has changed is drawn anew by the server. */
+function follow({ cases }) {
+  const shown = rows();
+  const same = cases.length === shown.length
+    && cases.every(({ id, state }, place) => shown[place].dataset.case === id && shown[place].dataset.state === state);
+  tell("");
+  if (!same) reload();
+  for (const { id, progress } of cases) {
+    const row = shown.find(({ dataset }) => dataset.case === id);
+    const bar = row && field(row, "progress");
+    if (bar) bar.value = progress ?? 0;
   }
-  row.dataset.case = id;
-  return row;
-}
-
-function update(row, item) {
-  row.dataset.state = item.state;
-  for (const name of row.querySelectorAll('[data-field="name"]')) name.textContent = item.name;
-  const patient = field(row, "patient");
-  patient.hidden = !item.patient;
-  patient.textContent = item.patient ? [item.patient.name, item.patient.identifier].filter(Boolean).join(" · ") : "";
-  field(row, "open").setAttribute("aria-label", `Open ${item.name}`);
-  row.querySelector("[popovertarget]").setAttribute("aria-label", `Delete ${item.name}`);
-  field(row, "delete").hidden = !item.may_change;
-  field(row, "state").textContent = STATES[item.state] ?? item.state;
-  const bar = field(row, "progress");
-  bar.hidden = !isActive(item.state);
-  bar.value = item.progress ?? 0;
-  const error = field(row, "error");
-  error.hidden = !item.error;
-  error.textContent = item.error?.message ?? "";
-  const choice = field(row, "choice");
-  choice.disabled = item.state !== "done";
-  choice.setAttribute("aria-label", `Compare ${item.name}`);
-  showPicture(field(row, "picture"), item.thumbnail);
-  field(row, "volume").textContent = item.whole_tumor_ml === null ? "–" : millilitres(item.whole_tumor_ml);
-}
-
-function showPicture(place, url) {
-  if (!url || place.querySelector("img")?.getAttribute("src") === url) return;
-  place.replaceChildren(element("img", { src: url, width: 56, height: 56, alt: "" }));
-}
-
-function showTime(row, iso) {
-  const time = field(row, "created");
-  time.dateTime = iso;
-  time.textContent = localTime(iso);
-}
-
-/** Rows that moved on to the next page, or whose cases were deleted elsewhere. */
-function removeAllBut(ids) {
-  const gone = [...body.rows].filter((row) => !ids.has(row.dataset.case));
-  for (const row of gone) row.remove();
-  // One of them may have been chosen for comparing.
-  if (gone.length) body.dispatchEvent(new Event("change"));
-}
-
-/** Show the server's list; returns whether anything still waits or runs. */
-function show({ cases }) {
-  trouble.hidden = true;
-  let previous = null;
-  for (const item of cases) {
-    let row = rowOf(item.id);
-    if (!row && fresh) {
-      row = makeRow(item.id);
-      showTime(row, item.created_at);
-      if (previous) previous.after(row);
-      else body.prepend(row);
-      part(section, "table").hidden = false;
-      part(section, "compare").hidden = false;
-      part(section, "empty")?.remove();
-    }
-    if (row) update(row, item);
-    previous = row ?? previous;
-  }
-  if (fresh) removeAllBut(new Set(cases.map(({ id }) => id)));
   return cases.some(({ state }) => isActive(state));
 }
 
-// Only the first, unfiltered page gains rows; elsewhere the rows that are shown are kept current.
-const fresh = !window.location.search;
 let polling = false;
 
-async function follow() {
+/** Ask for the list as long as something waits or runs. */
+async function watch() {
   if (polling) return;
   polling = true;
-  await poll(section.dataset.api + window.location.search, {
-    interval: INTERVAL_MS,
-    onData: show,
-    onTrouble: (text) => {
-      trouble.textContent = text;
-      trouble.hidden = false;
-    },
-  });
+  await poll(() => `${section.dataset.api}${listQuery()}`, { interval: INTERVAL_MS, onData: follow, onTrouble: tell });
   polling = false;
 }
 
-/** Exactly two cases are compared; the button waits for the second. */
-function wireCompare() {
-  const button = part(section, "compare").querySelector("button");
-  const count = () => {
-    const chosen = body.querySelectorAll('[data-field="choice"]:checked').length;
-    button.disabled = chosen !== 2;
-    button.textContent = chosen === 1 ? "Compare with one more" : "Compare two cases";
+/** The query of the page, with as many rows as the page has. */
+function listQuery() {
+  const query = new URLSearchParams(window.location.search);
+  if (!query.has("per_page")) query.set("per_page", section.dataset.rows);
+  for (const [name, value] of [...query]) if (!value) query.delete(name);
+  return `?${query}`;
+}
+
+// What is done to the list
+
+function wireLinks() {
+  section.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-load]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    load(link.href);
+    if (!new URL(link.href).search) clearFilters();
+  });
+}
+
+function clearFilters() {
+  for (const name of ["q", "state", "status", "only"]) filters.elements[name].value = "";
+}
+
+function wireFilters() {
+  let typing;
+  const search = () => {
+    const query = new URLSearchParams([...new FormData(filters)].filter(([, value]) => value));
+    load(`${section.dataset.page}?${query}`);
   };
-  body.addEventListener("change", count);
-  // Coming back, the browser may have kept what was ticked.
-  window.addEventListener("pageshow", count);
-  count();
+  filters.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(typing);
+    search();
+  });
+  filters.addEventListener("change", (event) => { if (event.target.type !== "search") search(); });
+  filters.addEventListener("input", (event) => {
+    if (event.target.type !== "search") return;
+    clearTimeout(typing);
+    typing = setTimeout(search, TYPING_MS);
+  });
+}
+
+/** Forms that change cases answer with the list. */
+function wireForms() {
+  section.addEventListener("submit", (event) => {
+    const form = event.target, button = event.submitter;
+    if (form.method === "dialog" || form === filters || button?.formMethod === "get") return;
+    event.preventDefault();
+    const action = button?.hasAttribute("formaction") ? button.formAction : form.action;
+    const body = new URLSearchParams(new FormData(form, button));
+    if (form === part(section, "edit")) dialog.close();
+    load(action, { method: "POST", body });
+  });
+}
+
+function wireRows() {
+  section.addEventListener("change", (event) => {
+    const select = event.target.closest('select[data-field="status"]');
+    if (!select) return;
+    const body = new URLSearchParams({ case: select.closest("tr").dataset.case, status: select.value, view: view() });
+    load(`${section.dataset.page}cases/status`, { method: "POST", body });
+  });
+  section.addEventListener("click", (event) => {
+    if (event.target.closest('[data-part="edit-one"]')) edit(event.target.closest("tr"));
+  });
+  part(dialog, "cancel").addEventListener("click", () => dialog.close());
+}
+
+const view = () => window.location.search.slice(1);
+
+function edit(row) {
+  const form = part(dialog, "edit");
+  form.action = `${section.dataset.page}cases/${encodeURIComponent(row.dataset.case)}/details`;
+  form.elements.name.value = field(row, "name").textContent;
+  form.elements.note.value = row.dataset.note;
+  form.elements.view.value = view();
+  dialog.showModal();
 }
 
 /** Making the demo case takes the server a moment: say so, and take one click only. */
 function wireDemo() {
   const demo = document.getElementById("demo");
-  const button = demo.querySelector("button");
+  const [button] = demo.elements;
   const label = button.textContent;
   demo.addEventListener("submit", () => {
     button.disabled = true;
@@ -139,8 +202,24 @@ function wireDemo() {
   });
 }
 
+/** Wire a list that has just come. */
+function begin(kept) {
+  for (const row of rows()) {
+    const time = field(row, "created");
+    time.textContent = localTime(time.dateTime);
+  }
+  chosen.begin(kept);
+  wireUndo(part(section, "undo"));
+  if (rows().some(({ dataset }) => isActive(dataset.state))) watch();
+}
+
+const chosen = wireChosen(section, { search: document.getElementById("q"), edit, list });
 wireDemo();
-wireCompare();
-for (const row of body.rows) showTime(row, field(row, "created").dateTime);
-if ([...body.rows].some((row) => isActive(row.dataset.state))) follow();
-document.addEventListener("case-added", follow);
+wireLinks();
+wireFilters();
+wireForms();
+wireRows();
+begin([]);
+// Coming back, the browser may have kept what was ticked.
+window.addEventListener("pageshow", () => chosen.count());
+document.addEventListener("case-added", watch);

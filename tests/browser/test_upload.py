@@ -60,6 +60,8 @@ def slot(page: Page, modality: str):
 
 def test_picked_files_fill_the_slots_and_become_a_result(page: Page, scans, screenshot):
     page.goto("/")
+    if page.get_by_role("button", name="One by one").count():
+        page.get_by_role("button", name="One by one").click()
     expect(page.get_by_role("button", name="Segment", exact=True)).to_be_disabled()
     screenshot(page, "upload-empty")
     page.set_input_files("#pick-files", files(scans))

@@ -290,6 +290,47 @@ PRIVACY = Section(
             ),
         ),
         *rows(
+            "tests/app/store/test_removal.py",
+            (
+                "A deletion that could be undone, after its minute",
+                "nothing of the case or its note is left in the data folder",
+                "test_after_its_minute_nothing_is_left",
+            ),
+            (
+                "A server that is stopped within that minute",
+                "what is due goes at the next start; what is not can still be had back",
+                "test_a_server_that_starts_deletes_what_is_due",
+            ),
+            (
+                "A clock that is put back within that minute",
+                "the case goes at once",
+                "test_a_clock_that_was_put_back_keeps_nothing_for_long",
+            ),
+            (
+                "A deletion that is undone in the moment in which the case would go",
+                "the case stays, whole",
+                "test_a_case_that_is_restored_at_that_moment_stays",
+            ),
+            (
+                "A disk too full to write a deletion down",
+                "the case goes at once, and no undoing is offered",
+                "test_a_database_without_room_deletes_at_once",
+            ),
+        ),
+        *rows(
+            "tests/app/web/test_worklist.py",
+            (
+                "Another user's deleted case, and forms of the worklist with it",
+                "404 or 403; it is not offered to be had back",
+                "test_others_cases_are_left_alone",
+            ),
+            (
+                "Patients who are not shown (`BTS_SHOW_PATIENTS`)",
+                "neither found by the search nor told by the order or the table",
+                "test_patients_who_are_not_shown_are_not_found",
+            ),
+        ),
+        *rows(
             "tests/app/store/test_retention.py",
             (
                 "A clock that is a year ahead for some seconds, with `BTS_RETENTION_HOURS`",

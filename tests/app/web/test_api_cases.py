@@ -15,7 +15,7 @@ from model.io.nifti import DISCLAIMER
 from model.labels import from_file_values
 
 # Pages, files, and the document itself; all else is REST.
-UNDOCUMENTED = ("pages.", "access.", "static", "openapi.")
+UNDOCUMENTED = ("pages.", "worklist_forms.", "access.", "static", "openapi.")
 
 
 def test_from_upload_to_mask(finished, phantom, tmp_path):
