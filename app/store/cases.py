@@ -13,7 +13,7 @@ from flask_sqlalchemy.pagination import Pagination
 from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
-from app.store import deliveries
+from app.store import deliveries, patient_keys
 from app.store.account_models import Share
 from app.store.data_folder import deleted_ids
 from app.store.models import StoredCase, db
@@ -159,6 +159,7 @@ def _kept(
         if study is not None:
             folder.study.keep_series(study.table, study.pictures)
         db.session.add(case)
+        patient_keys.add(case)
         if case.received:
             db.session.flush()
             deliveries.add_for_received(case)
@@ -171,7 +172,7 @@ def _kept(
 
 def find(case_id: str) -> StoredCase:
     """Return a case that the caller may read. Raises NotFound."""
-    select = sa.select(StoredCase).where(StoredCase.id == case_id, _readable())
+    select = sa.select(StoredCase).where(StoredCase.id == case_id, readable())
     case = db.session.scalars(select).first()
     if case is None:
         raise NotFound("There is no such case.", "It may have been deleted.")
@@ -191,8 +192,8 @@ def is_own(case: StoredCase) -> bool:
     return current().is_admin or case.owner == current().name
 
 
-def _readable() -> sa.ColumnElement[bool]:
-    """Return the condition for cases that the caller may read."""
+def readable() -> sa.ColumnElement[bool]:
+    """Return the condition for cases that the caller may read, for queries of theirs."""
     who, there = current(), StoredCase.id.not_in(deleted_ids())
     if who.is_admin:
         return there
@@ -204,7 +205,7 @@ def listing(page: int, per_page: int, query: str = "") -> Pagination:
     """Return one page of the caller's cases whose names contain `query`, newest first."""
     select = (
         sa.select(StoredCase)
-        .where(_readable())
+        .where(readable())
         .order_by(StoredCase.created_at.desc(), StoredCase.id)
     )
     if query:

@@ -17,6 +17,7 @@ from app.store.data_folder import (
 )
 from app.store.db_errors import is_disk_full
 from app.store.models import Delivery, StoredCase, StoredMask, db
+from app.store.patient_models import TimePoint
 
 
 def remove(case: StoredCase) -> None:
@@ -76,6 +77,7 @@ def _remove_rows(case_id: str) -> None:
     locked = sa.select(StoredCase.id).where(StoredCase.id == case_id).with_for_update()
     db.session.execute(locked)
     db.session.execute(sa.delete(Share).where(Share.case_id == case_id))
+    db.session.execute(sa.delete(TimePoint).where(TimePoint.case_id == case_id))
     # As statements: the session would take a row that somebody else has just deleted for an error.
     rows = [
         sa.delete(Delivery).where(Delivery.case_id == case_id),

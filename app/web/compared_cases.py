@@ -4,7 +4,7 @@ from flask import g, request
 
 from app.analysis.comparison import differences, notes
 from app.errors import BadRequest
-from app.reporting import schemas
+from app.reporting import patient_schemas as schemas
 from app.store import cases
 from app.store.models import StoredCase
 
