@@ -39,7 +39,7 @@ def test_no_other_file_repeats_them():
 def test_every_page_has_them():
     """A style sheet that uses one is on a page that loads them."""
     heads = [path for path in ROOT.glob("templates/*.html") if "<head>" in path.read_text()]
-    assert len(heads) == 2
+    assert len(heads) == 3
     assert all("css/colours.css" in path.read_text() for path in heads)
 
 

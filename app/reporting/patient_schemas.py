@@ -33,10 +33,11 @@ class Comparison(BaseModel):
 
 
 class PatientSummary(BaseModel):
-    """A patient with the cases that the caller may read; the key is random."""
+    """A patient with the cases that the caller may read; the key is random, and the name that of the last case."""
 
     key: str
     url: str
+    name: str
     patient: PatientAnswer | None
     subject: str
     examinations: int

@@ -31,9 +31,7 @@ BASELINE = (
     "The baseline is the first examination unless another one was chosen; RANO 2.0 takes the first MRI after "
     "radiotherapy."
 )
-SOURCES = (
-    "RANO 2010: Wen et al., J Clin Oncol 28:1963. RANO 2.0: Wen et al., J Clin Oncol 2023; 41:5187."
-)
+SOURCES = "RANO 2010: Wen et al., J Clin Oncol 2010; 28:1963. RANO 2.0: Wen et al., J Clin Oncol 2023; 41:5187."
 
 
 def thresholds() -> list[str]:

@@ -90,6 +90,7 @@ def _summary(members: Sequence[Member]) -> schemas.PatientSummary:
     return schemas.PatientSummary(
         key=key,
         url=url_for("patients.get_patient", key=key),
+        name=members[-1].case.name,
         patient=_patient(members),
         subject=_subject(members),
         examinations=len(members),

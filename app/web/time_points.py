@@ -2,7 +2,7 @@
 
 from flask import request
 
-from app.errors import BadRequest
+from app.errors import BadRequest, NotFound
 from app.intake.patient_match import as_day
 from app.store import patients
 from app.store.models import StoredCase
@@ -30,3 +30,13 @@ def change(case: StoredCase) -> None:
         patients.date_study(case, day)
     if "baseline" in form:
         patients.make_baseline(case, form["baseline"] == "1")
+
+
+def page_key(case: StoredCase) -> str:
+    """Return whose page is shown after a change by a form: that which it was sent from, if it is still there."""
+    before = request.form.get("from", "")
+    try:
+        patients.members(before)
+    except NotFound:
+        return patients.point_of(case).patient_key
+    return before

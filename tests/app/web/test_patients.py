@@ -1,5 +1,7 @@
 """Cases of one patient: put together, dated, followed over REST, and seen by nobody else."""
 
+import re
+
 import pytest
 
 from app.intake.dicom_study import Patient
@@ -149,3 +151,46 @@ def test_a_deleted_case_leaves_the_series(client, upload):
     assert client.get(address).json["examinations"][0]["followed"] is None
     client.delete(f"/api/cases/{case_id}")
     assert client.get(address).status_code == 404
+
+
+def test_pages(series):
+    _, client, ids, _ = series
+    key = key_of(client, ids[0])
+    assert f"/patients/{key}" in client.get("/patients").text
+    page = client.get(f"/patients/{key}").text
+    assert page.index("2024-01-01") < page.index("2024-07-01")
+    assert ">−100</td>" in page
+    assert "no diagnosis" in page and "calculated" in page
+    assert f"/compare?first={ids[0]}&amp;second={ids[1]}" in page
+    assert page.count('class="timeline"') == 3
+    report = client.get(f"/patients/{key}/report").text
+    assert "complete response by size" in report and "no diagnosis" in report
+    for text in (page, report):
+        assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=", text)
+
+
+def test_forms(series):
+    _, client, ids, other = series
+    key = key_of(client, ids[0])
+    address = f"/cases/{other}/time-point"
+    moved = client.post(address, data={"patient": key})
+    assert (moved.status_code, moved.location) == (303, f"/patients/{key}")
+    assert len(client.get(f"/api/patients/{key}").json["examinations"]) == 4
+    back = client.post(address, data={"patient": "new", "from": key})
+    assert back.location == f"/patients/{key}"
+    assert len(client.get(f"/api/patients/{key}").json["examinations"]) == 3
+
+
+def test_identifiers_are_in_no_address_and_no_log(series, caplog):
+    app, client, ids, _ = series
+    with app.app_context():
+        patient = Patient(name="Marker^Jane", identifier="MARKER-17")
+        change(ids[0], patient=patient)
+    key = key_of(client, ids[0])
+    assert "MARKER" in client.get(f"/patients/{key}").text.upper()
+    client.get(f"/patients/{key}/report")
+    with app.app_context():
+        change(ids[0], patient=None)
+    audit = (app.config["SETTINGS"].data_dir / "audit.log").read_text()
+    assert f'"patient": "{key}"' in audit
+    assert "marker" not in (audit + caplog.text).lower()
