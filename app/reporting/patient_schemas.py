@@ -8,8 +8,10 @@ from app.analysis.comparison import Change, ComparedDiameters, ComparedLesions, 
 from app.analysis.record import MaskInfo
 from app.analysis.response import Criteria
 from app.analysis.series import Followed
+from app.analysis.subtraction import Subtraction
 from app.reporting.schemas import PatientAnswer, State
 from model.io.nifti import DISCLAIMER
+from model.preparation.record import Registered
 
 
 class ComparedCase(BaseModel):
@@ -95,3 +97,20 @@ class TimePointAnswer(BaseModel):
     study_date: date | None
     session: str
     baseline: bool
+
+
+class RegisteredPrior(BaseModel):
+    """An earlier case on the grid of a later one.
+
+    registered : how it was moved; the matrix goes from mm of the later case to mm of the earlier one
+    subtraction : what of each region was gained, lost and kept, and lesions that are new
+    sequences : those that both have ; pictures : start of the addresses of its slices
+    """
+
+    now: str
+    prior: str
+    registered: Registered
+    subtraction: Subtraction
+    sequences: list[str]
+    pictures: str
+    disclaimer: str = DISCLAIMER

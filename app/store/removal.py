@@ -36,9 +36,11 @@ def remove(case: StoredCase) -> None:
         # Needs no room. From now on nobody sees the case.
         folder.replace(tombstone(case_id))
         _empty(tombstone(case_id))
+        _remove_from_others(case_id)
         finish_removals()
         return
     _remove_folder(folder)
+    _remove_from_others(case_id)
     _checkpoint()
 
 
@@ -62,6 +64,12 @@ def _checkpoint() -> None:
         with contextlib.suppress(sa.exc.OperationalError):
             db.session.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
         db.session.commit()
+
+
+def _remove_from_others(case_id: str) -> None:
+    """Delete what was made of a case in the folders of others, to which it was registered."""
+    for folder in case_folders():
+        folder.registered.drop(case_id)
 
 
 def _empty(folder: Path) -> None:
@@ -120,6 +128,8 @@ def remove_leftovers(before: datetime) -> None:
             for name in folder.corrected()
             if (folder.path.name, name) not in masks
         ]
+        registered = folder.registered
+        doomed += [registered.path(one) for one in registered.ids() if one not in known]
     for path in doomed:
         if path.exists() and path.stat().st_mtime < before.timestamp():
             shutil.rmtree(path, ignore_errors=True)

@@ -24,6 +24,7 @@ from app.web import (
     own_sessions,
     patient_page,
     preparation_page,
+    registered_priors,
     report_page,
     sending,
     series_page,
@@ -154,6 +155,13 @@ def show_comparison():
     """Two cases side by side."""
     first, second = wanted_cases()
     return render_template("compare.html", **comparison_page.context(first, second))
+
+
+@blueprint.post("/cases/<case_id>/priors/<prior_id>")
+def register_prior(case_id: str, prior_id: str):
+    """Register an earlier case to this one by the form alone."""
+    registered_priors.made(*registered_priors.wanted_pair(case_id, prior_id))
+    return redirect(url_for("pages.show_comparison", first=prior_id, second=case_id), 303)
 
 
 @blueprint.get("/patients")

@@ -1,6 +1,8 @@
 """The series of a patient, as REST and pages have it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from flask import url_for
 
@@ -8,7 +10,7 @@ from app.analysis.response import CRITERIA
 from app.analysis.series import Examination, follow, in_order
 from app.reporting import patient_schemas as schemas
 from app.reporting.series_wording import notes
-from app.store import cases, patients
+from app.store import cases, pairs, patients
 from app.store.models import StoredCase
 from app.store.patients import Member
 from app.web.case_answers import patient_fields
@@ -18,7 +20,7 @@ def series_of(key: str) -> schemas.PatientSeries:
     """Return all that is known of a patient's examinations. Raises NotFound."""
     members = {member.case.id: member for member in patients.members(key)}
     done = [member for member in members.values() if member.case.state == "done"]
-    ordered = in_order([_examination(member) for member in done])
+    ordered = _with_new_lesions(in_order([_examination(member) for member in done]), members)
     followed = follow(ordered, _baseline(ordered, members)) if ordered else []
     waiting = [member for member in members.values() if member.case.state != "done"]
     rows = [_row(members[one.id], one) for one in followed]
@@ -60,6 +62,17 @@ def _examination(member: Member) -> Examination:
         study_date=point.study_date,
         session=point.session,
     )
+
+
+def _with_new_lesions(
+    ordered: Sequence[Examination], members: dict[str, Member]
+) -> list[Examination]:
+    """Return examinations with the new lesions of those to which the one before was registered."""
+    found = list(ordered[:1])
+    for before, one in pairwise(ordered):
+        pair = pairs.find(members[one.id].case, members[before.id].case)
+        found.append(replace(one, new_lesions=pair and pair.found.subtraction.new_lesions))
+    return found
 
 
 def _baseline(ordered: Sequence[Examination], members: dict[str, Member]) -> int:
