@@ -40,9 +40,10 @@ def _viewer(prior: StoredCase, now: StoredCase, pair: Pair) -> dict[str, Any]:
     plane = _chosen("plane", rendering.PLANES, "axial")
     region = _chosen("region", list(VOLUME_TITLES), "whole_tumor")
     planes = _planes(prior, now, pair, modality)
-    index = request.args.get("index", "")
-    if index.isdecimal() and len(index) < 6:
-        planes[plane]["index"] = min(int(index), planes[plane]["count"] - 1)
+    # Counts from 1, as people do.
+    number = request.args.get("slice", "")
+    if number.isdecimal() and 0 < len(number) < 6:
+        planes[plane]["index"] = min(max(int(number), 1), planes[plane]["count"]) - 1
     place = {"case_id": now.id, "plane": plane, "index": planes[plane]["index"]}
     drawn = {"modality": modality, "opacity": 1, "outline": 1}
     made = {"mask": now.mask.number, "made": int(now.finished_at.timestamp())}

@@ -110,7 +110,7 @@ function show(index) {
   clearTimeout(addressTimer);
   addressTimer = setTimeout(() => {
     const query = new URLSearchParams(new FormData(form));
-    query.set("index", next);
+    query.set("slice", next + 1);
     window.history.replaceState(null, "", `?${query}`);
   }, ADDRESS_DELAY_MS);
 }

@@ -97,11 +97,11 @@ def test_pictures_are_kept_by_browsers_under_their_stamp_alone(registered):
 def test_page(registered):
     client, address, _ = registered
     now, prior = address.split("/")[3], address.split("/")[5]
-    page = client.get(f"/compare?first={prior}&second={now}&modality=t2&plane=coronal&index=7").text
+    page = client.get(f"/compare?first={prior}&second={now}&modality=t2&plane=coronal&slice=8").text
     assert page.count('class="compare-picture"') == 3
     assert "coronal/7.png" in page and "modality=t2" in page
     assert "New enhancing lesions" in page
-    assert client.get(f"/compare?first={prior}&second={now}&index=x&plane=x").status_code == 200
+    assert client.get(f"/compare?first={prior}&second={now}&slice=x&plane=x").status_code == 200
 
 
 def test_new_lesions_reach_the_series(registered):

@@ -1,6 +1,8 @@
 """Whose case it is, and when the study was; cases that are there are put together as new ones are."""
 
 import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +11,7 @@ from alembic import op
 from app.intake.dicom_study import Patient
 from app.intake.patient_match import Labels, is_same, labels_in, study_day
 
+# v7 is that of the worklist; where it is there, it comes before.
 revision, down_revision = "v8", "v6"
 
 CASES = sa.table(
@@ -37,27 +40,16 @@ def upgrade() -> None:
         op.bulk_insert(time_points, rows)
 
 
-def _rows(cases: Any) -> list[dict[str, Any]]:
+def _rows(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a row for each case, with one key for those of one patient."""
-    known: list[tuple[str, Patient | None, Labels, str]] = []
+    known: list[_Known] = []
     rows = []
     for case in cases:
         patient = Patient(**case["patient"]) if case["patient"] else None
         labels = labels_in([case["name"], *(case["modalities"] or {}).values()])
-        key = next(
-            (
-                key
-                for owner, other, their, key in known
-                if owner == case["owner"]
-                and (
-                    is_same(patient, other)
-                    if patient and other
-                    else bool(labels.subject) and labels.subject == their.subject
-                )
-            ),
-            secrets.token_hex(16),
-        )
-        known.append((case["owner"], patient, labels, key))
+        one = _Known(case["owner"], patient, labels, secrets.token_hex(16))
+        key = next((other.key for other in known if one.is_same(other)), one.key)
+        known.append(replace(one, key=key))
         rows.append(
             {
                 "case_id": case["id"],
@@ -69,3 +61,20 @@ def _rows(cases: Any) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Whose case one is, as far as is known."""
+
+    owner: str
+    patient: Patient | None
+    labels: Labels
+    key: str
+
+    def is_same(self, other: "_Known") -> bool:
+        if self.owner != other.owner:
+            return False
+        if self.patient and other.patient:
+            return is_same(self.patient, other.patient)
+        return bool(self.labels.subject) and self.labels.subject == other.labels.subject
