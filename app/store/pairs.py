@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from pydantic import TypeAdapter
 
 from app.analysis.pairs import Finished, on_current, register_pair
 from app.analysis.subtraction import Subtraction, subtract
-from app.errors import NotFound
-from app.memory import room
+from app.errors import Busy, NotFound
+from app.memory import MOST_WAIT_S, room
 from app.store.data_folder import new_staging_folder
 from app.store.models import StoredCase, db
 from app.store.results import Results, write_registered
@@ -75,7 +76,7 @@ def make(now: StoredCase, prior: StoredCase) -> Pair:
     Raises CaseError `registration_failed`, NotReady, NotFound for cases of versions that kept no brain, and Busy.
     """
     sizes = [case.results().labels().size for case in (now, prior)]
-    with _one_at_a_time, room().taken(BYTES_A_VOXEL * sum(sizes)):
+    with _turn(), room().taken(BYTES_A_VOXEL * sum(sizes)):
         if known := find(now, prior):
             return known
         work = new_staging_folder()
@@ -93,6 +94,17 @@ def make(now: StoredCase, prior: StoredCase) -> Pair:
         now.folder.registered.drop(prior.id)
         raise _gone()
     return find(now, prior)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait for the others. Raises Busy where that takes too long."""
+    if not _one_at_a_time.acquire(timeout=MOST_WAIT_S):
+        raise Busy
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
 
 
 def _write(now: StoredCase, prior: StoredCase, work: Path) -> Found:
