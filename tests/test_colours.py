@@ -3,13 +3,18 @@
 import re
 from pathlib import Path
 
+from app.reporting.change_rendering import GAINED_COLOUR, LOST_COLOUR
 from app.reporting.rendering import UNCERTAINTY_COLOURS
 from model.labels import REGIONS
 
 ROOT = Path(__file__).parents[1]
 SHEET = ROOT / "static" / "css" / "colours.css"
 MEANT = {region.key: region.colour for region in REGIONS} | dict(
-    zip(("uncertainty-low", "uncertainty-high"), UNCERTAINTY_COLOURS, strict=True)
+    zip(
+        ("uncertainty-low", "uncertainty-high", "gained", "lost"),
+        (*UNCERTAINTY_COLOURS, GAINED_COLOUR, LOST_COLOUR),
+        strict=True,
+    )
 )
 
 
@@ -39,7 +44,7 @@ def test_no_other_file_repeats_them():
 def test_every_page_has_them():
     """A style sheet that uses one is on a page that loads them."""
     heads = [path for path in ROOT.glob("templates/*.html") if "<head>" in path.read_text()]
-    assert len(heads) == 2
+    assert len(heads) == 3
     assert all("css/colours.css" in path.read_text() for path in heads)
 
 

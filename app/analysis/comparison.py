@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.analysis.measurements import VOLUME_KEYS
+from app.analysis.measurements import VOLUME_KEYS, Measurements
 from app.analysis.record import CaseRecord, MaskInfo
 from app.analysis.values import ByKey
 
@@ -64,9 +64,18 @@ def differences(first: CaseRecord, second: CaseRecord) -> Differences:
             **{key: change(before.volumes_ml[key], after.volumes_ml[key]) for key in VOLUME_KEYS}
         ),
         brain_ml=change(before.brain_ml, after.brain_ml),
-        rano=ComparedDiameters(**_changes(before.rano, after.rano, DIAMETERS)),
+        rano=ComparedDiameters(
+            **{name: change(*(diameter(m, name) for m in (before, after))) for name in DIAMETERS}
+        ),
         lesions=ComparedLesions(**_changes(before.lesions, after.lesions, LESIONS)),
     )
+
+
+def diameter(measurements: Measurements, name: str) -> float | None:
+    """Return a diameter or the product by its name: 0 where nothing enhances, None where nobody measured."""
+    if measurements.rano is None:
+        return None if measurements.volumes_ml.enhancing else 0.0
+    return getattr(measurements.rano, name)
 
 
 def _changes(before: Any, after: Any, names: tuple[str, ...]) -> dict[str, Change]:

@@ -47,6 +47,13 @@ class Patient:
         parts = [part.strip() for part in self.name.split("=")[0].split("^")]
         return ", ".join(part for part in parts[:2] if part)
 
+    @property
+    def plain_name(self) -> str:
+        """Family and given name without case, marks and spaces: devices spell one name in several ways."""
+        parts = self.name.split("=")[0].split("^")[:2]
+        plain = "^".join("".join(filter(str.isalnum, part)) for part in parts)
+        return plain.casefold().strip("^")
+
 
 @dataclass(frozen=True)
 class DicomStudy:
@@ -197,7 +204,7 @@ def _check_uids(images: Sequence[_Read]) -> None:
 def _check_one_patient(found: Sequence[_Read]) -> None:
     """Refuse files of several patients, by their identifiers or names, as far as there are any."""
     identifiers = {one.patient.identifier.casefold() for one in found} - {""}
-    names = {_plain(one.patient.name) for one in found} - {""}
+    names = {one.patient.plain_name for one in found} - {""}
     births = {one.patient.birth_date for one in found} - {""}
     if max(len(identifiers), len(names), len(births)) > 1:
         raise CaseError(
@@ -205,12 +212,6 @@ def _check_one_patient(found: Sequence[_Read]) -> None:
             "The files are of several patients: identifiers, names or birth dates differ.",
             "Give the files of one patient at a time.",
         )
-
-
-def _plain(name: str) -> str:
-    """Return family and given name without case, marks and spaces: devices spell one name in several ways."""
-    parts = name.split("=")[0].split("^")[:2]
-    return "^".join("".join(filter(str.isalnum, part)) for part in parts).casefold().strip("^")
 
 
 def _one_study(images: Sequence[_Read]) -> str:

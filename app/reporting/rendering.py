@@ -111,7 +111,11 @@ def render_png(
 
     Without a stored confidence map none is drawn.
     """
-    image = _render(results, plane, index, look, scan)
+    return to_png(render(results, plane, index, look, scan))
+
+
+def to_png(image: Image.Image) -> bytes:
+    """Return an image as PNG, made quickly."""
     buffer = io.BytesIO()
     # Level 1 is four times as fast as the default and a tenth larger.
     image.save(buffer, "PNG", compress_level=1)
@@ -120,7 +124,7 @@ def render_png(
 
 def render_thumbnail(results: Results, index: int, look: Look) -> bytes:
     """Return an axial slice of a finished case as a small square PNG, cut to the head."""
-    image = _render(results, "axial", index, look)
+    image = render(results, "axial", index, look)
     # The background is black; a slice outside the head stays whole.
     image = image.crop(image.convert("L").getbbox())
     square = ImageOps.pad(image, (THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
@@ -129,9 +133,10 @@ def render_thumbnail(results: Results, index: int, look: Look) -> bytes:
     return buffer.getvalue()
 
 
-def _render(
+def render(
     results: Results, plane: str, index: int, look: Look, scan: np.ndarray | None = None
 ) -> Image.Image:
+    """Return one slice of a finished case, as `render_png` does. Raises IndexError outside the volume."""
     if not 0 <= index < slice_count(results, plane):
         raise IndexError(index)
     columns, rows = _in_plane(plane)

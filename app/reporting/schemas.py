@@ -8,12 +8,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.analysis.comparison import (
-    Change,
-    ComparedDiameters,
-    ComparedLesions,
-    ComparedVolumes,
-)
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry, MaskInfo, ModelInfo
 from app.analysis.values import VolumesMl
@@ -275,23 +269,3 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     ready: bool
     reasons: list[str]
-
-
-class ComparedCase(BaseModel):
-    id: str
-    name: str
-    created_at: datetime
-    mask: MaskInfo
-
-
-class Comparison(BaseModel):
-    """Differences of what was measured in two cases; no judgement of either."""
-
-    first: ComparedCase
-    second: ComparedCase
-    volumes_ml: ComparedVolumes
-    brain_ml: Change
-    rano: ComparedDiameters
-    lesions: ComparedLesions
-    notes: list[str]
-    disclaimer: str = DISCLAIMER

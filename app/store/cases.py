@@ -12,7 +12,7 @@ from flask import g
 from app.errors import Forbidden, NotFound, NotReady
 from app.identity import current
 from app.intake.study_case import StudyRecord
-from app.store import case_summary, deliveries
+from app.store import case_summary, deliveries, patient_keys
 from app.store.account_models import Share
 from app.store.data_folder import deleted_ids
 from app.store.models import StoredCase, db
@@ -162,6 +162,7 @@ def _kept(
         if study is not None:
             folder.study.keep_series(study.table, study.pictures)
         db.session.add(case)
+        patient_keys.add(case)
         if case.received:
             db.session.flush()
             deliveries.add_for_received(case)
@@ -195,7 +196,7 @@ def is_own(case: StoredCase) -> bool:
 
 
 def readable() -> sa.ColumnElement[bool]:
-    """Return the condition for cases that the caller may read."""
+    """Return the condition for cases that the caller may read, for queries of theirs."""
     who = current()
     there = sa.and_(StoredCase.deleted_at.is_(None), StoredCase.id.not_in(deleted_ids()))
     if who.is_admin:

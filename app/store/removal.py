@@ -22,6 +22,7 @@ from app.store.data_folder import (
 )
 from app.store.db_errors import is_disk_full
 from app.store.models import Delivery, StoredCase, StoredMask, db
+from app.store.patient_models import TimePoint
 
 # As statements: the session would take a row that somebody else has just deleted for an error.
 UNSYNCHRONIZED = {"synchronize_session": False}
@@ -105,9 +106,11 @@ def remove(case: StoredCase) -> None:
         # Needs no room. From now on nobody sees the case.
         folder.replace(tombstone(case_id))
         _empty(tombstone(case_id))
+        _remove_from_others(case_id)
         finish_removals()
         return
     _remove_folder(folder)
+    _remove_from_others(case_id)
     _checkpoint()
 
 
@@ -133,6 +136,12 @@ def _checkpoint() -> None:
         db.session.commit()
 
 
+def _remove_from_others(case_id: str) -> None:
+    """Delete what was made of a case in the folders of others, to which it was registered."""
+    for folder in case_folders():
+        folder.registered.drop(case_id)
+
+
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
@@ -146,6 +155,7 @@ def _remove_rows(case_id: str) -> None:
     locked = sa.select(StoredCase.id).where(StoredCase.id == case_id).with_for_update()
     db.session.execute(locked)
     db.session.execute(sa.delete(Share).where(Share.case_id == case_id))
+    db.session.execute(sa.delete(TimePoint).where(TimePoint.case_id == case_id))
     rows = [
         sa.delete(Delivery).where(Delivery.case_id == case_id),
         sa.delete(StoredMask).where(StoredMask.case_id == case_id),
@@ -187,6 +197,8 @@ def remove_leftovers(before: datetime) -> None:
             for name in folder.corrected()
             if (folder.path.name, name) not in masks
         ]
+        registered = folder.registered
+        doomed += [registered.path(one) for one in registered.ids() if one not in known]
     for path in doomed:
         if path.exists() and path.stat().st_mtime < before.timestamp():
             shutil.rmtree(path, ignore_errors=True)

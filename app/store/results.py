@@ -6,6 +6,7 @@
         study/                      of a DICOM study, see `study_folder`
         results/                    what the model made
         masks/<random>/             a corrected mask, with the same files as `results`
+        registered/<id>/            an earlier case on the grid of this one, see `registered_folder`
 
     results/segmentation.nii.gz     the mask on the grid of the reference
             segmentation_<modality>.nii.gz  on that of another scan, where it has one of its own
@@ -21,7 +22,7 @@ A folder of results is made elsewhere on the same disk and appears by one rename
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from app.store.registered_folder import RegisteredFolder
 from app.store.study_folder import StudyFolder
 from model.geometry import spacing_mm, to_canonical
 from model.io.case import Sequences
@@ -157,6 +159,8 @@ class CaseFolder:
         results = self.model_results.path
         # A crash between this move and the row's update leaves results that nobody has seen.
         shutil.rmtree(results, ignore_errors=True)
+        # What was registered to them lies on another grid.
+        self.registered.drop_all()
         work.rename(results)
 
     def add_corrected(
@@ -186,6 +190,11 @@ class CaseFolder:
         (self.path / MASKS).mkdir(mode=0o700, exist_ok=True)
         work.rename(self.path / name)
         return name
+
+    @property
+    def registered(self) -> RegisteredFolder:
+        """Earlier cases on the grid of this one."""
+        return RegisteredFolder(self.path)
 
     def corrected(self) -> list[str]:
         """Return the names of the folders of corrected masks."""
@@ -221,6 +230,22 @@ def write_results(
     _save(work, LABELS, found.labels, case.affine)
     _, canonical_affine = to_canonical(found.labels, case.affine)
     np.save(_array(work, SPACING), spacing_mm(canonical_affine))
+
+
+def write_registered(
+    work: Path,
+    sequences: Iterable[tuple[str, np.ndarray]],
+    labels: np.ndarray,
+    edges_mm: np.ndarray,
+) -> None:
+    """Write an earlier case on the canonical grid of another into an empty folder.
+
+    sequences : key and (X, Y, Z) uint8, one after the other ; labels : (X, Y, Z) uint8 ; edges_mm : (3,)
+    """
+    for modality, volume in sequences:
+        np.save(_array(work, modality), np.asfortranarray(volume))
+    np.save(_array(work, LABELS), np.asfortranarray(labels))
+    np.save(_array(work, SPACING), edges_mm)
 
 
 def _write_masks(

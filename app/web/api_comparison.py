@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Flask, jsonify
 
-from app.reporting import schemas
+from app.reporting import patient_schemas as schemas
 from app.web.compared_cases import comparison_of, wanted_cases
 from app.web.openapi import describe
 

@@ -4,15 +4,16 @@ from flask import g, request
 
 from app.analysis.comparison import differences, notes
 from app.errors import BadRequest
-from app.reporting import schemas
-from app.store import cases
+from app.reporting import patient_schemas as schemas
+from app.store import cases, patients
 from app.store.models import StoredCase
 
 
 def wanted_cases() -> tuple[StoredCase, StoredCase]:
     """Return the two finished cases that the address names.
 
-    Either as `first` and `second`, or as two of `case`, of which the older upload comes first.
+    Either as `first` and `second`, or as two of `case`, of which the older one comes first: by the dates of the
+    studies, where both are known, else by the uploads.
     Raises BadRequest, NotFound or NotReady.
     """
     ids = [request.args.get("first"), request.args.get("second")]
@@ -26,7 +27,9 @@ def wanted_cases() -> tuple[StoredCase, StoredCase]:
     for case in found:
         case.results()
     if in_any_order:
-        found.sort(key=lambda case: case.created_at)
+        days = {case.id: patients.point_of(case).study_date for case in found}
+        dated = None not in days.values()
+        found.sort(key=lambda case: (days[case.id] if dated else 0, case.created_at))
     return found[0], found[1]
 
 

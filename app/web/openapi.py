@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from app.reporting import schemas
+from app.reporting import patient_schemas, schemas
 from model.io.nifti import DISCLAIMER
 from model.version import VERSION
 
@@ -80,7 +80,8 @@ def build(app: Flask) -> dict[str, Any]:
 def _component_schemas() -> dict[str, Any]:
     models = [
         model
-        for _, model in inspect.getmembers(schemas, inspect.isclass)
+        for module in (schemas, patient_schemas)
+        for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model is not BaseModel
     ]
     _, found = models_json_schema([(model, "serialization") for model in models], ref_template=REF)

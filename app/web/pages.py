@@ -21,10 +21,13 @@ from app.web import (
     case_page,
     comparison_page,
     own_sessions,
+    patient_page,
     preparation_page,
+    registered_priors,
     report_page,
     sending,
     series_page,
+    time_points,
     uploads,
     worklist_page,
     worklist_view,
@@ -143,6 +146,39 @@ def show_comparison():
     """Two cases side by side."""
     first, second = wanted_cases()
     return render_template("compare.html", **comparison_page.context(first, second))
+
+
+@blueprint.post("/cases/<case_id>/priors/<prior_id>")
+def register_prior(case_id: str, prior_id: str):
+    """Register an earlier case to this one by the form alone."""
+    registered_priors.made(*registered_priors.wanted_pair(case_id, prior_id))
+    return redirect(url_for("pages.show_comparison", first=prior_id, second=case_id), 303)
+
+
+@blueprint.get("/patients")
+def show_patients():
+    """The patients of whom there are cases."""
+    return render_template("patients.html", **patient_page.list_context())
+
+
+@blueprint.get("/patients/<key>")
+def show_patient(key: str):
+    """The examinations of a patient: how they changed, and where they belong."""
+    return render_template("patient.html", **patient_page.context(key))
+
+
+@blueprint.get("/patients/<key>/report")
+def show_patient_report(key: str):
+    """The same, to be read or printed."""
+    return render_template("patient_report.html", **patient_page.context(key))
+
+
+@blueprint.post("/cases/<case_id>/time-point")
+def change_time_point(case_id: str):
+    """Change the place of a case in a series by the form alone; go on to its patient."""
+    case = cases.find_own(case_id)
+    time_points.change(case)
+    return redirect(url_for("pages.show_patient", key=time_points.page_key(case)), 303)
 
 
 @blueprint.get("/sessions")

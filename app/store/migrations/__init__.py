@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.errors import StartupError
 
-HEAD = "v7"
+HEAD = "v8"
 
 
 def upgrade(connection: sa.Connection) -> None:

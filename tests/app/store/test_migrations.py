@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 
 from app.errors import StartupError
 from app.store import migrations
-from app.store.migrations.versions import v1_tables
+from app.store.migrations.versions import v1_tables, v8_time_points
 from app.store.models import db
 from tests import services
 from tests.app.jobs.test_crashes import wait_until
@@ -120,3 +120,26 @@ def test_postgresql_by_several_processes_at_once():
         engine = sa.create_engine(url)
         assert differences(engine) == []
         engine.dispose()
+
+
+def test_cases_that_are_there_are_put_together_by_patient():
+    jane = {"name": "Doe^Jane", "identifier": "P-1", "study_date": "20240105"}
+    cases = [
+        {"id": str(number), "owner": owner, "name": name, "modalities": {}, "patient": patient}
+        for number, (owner, name, patient) in enumerate(
+            [
+                ("", "A", jane),
+                ("", "B", jane | {"study_date": "20240305"}),
+                ("anna", "C", jane),
+                ("", "sub-1_ses-2", None),
+                ("", "sub-1_ses-10", None),
+                ("", "D", None),
+            ]
+        )
+    ]
+    rows = v8_time_points._rows(cases)
+    keys = [row["patient_key"] for row in rows]
+    assert keys[0] == keys[1] and keys[3] == keys[4]
+    assert len(set(keys)) == 4
+    assert str(rows[1]["study_date"]) == "2024-03-05"
+    assert (rows[4]["subject"], rows[4]["session"]) == ("1", "10")

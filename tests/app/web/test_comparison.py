@@ -66,8 +66,9 @@ def test_comparison_is_the_difference_of_both_reports(pair):
         assert row["change"] == pytest.approx(row["second"] - row["first"], abs=1e-6)
     assert found["volumes_ml"]["enhancing"]["percent"] == -100
     assert found["rano"]["longest_mm"]["first"] == before["rano"]["longest_mm"]
-    assert found["rano"]["longest_mm"]["second"] is None
-    assert found["rano"]["longest_mm"]["change"] is None
+    # Nothing enhances in the second: no diameter is 0 mm, and the loss is complete.
+    assert found["rano"]["longest_mm"]["second"] == 0
+    assert found["rano"]["longest_mm"]["percent"] == -100
     assert found["second"]["mask"]["by_hand"] is True
     assert "The mask of the second case was corrected by hand." in found["notes"]
     swapped = client.get(f"/api/comparison?first={second}&second={first}").json
