@@ -16,6 +16,7 @@ from app.analysis.comparison import (
 )
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry, MaskInfo, ModelInfo
+from app.reporting.annotations import Annotations as Annotations
 from model.card import Provenance
 from model.io.nifti import DISCLAIMER
 from model.preparation.record import Preparation
