@@ -434,3 +434,14 @@ def test_small_screens_do_not_scroll_sideways(
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         screenshot(page, f"{title}-{name}", full_page=True)
+
+
+@pytest.mark.slow
+def test_the_rendering_stands_beside_the_planes_where_webgl_is(webgl_browser, demo_address):
+    context = webgl_browser.new_context(viewport={"width": 1100, "height": 640})
+    page = context.new_page()
+    page.add_init_script("localStorage.setItem('viewer-three-d', '1')")
+    open_case(page, demo_address)
+    expect(page.locator(".pane-render canvas")).to_be_visible()
+    assert pixels(page.locator(".pane-render canvas")).std() > 10
+    context.close()
