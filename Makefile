@@ -55,7 +55,7 @@ help:  ## show this list
 $(NIIVUE): package-lock.json | $(filter .uv/%,$(UV))
 	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error \
 		&& install -D -m 644 node_modules/@niivue/niivue/dist/index.js $@ \
-		|| echo "The 3-D viewer could not be fetched from npm; pages show rendered slices only." >&2
+		|| echo "The 3-D pane could not be fetched from npm; pages do without it." >&2
 
 run: $(filter .uv/%,$(UV)) $(NIIVUE)  ## build what is missing and start the app
 	$(UV) sync --frozen --quiet --inexact --no-dev $(SERVE)

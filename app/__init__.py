@@ -18,6 +18,7 @@ from app.jobs.model_holder import ModelHolder
 from app.store import database, models, retention
 from app.web import (
     access,
+    api_annotations,
     api_cases,
     api_comparison,
     api_deliveries,
@@ -64,6 +65,7 @@ MODULES = (
     node,
     pages,
     worklist_forms,
+    api_annotations,
     api_cases,
     api_comparison,
     api_deliveries,

@@ -13,7 +13,7 @@ from pathlib import Path
 from model.inference.engines import has_nvidia_gpu
 
 # Sections of the page that other commands write, in its order; all before them is `make bench`'s.
-NATIVE, DICOM, SOAK = "## Native scans", "## DICOM", "## Soak"
+VIEWER, NATIVE, DICOM, SOAK = "## Viewer", "## Native scans", "## DICOM", "## Soak"
 LIBRARIES = ("openvino", "tensorflow", "keras", "numpy", "torch", "monai")
 
 
@@ -108,7 +108,7 @@ def write_section(path: Path, section: str) -> None:
 def sections_of(path: Path) -> dict[str, str]:
     """Return the parts of a page by heading, "" for what `make bench` wrote; it may not be there."""
     rest, found = path.read_text() if path.exists() else "", {}
-    for heading in (SOAK, DICOM, NATIVE):
+    for heading in (SOAK, DICOM, NATIVE, VIEWER):
         rest, there, text = rest.partition(f"\n{heading}\n")
         if there:
             found[heading] = f"{heading}\n{text}"
@@ -117,6 +117,8 @@ def sections_of(path: Path) -> dict[str, str]:
 
 def _join(path: Path, sections: dict[str, str]) -> None:
     parts = [
-        sections[heading].strip() for heading in ("", NATIVE, DICOM, SOAK) if heading in sections
+        sections[heading].strip()
+        for heading in ("", VIEWER, NATIVE, DICOM, SOAK)
+        if heading in sections
     ]
     path.write_text("\n\n".join(parts) + "\n")

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 from app import create_app
 from app.jobs.queue_runner import queue_runner
 from tests.browser.conftest import WEBGL_ARGUMENTS, launch
+from tests.browser.stage import settle
 
 FOLDER = Path(__file__).parent
 SIZE = {"width": 1440, "height": 900}
@@ -29,19 +30,19 @@ def take(browser: Browser, address: str) -> None:
     page.get_by_role("button", name="Open the synthetic demo case").click()
     page.locator("#viewer").wait_for()
     case = page.url.split("?")[0]
-    page.goto(f"{case}?opacity=0.55#3d")
-    drawn(page)
+    page.goto(f"{case}?opacity=0.55")
+    settle(page)
     save(page, "case")
-    page.get_by_role("button", name="Correct").click()
-    page.get_by_role("radio", name="Axial").check(force=True)
+    page.goto(f"{case}?layout=one")
+    settle(page)
+    page.get_by_role("button", name="Correct", exact=True).click()
     page.get_by_role("radio", name="Enhancing tumour").check(force=True)
-    drawn(page)
     draw_a_line(page)
     save(page, "correction")
-    page.get_by_role("button", name="Save as new version").click()
+    page.get_by_role("button", name="Save as new version").last.click()
     page.get_by_text("Mask corrected by hand").wait_for()
-    page.goto(f"{case}?opacity=0.9&confidence=1")
-    page.wait_for_load_state("networkidle")
+    page.goto(f"{case}?confidence=1&layout=planes")
+    settle(page)
     save(page, "confidence")
     page.goto(f"{case}/report")
     page.wait_for_load_state("networkidle")
@@ -51,15 +52,9 @@ def take(browser: Browser, address: str) -> None:
     save(page, "worklist")
 
 
-def drawn(page: Page) -> None:
-    """Wait until the 3-D viewer has drawn everything."""
-    page.locator(".panes[data-busy=false]").wait_for(state="attached")
-    page.wait_for_load_state("networkidle")
-
-
 def draw_a_line(page: Page) -> None:
     """Draw beside the tumour, as one would to add a missed part."""
-    box = page.locator(".pane canvas").bounding_box()
+    box = page.locator(".pane canvas").first.bounding_box()
     places = ((0.41, 0.47), (0.44, 0.45), (0.47, 0.46), (0.49, 0.5))
     points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
     page.mouse.move(*points[0])

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry, MaskInfo, ModelInfo
 from app.analysis.values import VolumesMl
+from app.reporting.annotations import Annotations as Annotations
 from app.reporting.case_schemas import CaseChange as CaseChange
 from app.reporting.case_schemas import Deleted as Deleted
 from app.reporting.case_schemas import ReadingStatus, State

@@ -7,6 +7,7 @@
         results/                    what the model made
         masks/<random>/             a corrected mask, with the same files as `results`
         registered/<id>/            an earlier case on the grid of this one, see `registered_folder`
+        annotations.json            what readers drew on the pictures: rulers, angles, arrows
 
     results/segmentation.nii.gz     the mask on the grid of the reference
             segmentation_<modality>.nii.gz  on that of another scan, where it has one of its own
@@ -43,6 +44,7 @@ SCANS, MASKS = "scans", "masks"
 # As many sequences are made ready for display at a time as have this many voxels together.
 MOST_VOXELS = 40_000_000
 SEGMENTATION = "segmentation.nii.gz"
+ANNOTATIONS = "annotations.json"
 LABELS, CONFIDENCE, SPACING, BRAIN = "labels", "confidence", "spacing_mm", "brain"
 
 
@@ -138,6 +140,23 @@ class CaseFolder:
     def study(self) -> StudyFolder:
         """What is kept of a DICOM study."""
         return StudyFolder(self.path)
+
+    def annotations(self) -> str | None:
+        """Return what readers drew on the pictures, as it was kept; None if that is nothing."""
+        try:
+            return (self.path / ANNOTATIONS).read_text()
+        except FileNotFoundError:
+            return None
+
+    def keep_annotations(self, content: str) -> None:
+        """Keep what readers drew in place of what they drew before.
+
+        Raises FileNotFoundError if the case has been deleted.
+        """
+        # A name of its own: two readers may save at the same moment.
+        partial = self.path / f"{ANNOTATIONS}.{secrets.token_hex(4)}"
+        partial.write_text(content)
+        partial.replace(self.path / ANNOTATIONS)
 
     def keep_scans(self, paths: Mapping[str, Path]) -> None:
         """Make the folder, and move the files of the sequences into it."""

@@ -1,4 +1,4 @@
-"""Whole sequences for the 3-D viewer, which draws them itself."""
+"""Whole sequences for the viewer, which draws them itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

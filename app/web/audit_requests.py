@@ -61,6 +61,7 @@ ACTIONS = {
     "pages.prepare_again": "prepare",
     "pages.draw_brain": "correct",
     "pages.show_preparation": "read",
+    "annotations.put_annotations": "annotate",
     "masks.create_mask": "correct",
     "masks.restore_mask": "correct",
     "masks.get_mask": "download",

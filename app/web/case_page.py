@@ -16,7 +16,7 @@ from app.web.case_answers import case_details, mask_answers
 from app.web.downloads import file_stem
 from app.web.sending import archive_context
 from app.web.slice_query import lenient_look
-from app.web.volume_viewer import viewer_of
+from app.web.viewer_data import viewer_data
 from model.io.modalities import MODALITIES
 from model.labels import DERIVED_TITLES, REGIONS
 
@@ -56,7 +56,7 @@ def _result(case: StoredCase) -> dict[str, Any]:
         "file_stem": file_stem(case),
         "masks": mask_answers(case),
         "label_values": label_values(record.label_convention),
-        "volume_viewer": viewer_of(case),
+        "viewer": viewer_data(case),
         "archive": archive_context(case),
     }
 

@@ -1,2 +1,3 @@
-// A classic script in the head, so that the class is there before the first paint and nothing shifts.
+// A classic script in the head, so that class and theme are there before the first paint and nothing shifts.
 document.documentElement.classList.add("js");
+try { document.documentElement.dataset.theme = window.localStorage.getItem("theme") || "dark"; } catch { /* Nothing is remembered. */ }

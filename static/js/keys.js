@@ -4,7 +4,7 @@ const ARROWS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Page
 
 function takenBy(target, key) {
   if (target.closest("dialog[open], [popover]")) return true;
-  if (target.matches("textarea, select, input[type=text], input[type=search]")) return true;
+  if (target.matches("textarea, select, input[type=text], input[type=search], input[type=number]")) return true;
   return ARROWS.has(key) && target.matches("input[type=range], input[type=radio]");
 }
 

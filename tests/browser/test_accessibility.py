@@ -38,3 +38,17 @@ def test_open_dialogs_have_no_serious_violation(page: Page, demo_address):
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keys").wait_for()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("path", ["/", "case"])
+def test_the_light_theme_is_remembered_and_has_no_serious_violation(
+    page: Page, demo_address, path, screenshot
+):
+    page.goto(path.replace("case", demo_address))
+    page.get_by_role("button", name="Light", exact=True).click()
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert violations(page) == []
+    screenshot(page, f"light-{path.strip('/') or 'worklist'}")
+    page.get_by_role("button", name="Dark", exact=True).click()

@@ -1,14 +1,13 @@
-"""Whole sequences for the 3-D viewer."""
+"""Whole sequences for the viewer."""
 
 import gzip
 import io
-import json
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from app.web import api_volumes, volume_viewer
+from app.web import api_volumes
 from app.web.api_volumes import compact
 from model.io.modalities import MODALITIES
 from model.io.nifti import DISCLAIMER, Volume
@@ -113,23 +112,3 @@ def test_scaled_intensities_survive_the_file(finished, monkeypatch):
     image = image_of(finished.client.get(url(finished.id, "t1ce")))
     assert image.get_data_dtype() == np.int16
     np.testing.assert_allclose(image.get_fdata(), scan, atol=1e-4)
-
-
-def test_page_offers_the_viewer_only_where_its_library_is(finished, monkeypatch, tmp_path):
-    monkeypatch.setattr(finished.app, "static_folder", str(tmp_path))
-    page = f"/cases/{finished.id}"
-    assert "volume-open" not in finished.client.get(page).text
-    (tmp_path / "vendor").mkdir()
-    (tmp_path / volume_viewer.LIBRARY).write_text("")
-    assert "volume-open" in finished.client.get(page).text
-
-
-def test_viewer_is_told_the_values_of_both_conventions(finished, monkeypatch, tmp_path):
-    (tmp_path / "vendor").mkdir()
-    (tmp_path / volume_viewer.LIBRARY).write_text("")
-    monkeypatch.setattr(finished.app, "static_folder", str(tmp_path))
-    with finished.app.test_request_context():
-        told = volume_viewer.viewer_of(api_volumes.cases.find(finished.id))
-    assert list(json.loads(told["volumes"])) == list(MODALITIES)
-    values = {region["key"]: region["values"] for region in json.loads(told["regions"])}
-    assert values == {"core": [1], "edema": [2], "enhancing": [3, 4]}

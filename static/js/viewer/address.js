@@ -1,0 +1,51 @@
+// The state of the viewer as the query of an address, so that a view can be shared. The server reads of it what its
+// own pictures show. This module does not touch the page.
+
+import { PLANES } from "./geometry.js";
+import { PRESETS } from "./window.js";
+
+export const LAYOUTS = { planes: "Planes", one: "One", sequences: "Sequences" };
+// In the order of the label table, which the server keeps to in its addresses.
+export const REGIONS = ["core", "edema", "enhancing"];
+
+const numbers = (text, count) => {
+  const found = (text ?? "").split(",").map(Number);
+  return text && found.length === count && found.every(Number.isFinite) ? found : null;
+};
+const short = (values) => values.map((value) => Number(value.toFixed(2))).join(",");
+
+/** What a query says beyond what the server reads. Values that make no sense become the defaults. */
+export function parseQuery(search, modalities, defaults) {
+  const query = new URLSearchParams(search);
+  const one = (name, allowed) => (allowed.includes(query.get(name)) ? query.get(name) : defaults[name]);
+  const windows = modalities.map((modality) => [modality, numbers(query.get(`window_${modality}`), 2)])
+    .filter(([, limits]) => limits && limits[0] < limits[1]);
+  const [zoom] = numbers(query.get("zoom"), 1) ?? [1];
+  return {
+    layout: one("layout", Object.keys(LAYOUTS)),
+    plane: one("plane", PLANES),
+    preset: one("preset", Object.keys(PRESETS)),
+    windows: Object.fromEntries(windows),
+    zoom: zoom > 0 ? zoom : 1,
+    centre: numbers(query.get("centre"), 3),
+    crosshair: query.get("crosshair") !== "0",
+  };
+}
+
+/** The query of a state: what the server reads, and what differs from the defaults of the rest. */
+export function formatQuery(state, defaults) {
+  const pairs = [
+    ...PLANES.map((plane) => [plane, state.index[plane]]),
+    ["modality", state.modality],
+    ["regions", state.regions.join(",")],
+    ["opacity", state.opacity],
+    ["outline", Number(state.outline)],
+  ];
+  if (state.confidence) pairs.push(["confidence", 1]);
+  if (!state.crosshair) pairs.push(["crosshair", 0]);
+  for (const name of ["layout", "plane", "preset"]) if (state[name] !== defaults[name]) pairs.push([name, state[name]]);
+  for (const [modality, limits] of Object.entries(state.windows)) pairs.push([`window_${modality}`, short(limits)]);
+  if (state.zoom !== 1) pairs.push(["zoom", short([state.zoom])]);
+  if (state.centre) pairs.push(["centre", short(state.centre)]);
+  return new URLSearchParams(pairs).toString().replaceAll("%2C", ",");
+}
