@@ -4,6 +4,7 @@ Values of a record belong to the mask that counts. They are written in the same 
 whoever writes it, and are a copy: reports and the page of a case go by the record itself.
 """
 
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ class CaseSummary:
 
     # Name and identifier as they are shown; empty where the scans do not say.
     patient_text: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
-    # YYYYMMDD
+    # YYYYMMDD, as the time point of the case has it.
     study_date: Mapped[str | None] = mapped_column(sa.String(8))
     sequence_count: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str] = mapped_column(sa.String(16), default="unread", server_default="unread")
@@ -60,4 +61,9 @@ def of_patient(patient: Patient | None) -> dict[str, Any]:
     if patient is None:
         return {}
     shown = " · ".join(filter(None, (patient.shown_name, patient.identifier)))
-    return {"patient_text": shown, "study_date": patient.study_date[:8] or None}
+    return {"patient_text": shown}
+
+
+def day_text(day: date | None) -> str | None:
+    """Return a date as the column has it."""
+    return day and f"{day:%Y%m%d}"

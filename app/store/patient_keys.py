@@ -5,6 +5,7 @@ import secrets
 import sqlalchemy as sa
 
 from app.intake.patient_match import is_same, labels_in, study_day
+from app.store.case_summary import day_text
 from app.store.models import StoredCase, db
 from app.store.patient_models import TimePoint
 
@@ -17,11 +18,13 @@ def add(case: StoredCase) -> None:
     names = (case.name, *case.modalities.values())
     labels = labels_in(names)
     key = _key_by_headers(case) if case.patient else _key_by_subject(case, labels.subject)
+    day = study_day(case.patient, labels)
+    case.study_date = day_text(day)
     db.session.add(
         TimePoint(
             case_id=case.id,
             patient_key=key or new_key(),
-            study_date=study_day(case.patient, labels),
+            study_date=day,
             subject=labels.subject[:64],
             session=labels.session[:64],
             is_baseline=False,

@@ -9,6 +9,7 @@ from flask import g
 
 from app.errors import BadRequest, NotFound
 from app.store import cases
+from app.store.case_summary import day_text
 from app.store.models import StoredCase, db
 from app.store.patient_keys import new_key
 from app.store.patient_models import TimePoint
@@ -65,6 +66,7 @@ def listed(least: int = 1) -> list[list[Member]]:
 def date_study(case: StoredCase, day: date | None) -> None:
     """Change the date of a case's study; None: not known. The caller has checked that it is theirs."""
     point_of(case).study_date = day
+    case.study_date = day_text(day)
     db.session.commit()
 
 

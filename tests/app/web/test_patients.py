@@ -80,6 +80,8 @@ def test_by_hand(client, upload, assert_error):
     )
     assert answer.json["patient"] == key_of(client, one)
     assert answer.json["study_date"] == "2024-02-29"
+    # The worklist sorts by the same date.
+    assert client.get("/api/cases?sort=study_date").json["cases"][0]["id"] == two
     assert client.patch(address, data={"baseline": "1"}).json["baseline"] is True
     assert client.patch(address, data={"study_date": ""}).json["study_date"] is None
     # Another patient's baseline is none here.
