@@ -3,7 +3,6 @@
 Both map slices `(N, H, W, C)`, `H` and `W` multiples of 32, to class probabilities `(N, H, W, 4)`.
 """
 
-import functools
 from collections.abc import Callable
 
 import keras
@@ -89,7 +88,6 @@ def mobile_unet(
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "simple_unet": simple_unet,
     "mobile_unet": mobile_unet,
-    "wide_mobile_unet": functools.partial(mobile_unet, decoder=(384, 192, 144, 96)),
 }
 
 

@@ -76,6 +76,16 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--data", type=Path, default=Path("runs/data"), help="prepared folder; only needed for runs"
     )
     parser.add_argument("--out", type=Path, default=DEFAULT_DIR)
+    add_inference_arguments(parser)
+    parser.add_argument("--scores", type=Path, help="what training.evaluate wrote on the test part")
+    parser.add_argument(
+        "--without", type=Path, nargs="+", default=[], help="the same with a sequence missing"
+    )
+    return parser.parse_args(arguments)
+
+
+def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what slices the networks see, and how their answer is tidied."""
     parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"])
     parser.add_argument("--interval", type=int, default=1, help="take every such slice")
     parser.add_argument(
@@ -133,11 +143,6 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar="T",
         help="let edema grow to where Dice is expected to be best, log-odds divided by this",
     )
-    parser.add_argument("--scores", type=Path, help="what training.evaluate wrote on the test part")
-    parser.add_argument(
-        "--without", type=Path, nargs="+", default=[], help="the same with a sequence missing"
-    )
-    return parser.parse_args(arguments)
 
 
 def export(card: ModelCard, runs: list[Path], out: Path) -> None:

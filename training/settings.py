@@ -115,7 +115,7 @@ class Settings:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    network: Literal["mobile_unet", "simple_unet", "wide_mobile_unet"] = "mobile_unet"
+    network: Literal["mobile_unet", "simple_unet"] = "mobile_unet"
     neighbours: int = 1
     mirror: bool = False
     imagenet: bool = True

@@ -103,10 +103,7 @@ class Results:
         return self._mapped(LABELS)
 
     def confidence(self) -> np.ndarray | None:
-        """Return the probability of the labels, canonical (X, Y, Z) uint8, 255 = certain.
-
-        None where an earlier version did not keep it.
-        """
+        """Return the probability of the labels, (X, Y, Z) uint8, 255 = certain; None in cases of old versions."""
         return self._mapped(CONFIDENCE) if _array(self.path, CONFIDENCE).is_file() else None
 
     def brain(self) -> np.ndarray | None:

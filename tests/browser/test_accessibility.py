@@ -45,9 +45,13 @@ def test_the_light_theme_is_remembered_and_has_no_serious_violation(
     page: Page, demo_address, path, screenshot
 ):
     page.goto(path.replace("case", demo_address))
+    # All tests share a browser, which must be dark for the others, whatever happens here.
+    page.evaluate("localStorage.removeItem('theme')")
+    page.reload()
     page.get_by_role("button", name="Light", exact=True).click()
     page.reload()
     page.wait_for_load_state("networkidle")
+    page.evaluate("localStorage.removeItem('theme')")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     assert violations(page) == []
     screenshot(page, f"light-{path.strip('/') or 'worklist'}")

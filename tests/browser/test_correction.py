@@ -19,6 +19,15 @@ from tests.browser.stage import drag, index, open_case, place, settle
 pytestmark = pytest.mark.browser
 
 ENHANCING, EDEMA, CORE = 4, 2, 1
+# How many drawings of a case that were not saved the browser's database has.
+DRAFTS = """async (id) => {
+  if (!(await indexedDB.databases()).some(({ name }) => name === "corrections")) return 0;
+  const answer = (asked) => new Promise((resolve) => { asked.onsuccess = () => resolve(asked.result); });
+  const database = await answer(indexedDB.open("corrections"));
+  const count = await answer(database.transaction("drafts").objectStore("drafts").count(id));
+  database.close();
+  return count;
+}"""
 
 
 def turned_scans() -> dict[str, bytes]:
@@ -151,11 +160,22 @@ def test_undo_and_redo(opened, address, version):
     assert len(np.unique(np.nonzero(added)[1])) > 4
 
 
+def is_kept(page: Page) -> None:
+    """Wait until the browser has written down what was drawn, a quarter of a second after the last stroke."""
+    case_id = re.search(r"/cases/(\w+)", page.url)[1]
+    for _ in range(100):
+        if page.evaluate(DRAFTS, case_id):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nothing was written down")
+
+
 def test_a_reload_in_the_middle_loses_nothing(opened, address, version):
     page = opened
     stroke(page)
     volume = live_ml(page, "enhancing")
     changes(page, 1)
+    is_kept(page)
     page.reload()
     settle(page)
     expect(page.get_by_text("What you had drawn and not saved is here again.")).to_be_visible()

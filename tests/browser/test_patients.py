@@ -137,12 +137,12 @@ def test_from_two_cases_to_the_course_in_a_click(comparison: Page, pair, screens
     assert violations(page) == []
     screenshot(page, "patient", full_page=True)
     page.get_by_text("Dates, baseline and cases").click()
-    last = page.locator(".arrange li").last
+    last = page.locator(".arrange").first.locator("li").last
     last.get_by_role("button", name="Baseline", exact=True).click()
     expect(page.locator(".series-table tbody tr").last).to_contain_text("Baseline")
     page.get_by_text("Dates, baseline and cases").click()
     page.locator(".arrange input[type=date]").last.fill("2023-12-01")
-    page.locator(".arrange li").last.get_by_role("button", name="Set date").click()
+    page.locator(".arrange").first.locator("li").last.get_by_role("button", name="Set date").click()
     expect(page.locator(".series-table tbody tr").first).to_contain_text("2023-12-01")
     page.get_by_role("link", name=re.compile("With prior")).click()
     page.wait_for_url(re.compile("/compare"))

@@ -10,7 +10,6 @@ from model.networks import BATCH_NORM_MOMENTUM, NETWORKS
 SIZES = {
     "simple_unet": (1.8e6, 2.2e6),
     "mobile_unet": (2.0e6, 3.0e6),
-    "wide_mobile_unet": (2.0e6, 3.5e6),
 }
 
 

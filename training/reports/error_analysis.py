@@ -35,7 +35,7 @@ from training.settings import read_toml
 PAGE = Path(__file__).parents[2] / "docs" / "error-analysis.md"
 # Experiments that differ in the length of training, and in the number of patients trained on.
 LENGTHS = ("three-planes", "long-patches")
-PATIENTS = ("later-none", "later-quarter", "later-half", "later-all")
+PATIENTS = ("half-patients", "base")
 MOVED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "one voxel inwards": ndimage.binary_erosion,
     "one voxel outwards": ndimage.binary_dilation,
@@ -166,7 +166,7 @@ The longer training also has the shipped post-processing.
 
 ## Number of patients
 
-A quarter of the last stage, with none, a quarter, half and all of the patients of other sources than before:
+Trained on half of the other folds' patients, and on all of them:
 
 {patients}
 

@@ -89,7 +89,7 @@ def test_it_is_corrected_and_added_to(answers, make_app, parts):
         (1, Views(("axial",))),
         (2, Views(("axial", "coronal", "sagittal"), 2)),
         (4, Views(("axial", "coronal"), 3, mirrored=True)),
-        (7, Views(("sagittal",), 4)),
+        (7, Views(("sagittal",), 5)),
     ],
 )
 def test_sentences_of_the_earlier_version_are_taken_apart(networks, views):

@@ -153,7 +153,7 @@ def test_cases_of_earlier_versions_can_still_be_read(app, client, done):
     assert "No measured accuracy is stored with this case." in page
     assert "No measured accuracy" in text_of(client.get(f"/api/cases/{done}/report.pdf").data)
     assert ">-<" in page
-    assert "RANO" not in client.get(f"/cases/{done}").text
+    assert "<dt>RANO" not in client.get(f"/cases/{done}").text
     assert client.get(f"/api/cases/{done}").json["measurements"]["rano"] is None
     for kind in ("json", "csv", "pdf", "zip"):
         assert client.get(f"/api/cases/{done}/report.{kind}").status_code == 200
