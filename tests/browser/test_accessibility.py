@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.axe import violations
+from tests.browser.stage import open_case
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +35,7 @@ def test_progress_has_no_serious_violation(page: Page, scans, paused_worker):
 
 @pytest.mark.slow
 def test_open_dialogs_have_no_serious_violation(page: Page, demo_address):
-    page.goto(demo_address)
+    open_case(page, demo_address)
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keys").wait_for()
     assert violations(page) == []

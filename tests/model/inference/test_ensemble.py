@@ -118,6 +118,7 @@ def test_later_views_are_of_what_lies_near_a_tumour_only(segmenter, demo_case, f
     case, _ = demo_case
     # Every slice: which of every second one are seen depends on where the part looked at begins.
     changes = {"flip": flip, "interval": 1, "planes": ("axial", "coronal")}
+    changes |= {"refinement_interval": 0, "refinement_cube": 8}
     refining, few = _refining(segmenter, segmenter._engine, 0.2, **changes)
     everywhere, all_ = _refining(segmenter, segmenter._engine, 0.0, **changes)
     found, expected = refining.segment(case).labels, everywhere.segment(case).labels
