@@ -17,7 +17,7 @@ RUN uv sync --frozen --no-dev --extra scale
 FROM packages AS packages-gpu
 RUN uv sync --frozen --no-dev --extra scale --extra gpu
 
-# The 3-D viewer of the pages.
+# The 3-D pane of the pages.
 FROM ${NODE} AS pages
 WORKDIR /pages
 COPY package.json package-lock.json ./
