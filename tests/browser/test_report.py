@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.stage import open_case, pane
+
 pytestmark = pytest.mark.browser
 
 
@@ -13,8 +15,8 @@ def slider(page: Page, plane: str):
 
 
 def test_the_diameters_are_one_click_away(page: Page, demo_address, screenshot):
-    page.goto(demo_address)
-    slider(page, "axial").fill("10")
+    open_case(page, demo_address)
+    pane(page, "axial").get_by_role("slider").fill("10")
     link = page.get_by_role("link", name=re.compile(r"Axial slice \d+"))
     number = int(link.text_content().removeprefix("Axial slice "))
     link.click()
