@@ -40,6 +40,8 @@ CLIENTS = 4
 MOST_WAITING = 6
 KILL_EVERY_S = (15.0, 40.0)
 DRAIN_S = 600
+# The time of a run counts from the first case that is taken, for which this long is waited at most.
+FIRST_CASE_S = 60.0
 # Hazards of more than this are left to the tests: they measure the network of this machine.
 LARGEST_HAZARD = 2**20
 WEIGHTS = {
@@ -87,10 +89,14 @@ class Soak:
 
     def run(self) -> dict[str, Any]:
         """Return the findings."""
-        start = time.monotonic()
         clients = [threading.Thread(target=self._client, args=(n,)) for n in range(CLIENTS)]
         for thread in clients:
             thread.start()
+        # A short run would else kill the server before there is anything to lose.
+        until = time.monotonic() + FIRST_CASE_S
+        while not self.tally.accepted and time.monotonic() < until:
+            time.sleep(0.1)
+        start = time.monotonic()
         dice = random.Random(0)
         disturbances = [(LOCKED_AT, "database", lambda: locked(self.data_dir / "cases.sqlite"))]
         if self.own_disk:
