@@ -66,6 +66,11 @@ class Settings(AccessSettings, DicomSettings, BaseSettings):
     device: Literal["auto", "gpu", "cpu"] = Field(
         "auto", description="Where the network runs: `auto`, `gpu` or `cpu`."
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Numbers that the network is computed in: `auto` for what is quickest on the processor, "
+        "`float32`, or `bfloat16` where the processor has it.",
+    )
     quality: Literal["accurate", "fast"] = Field(
         "accurate",
         description="`accurate` averages all networks and slice directions that the model card names, "

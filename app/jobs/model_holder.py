@@ -68,6 +68,7 @@ class ModelHolder:
                 settings.model_dir,
                 engine=settings.engine,
                 device=settings.device,
+                precision=settings.precision,
                 quality=settings.quality,
             )
         except ModelError as error:

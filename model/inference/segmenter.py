@@ -19,7 +19,14 @@ from model.geometry import (
     to_grid,
     voxel_ml,
 )
-from model.inference.engines import DeviceName, Engine, EngineName, load_engine, warm_up
+from model.inference.engines import (
+    DeviceName,
+    Engine,
+    EngineName,
+    PrecisionName,
+    load_engine,
+    warm_up,
+)
 from model.inference.ensemble import Ensemble
 from model.io.case import Case
 from model.postprocess import postprocess
@@ -72,6 +79,7 @@ class Segmenter:
         *,
         engine: EngineName = "auto",
         device: DeviceName = "auto",
+        precision: PrecisionName = "auto",
         quality: Quality = "accurate",
     ) -> "Segmenter":
         """Verify and load the artefact in `model_dir`. Raises ModelError.
@@ -80,7 +88,7 @@ class Segmenter:
         """
         folder = Path(model_dir or DEFAULT_DIR)
         card = card_for(folder, quality)
-        return cls(card, load_engine(folder, card, engine, device))
+        return cls(card, load_engine(folder, card, engine, device, precision))
 
     @property
     def provenance(self) -> Provenance:

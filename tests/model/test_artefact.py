@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import openvino as ov
 import pytest
 
 from model.card import (
@@ -118,6 +119,16 @@ def test_a_gpu_that_is_not_there_is_a_clear_error():
     card = read_card(DEFAULT_DIR)
     with pytest.raises(ModelError, match="CPU"):
         load_engine(DEFAULT_DIR, card, "openvino", "gpu")
+
+
+def test_the_precision_is_what_was_asked_for_or_a_clear_error():
+    card = read_card(DEFAULT_DIR)
+    assert load_engine(DEFAULT_DIR, card, "openvino", precision="float32").precision == "f32"
+    if "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert load_engine(DEFAULT_DIR, card, "openvino", precision="bfloat16").precision == "bf16"
+    else:
+        with pytest.raises(ModelError, match="BTS_PRECISION"):
+            load_engine(DEFAULT_DIR, card, "openvino", precision="bfloat16")
 
 
 def test_serving_on_a_cpu_imports_no_tensorflow():

@@ -12,6 +12,7 @@ from model.errors import ModelError
 
 EngineName = Literal["auto", "tensorflow", "openvino"]
 DeviceName = Literal["auto", "gpu", "cpu"]
+PrecisionName = Literal["auto", "float32", "bfloat16"]
 # The largest of the usual shapes, which whole brains need; smaller windows near tumour come later.
 WARM_AT_LOAD = 3
 
@@ -48,11 +49,16 @@ class Engine(Protocol):
 
 
 def load_engine(
-    folder: Path, card: ModelCard, engine: EngineName = "auto", device: DeviceName = "auto"
+    folder: Path,
+    card: ModelCard,
+    engine: EngineName = "auto",
+    device: DeviceName = "auto",
+    precision: PrecisionName = "auto",
 ) -> Engine:
     """Return the engine asked for, its networks loaded and the first run once. Raises ModelError.
 
-    `auto` takes TensorFlow where there are an NVIDIA GPU and TensorFlow, and OpenVINO elsewhere.
+    `auto` takes TensorFlow where there are an NVIDIA GPU and TensorFlow, and OpenVINO elsewhere; the precision that
+    is quickest there.
     """
     if engine == "openvino" and device == "gpu":
         raise ModelError(
@@ -67,11 +73,11 @@ def load_engine(
     if engine == "openvino":
         from model.inference.engines.openvino import OpenVinoEngine
 
-        loaded: Engine = OpenVinoEngine(folder, card)
+        loaded: Engine = OpenVinoEngine(folder, card, precision)
     elif _installed("tensorflow"):
         from model.inference.engines.tensorflow import TensorFlowEngine
 
-        loaded = TensorFlowEngine(folder, card, device)
+        loaded = TensorFlowEngine(folder, card, device, precision)
     else:
         raise ModelError("TensorFlow is not installed: install the `tensorflow` extra.")
     warm_up(loaded, card, loaded.warm_shapes[-WARM_AT_LOAD:])

@@ -8,6 +8,10 @@ import numpy as np
 import openvino as ov
 
 from model.card import OPENVINO, OPENVINO_BIN, ModelCard, file_of, verified
+from model.errors import ModelError
+from model.inference.engines import PrecisionName
+
+PRECISIONS = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16}
 
 
 class OpenVinoEngine:
@@ -19,8 +23,14 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, folder: Path, card: ModelCard):
+    def __init__(self, folder: Path, card: ModelCard, precision: PrecisionName = "auto"):
         self._core = ov.Core()
+        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and "BF16" not in capabilities:
+            raise ModelError("This processor has no bfloat16; set BTS_PRECISION=auto.")
+        self._options = {"PERFORMANCE_HINT": "THROUGHPUT"}
+        if precision != "auto":
+            self._options["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision]
         self.batch, self.shapes = card.inference.batch, card.inference.shapes
         self.warm_shapes = self.shapes
         self._networks = [self._compile(folder, card, network) for network in range(card.networks)]
@@ -67,4 +77,4 @@ class OpenVinoEngine:
         verified(folder, card, file_of(OPENVINO_BIN, network))
         model = self._core.read_model(verified(folder, card, file_of(OPENVINO, network)))
         model.reshape([self.batch, -1, -1, card.channels])
-        return self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
+        return self._core.compile_model(model, "CPU", self._options)

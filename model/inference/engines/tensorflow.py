@@ -16,8 +16,11 @@ import tensorflow as tf
 
 from model.card import WEIGHTS, ModelCard, file_of, verified
 from model.errors import ModelError
-from model.inference.engines import WARM_AT_LOAD
+from model.inference.engines import WARM_AT_LOAD, PrecisionName
 from model.networks import NETWORKS
+
+# Keras' names; `auto` is what a CPU or a GPU is quickest in.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class TensorFlowEngine:
@@ -25,7 +28,13 @@ class TensorFlowEngine:
 
     name = "tensorflow"
 
-    def __init__(self, folder: Path, card: ModelCard, device: str = "auto"):
+    def __init__(
+        self,
+        folder: Path,
+        card: ModelCard,
+        device: str = "auto",
+        precision: PrecisionName = "auto",
+    ):
         gpus = tf.config.list_physical_devices("GPU") if device != "cpu" else []
         if device == "gpu" and not gpus:
             raise ModelError("TensorFlow sees no GPU: check the driver and its CUDA libraries.")
@@ -37,7 +46,8 @@ class TensorFlowEngine:
         self.shapes = inference.gpu_shapes if gpus else inference.shapes
         # Compiling a shape takes seconds. Shapes larger than brains, for heads, are compiled when needed.
         self.warm_shapes = inference.gpu_shapes[:WARM_AT_LOAD]
-        self.precision = policy = "mixed_float16" if gpus else "float32"
+        quickest = "mixed_float16" if gpus else "float32"
+        self.precision = policy = POLICIES.get(precision, quickest)
         previous = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)
         try:
