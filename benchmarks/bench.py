@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batches, pages, rivals, serving
+from benchmarks import batches, last_release, pages, rivals, serving
 from benchmarks.report import Measurement, machine, write
 
 RESULTS = Path(__file__).parent / "README.md"
@@ -40,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
             "Batches": lambda: batches.measure_batches(case_dir, options.engine, options.repeats),
             "Overlays": lambda: serving.measure_overlays(folder),
             "Pages": lambda: pages.measure_pages(case_dir, folder, options.repeats),
+            "Last release": lambda: last_release.measure_last_release(
+                case_dir, folder, options.repeats
+            ),
             "Rivals": lambda: rivals.measure_rivals(
                 case_dir,
                 [m for m in sections["Serving"] if m.name.startswith(serving.END_TO_END)],

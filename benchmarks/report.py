@@ -93,8 +93,9 @@ def write(
         lines += [measurement.row() for measurement in measurements] + [""]
     lines += [
         *([] if has_nvidia_gpu() else ["Not measured: a GPU (there was none on this machine)."]),
-        "Rivals whose packages are not installed are left out; MONAI's SegResNet is timed when `torch`",
-        "and `monai` can be imported.",
+        "Rivals whose packages are not installed are left out: MONAI's SegResNet wants `torch` and `monai`, "
+        "nnU-Net's network",
+        "`torch` and `dynamic-network-architectures`. The last release is left out where the history is not there.",
         "",
     ]
     _join(path, sections_of(path) | {"": "\n".join(lines)})

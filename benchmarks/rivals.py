@@ -25,10 +25,12 @@ ENGINES = ("openvino", "tensorflow")
 PLAIN_SHAPE = (160, 192)
 PLAIN_BATCH = 8
 SEGRESNET_SHAPE = (1, 4, 240, 240, 160)
+# A window, and how many a brain takes: half overlapped, each in all mirrorings.
+NNUNET_SHAPE, NNUNET_WINDOWS = (1, 4, 128, 128, 128), 8 * 8
 
 
 def measure_rivals(case_dir: Path, ours: list[Measurement], repeats: int) -> list[Measurement]:
-    """Time each engine, plain Keras, MONAI's SegResNet and a large matrix product.
+    """Time each engine, plain Keras, MONAI's SegResNet, nnU-Net's network and a large matrix product.
 
     `ours` are the serving path end to end on the same case, in the same run.
     """
@@ -70,6 +72,7 @@ def measure_rivals(case_dir: Path, ours: list[Measurement], repeats: int) -> lis
             for m in ours[:1]
         ),
         *_segresnet(times["openvino"], ours, repeats),
+        *_nnunet(ours),
         Measurement("work of the network", (operations / 1e9,), "GMAC", f"{slices} slices"),
         peak,
         Measurement("least time for that work", (bound,), note="work / peak"),
@@ -137,7 +140,6 @@ def _segresnet(network_s: Measurement, ours: list[Measurement], repeats: int) ->
     """Time MONAI's BraTS SegResNet with random weights, where it is installed."""
     if not all(importlib.util.find_spec(name) for name in ("torch", "monai")):
         return []
-    import torch
     from monai.networks.nets import SegResNet
 
     # The configuration of MONAI's BraTS bundle.
@@ -147,23 +149,71 @@ def _segresnet(network_s: Measurement, ours: list[Measurement], repeats: int) ->
         init_filters=16,
         in_channels=4,
         out_channels=3,
-    ).eval()
-    volume = torch.randn(SEGRESNET_SHAPE)
+    )
+    results = _by_precision(
+        "MONAI SegResNet", rival, SEGRESNET_SHAPE, repeats, "network alone, a whole case"
+    )
+    best = min(results, key=lambda found: found.median)
+    return [
+        *results,
+        _ratio(f"{best.name} / our network", best, network_s),
+        *(_ratio(f"{best.name} / ours: {m.name}", best, m) for m in ours),
+    ]
+
+
+def _nnunet(ours: list[Measurement]) -> list[Measurement]:
+    """Time a window of nnU-Net's default 3d_fullres network with random weights, where it is installed."""
+    needed = ("torch", "dynamic_network_architectures")
+    if not all(importlib.util.find_spec(name) for name in needed):
+        return []
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet
+    from torch import nn
+
+    # What its planning gives for BraTS (Isensee et al., 2021, Nature Methods 18): windows of 128 voxels, 6 stages.
+    rival = PlainConvUNet(
+        input_channels=4,
+        n_stages=6,
+        features_per_stage=(32, 64, 128, 256, 320, 320),
+        conv_op=nn.Conv3d,
+        kernel_sizes=3,
+        strides=(1, 2, 2, 2, 2, 2),
+        n_conv_per_stage=2,
+        num_classes=4,
+        n_conv_per_stage_decoder=2,
+        conv_bias=True,
+        norm_op=nn.InstanceNorm3d,
+        nonlin=nn.LeakyReLU,
+    )
+    window = _by_precision(
+        "nnU-Net 3d_fullres", rival, NNUNET_SHAPE, 2, "network alone, one window"
+    )
+    best = min(window, key=lambda found: found.median)
+    case = Measurement(
+        f"{best.name}, a case",
+        (best.median * NNUNET_WINDOWS,),
+        note=f"one window times {NNUNET_WINDOWS}: 2 along each axis, mirrored 8 ways, as by default",
+    )
+    return [*window, case, *(_ratio(f"{case.name} / ours: {m.name}", case, m) for m in ours)]
+
+
+def _by_precision(
+    name: str, network, shape: tuple[int, ...], repeats: int, note: str
+) -> list[Measurement]:
+    """Time a PyTorch network in float32 and bfloat16 on random input."""
+    import torch
+
+    network.eval()
+    volume = torch.randn(shape)
     results = []
-    for name, low in (("float32", False), ("bfloat16", True)):
+    for precision, low in (("float32", False), ("bfloat16", True)):
         values = []
         for _ in range(max(1, repeats // 2)):
             start = time.perf_counter()
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=low):
-                rival(volume)
+                network(volume)
             values.append(time.perf_counter() - start)
-        results.append(Measurement(f"MONAI SegResNet, {name}", tuple(values), note="network alone"))
-    low = results[-1]
-    return [
-        *results,
-        _ratio("SegResNet bfloat16, network / our network", low, network_s),
-        *(_ratio(f"SegResNet bfloat16, network alone / ours: {m.name}", low, m) for m in ours),
-    ]
+        results.append(Measurement(f"{name}, {precision}", tuple(values), note=note))
+    return results
 
 
 def _rate(time_s: Measurement, slices: int) -> Measurement:

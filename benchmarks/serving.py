@@ -47,6 +47,11 @@ def measure_serving(
     start = Measurement("start to ready", tuple(_start_s(data_dir) for _ in range(repeats)))
     segmenters = {q: Segmenter.load(engine=engine, quality=q) for q in ("fast", "accurate")}
     fast = segmenters["fast"]
+    if fast.provenance.precision not in ("f32", "float32"):
+        segmenters |= {
+            f"{q}, float32": Segmenter.load(engine=engine, precision="float32", quality=q)
+            for q in ("fast", "accurate")
+        }
     card, paths = fast.card, find_case_files(case_dir)
     case = load_case(paths)
     batches = network_inputs(case, card, fast._engine)
