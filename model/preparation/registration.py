@@ -1,12 +1,12 @@
 """Rigid registration of one scan to another, by mutual information.
 
 Mattes mutual information (Mattes et al., 2003, IEEE Transactions on Medical Imaging 22) of SimpleITK, on
-copies resampled to 2 mm: whole-number shrinking would ruin scans of 26 thick slices. Measured on cases taken apart
-(docs/preparation.md), half a millimetre is left, most of it the thick slices' own.
+copies resampled to 4 mm, then to 2 mm: whole-number shrinking would ruin scans of 26 thick slices. Measured on cases
+taken apart (docs/preparation.md), half a millimetre is left, most of it the thick slices' own.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -23,15 +23,9 @@ if TYPE_CHECKING:
 
 Start = Literal["auto", "header", "centres"]
 
-# Voxel edge of the copies that are compared, in mm.
-STEP_MM = 2.0
 # What surrounds the brain and is compared, too: fluid, and the skull's inner border.
 RIM_MM = 6.0
-# How far from a brain that of another scan is looked for: patients move by less between sequences.
-REACH_MM = 30.0
 BINS = 32
-# By level: shrinking, smoothing in mm, and share of voxels that are compared.
-LEVELS = ((2, 2.0, 0.25), (1, 1.0, 0.04))
 SEED = 7
 # Of the descent. Steps shrink by the relaxation whenever the direction turns: less careful steps, as ITK's default
 # of 0.5, stopped up to 7 mm away.
@@ -39,6 +33,24 @@ FIRST_STEP_MM, LAST_STEP_MM, MOST_STEPS, RELAXATION = 2.0, 0.02, 200, 0.7
 CLIP_PERCENTILES = (1, 99)
 # Sequences are taken to lie right as they are if registration moves no point of the brain further than this.
 STILL_MM = 0.75
+
+
+@dataclass(frozen=True)
+class Level:
+    """Copies that are compared.
+
+    step_mm : edge of their voxels ; smoothing_mm : deviation of the Gaussian ; share : of the voxels that are compared
+    reach_mm : how far around a scan's brain that of the reference may lie
+    """
+
+    step_mm: float
+    smoothing_mm: float
+    share: float
+    reach_mm: float
+
+
+# Patients move by less than 30 mm between sequences; the first level leaves a few.
+LEVELS = (Level(4.0, 2.0, 0.15, 30.0), Level(2.0, 1.0, 0.04, 12.0))
 
 
 @dataclass(frozen=True)
@@ -82,10 +94,10 @@ def register_all(
 
     advance : called with the share that is done, 0 to 1
     """
-    target = comparable(fixed, RIM_MM)
+    targets = [comparable(fixed, RIM_MM, level.step_mm) for level in LEVELS]
 
     def transform_to(scan: Scan) -> np.ndarray:
-        matrix = register(fixed, target, scan, start)
+        matrix = register(fixed, targets, scan, start)
         moved = movement_mm(matrix, fixed.corners_mm)
         return np.eye(4) if moved <= STILL_MM else matrix
 
@@ -99,51 +111,51 @@ def register_all(
     return transforms
 
 
-def register(fixed: Scan, target: "sitk.Image", moving: Scan, start: Start = "auto") -> np.ndarray:
+def register(
+    fixed: Scan, targets: Sequence["sitk.Image"], moving: Scan, start: Start = "auto"
+) -> np.ndarray:
     """Return the rigid transform (4, 4) from mm of `fixed` to mm of `moving`.
 
-    target : `comparable(fixed, RIM_MM)`
+    targets : `comparable(fixed, RIM_MM, …)` of each level
     start : the positions in the headers, the centres of the brains, or the better of the two
     """
     import SimpleITK as sitk
 
-    other = comparable(moving, REACH_MM)
+    others = [comparable(moving, level.reach_mm, level.step_mm) for level in LEVELS]
     transform = sitk.Euler3DTransform()
     transform.SetCenter(fixed.centre_mm.tolist())
     shifts = {"header": np.zeros(3), "centres": moving.centre_mm - fixed.centre_mm}
     if start != "auto":
         shifts = {start: shifts[start]}
 
-    still = _method()
+    still = _method(LEVELS[0])
     # Values need no gradients, whose images take a third of a registration's time.
-    still.MetricUseFixedImageGradientFilterOff()
     still.MetricUseMovingImageGradientFilterOff()
 
     def misfit(shift: np.ndarray) -> float:
         transform.SetTranslation(shift.tolist())
         still.SetInitialTransform(transform, inPlace=False)
-        return still.MetricEvaluate(target, other)
+        return still.MetricEvaluate(targets[0], others[0])
 
     transform.SetTranslation(min(shifts.values(), key=misfit).tolist())
-    method = _method()
-    # Nor does the descent use those of the reference.
-    method.MetricUseFixedImageGradientFilterOff()
-    method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(target, other)
+    for level, target, other in zip(LEVELS, targets, others, strict=True):
+        method = _method(level)
+        method.SetInitialTransform(transform, inPlace=True)
+        method.Execute(target, other)
     return matrix_of(transform)
 
 
-def comparable(scan: Scan, margin_mm: float) -> "sitk.Image":
-    """Return the brain of a scan and what surrounds it as an image of 2 mm voxels along RAS+."""
+def comparable(scan: Scan, margin_mm: float, step_mm: float) -> "sitk.Image":
+    """Return the brain of a scan and what surrounds it as an image of equal voxels along RAS+."""
     import SimpleITK as sitk
 
     low, high = np.percentile(scan.brain_values, CLIP_PERCENTILES)
-    shape, target = world_grid(scan.corners_mm, STEP_MM, margin_mm)
-    data, affine = shrunk(scan.data, scan.affine, STEP_MM)
+    shape, target = world_grid(scan.corners_mm, step_mm, margin_mm)
+    data, affine = shrunk(scan.data, scan.affine, step_mm)
     data = np.clip(data, min(low, data.min()), high)
     found = interpolated(data, np.linalg.inv(affine) @ target, shape, outside=float(data.min()))
     image = sitk.GetImageFromArray(np.ascontiguousarray(found.T))
-    image.SetSpacing([STEP_MM] * 3)
+    image.SetSpacing([step_mm] * 3)
     image.SetOrigin(target[:3, 3].tolist())
     return image
 
@@ -167,7 +179,7 @@ def movement_mm(matrix: np.ndarray, corners: np.ndarray) -> float:
     return float(np.linalg.norm(nib.affines.apply_affine(matrix, corners) - corners, axis=1).max())
 
 
-def _method() -> "sitk.ImageRegistrationMethod":
+def _method(level: Level) -> "sitk.ImageRegistrationMethod":
     import SimpleITK as sitk
 
     method = sitk.ImageRegistrationMethod()
@@ -181,9 +193,10 @@ def _method() -> "sitk.ImageRegistrationMethod":
         FIRST_STEP_MM, LAST_STEP_MM, MOST_STEPS, RELAXATION, gradientMagnitudeTolerance=1e-8
     )
     method.SetOptimizerScalesFromPhysicalShift()
-    shrinking, smoothing, shares = zip(*LEVELS, strict=True)
-    method.SetMetricSamplingPercentagePerLevel(shares, SEED)
-    method.SetShrinkFactorsPerLevel(shrinking)
-    method.SetSmoothingSigmasPerLevel(smoothing)
+    method.SetMetricSamplingPercentage(level.share, SEED)
+    method.SetShrinkFactorsPerLevel([1])
+    method.SetSmoothingSigmasPerLevel([level.smoothing_mm])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+    # Those of the reference are not asked for.
+    method.MetricUseFixedImageGradientFilterOff()
     return method
