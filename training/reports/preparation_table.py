@@ -4,14 +4,15 @@
 
 Writes the tables of docs/preparation.md. The twin of the shipped model is scored, on patients that it was
 not trained on: as they are, taken apart, and taken apart with a head around the brain
-(`training/data/taken_apart.py`, `training/data/head.py`).
+(`training/data/taken_apart.py`, `training/data/head.py`); the second also with motions and brain as they were made,
+which tells what the thick slices alone cost.
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -26,7 +27,7 @@ from model.io.scans import Scans
 from model.labels import from_file_values
 from model.preparation.brain_extraction import BrainExtractor
 from model.preparation.native import Native, prepare_native
-from model.preparation.plan import Options, plan_for, reference_of
+from model.preparation.plan import Options, Plan, plan_for, reference_of
 from training.data.head import with_head
 from training.data.labelled import find_labelled_cases, read_labels
 from training.data.split import read_patients
@@ -47,12 +48,14 @@ class Measured:
 
     dice : by region; 0 where preparation failed
     cut : the same of the mask of the case as it is, brought onto the grid on which this one was scored
+    known : the same of this one, with every motion and the brain given, not found
     apart_mm : by registered sequence, how far registration left the brain from where it was put, on average
     brain : Dice of the brain mask
     """
 
     dice: dict[str, float]
     cut: dict[str, float] | None = None
+    known: dict[str, float] | None = None
     apart_mm: tuple[float, ...] = ()
     brain: float | None = None
     seconds: float = 0.0
@@ -105,6 +108,8 @@ def measure(segmenter: Segmenter, folder: Path, seed: int) -> dict[str, Measured
         rng = np.random.default_rng(seed)
         apart = taken_apart(with_head(case, rng) if kind == KINDS[2] else case, rng)
         found[kind] = measure_apart(segmenter, case, apart, truth, whole, f"{folder.name}, {kind}")
+        if kind == KINDS[1]:
+            found[kind] = replace(found[kind], known=dice_when_known(segmenter, case, apart, truth))
     return found
 
 
@@ -143,6 +148,28 @@ def measure_apart(
     )
 
 
+def dice_when_known(
+    segmenter: Segmenter, case: Case, apart: TakenApart, truth: np.ndarray
+) -> dict[str, float]:
+    """Return Dice by region of a case that was taken apart, where motions and brain need not be found."""
+    reference = reference_of(Scans(apart.volumes, {}))
+    back = np.linalg.inv(apart.motions[reference])
+    volumes = {
+        modality: replace(
+            volume, affine=np.linalg.inv(apart.motions[modality] @ back) @ volume.affine
+        )
+        for modality, volume in apart.volumes.items()
+    }
+    brain = case.data.any(axis=-1).astype(np.uint8)
+    brains = {key: apart.labels_on(key, brain, case.affine) > 0 for key in volumes}
+    plan, scans = Plan(reference, brains=brains), Scans(volumes, {})
+    native = prepare_native(
+        scans, plan, Options(), BrainExtractor(), lambda stage, share: None, brains[reference]
+    )
+    labels = native.labels_on(reference, segmenter.segment(native.case).labels)
+    return dice_by_region(apart.labels_on(reference, truth, case.affine), labels)
+
+
 def dice_by_region(truth: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return Dice by region of two volumes (X, Y, Z) of network indices."""
     return {key: dice(np.isin(truth, c), np.isin(labels, c)) for key, c in SHORT.items()}
@@ -177,6 +204,8 @@ def tables(found: dict[str, list[Measured]], every: int) -> str:
                 )
             )
         scores.append(_row(kind, [m.dice for m in rows]))
+        if rows[0].known:
+            scores.append(_row("the same, motions and brain given", [m.known for m in rows]))
     quality = []
     for kind, rows in found.items():
         left = [mm for row in rows for mm in row.apart_mm]
