@@ -142,9 +142,9 @@ def measure_apart(
     return Measured(
         dice_by_region(expected, labels),
         cut,
-        apart_mm(native, apart),
-        dice(apart.labels_on(reference, brain, case.affine) > 0, native.brain),
-        seconds,
+        apart_mm=apart_mm(native, apart),
+        brain=dice(apart.labels_on(reference, brain, case.affine) > 0, native.brain),
+        seconds=seconds,
     )
 
 
