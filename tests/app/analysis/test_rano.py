@@ -176,5 +176,6 @@ def test_quick_enough_for_every_case():
         start = time.thread_time()
         measure_rano(mask, PLAIN)
         seconds.append(time.thread_time() - start)
-    # More than the 50 ms that are aimed at, since other work may share the processor.
-    assert min(seconds) < 0.1
+    # Far more than the 50 ms that are aimed at: other work on the processor has taken a quick machine to 0.1 s. Pairs
+    # of all border voxels, which this must not come to, would take several seconds.
+    assert min(seconds) < 0.4
