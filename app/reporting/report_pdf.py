@@ -1,4 +1,4 @@
-"""The report of a finished case as one A4 page, with all that the report page has.
+"""The report of a finished case as one A4 page, with all that the report page has; drawings by hand follow on others.
 
 Whatever names and warnings are like, nothing runs into the footer: every text has a number of lines that
 it may take and ends in dots where it needs more, and pictures give way. What is left of the page goes between the
@@ -13,18 +13,23 @@ import numpy as np
 from fpdf import FPDF
 
 from app.reporting import rendering
+from app.reporting.drawn_images import IN_A_ROW, drawn_rows
 from app.reporting.key_images import KeyImage, look, picture_rows
+from app.reporting.pdf_drawn import add_drawn
 from app.reporting.pdf_pictures import draw_charts, draw_row
 from app.reporting.pdf_text import (
     AMBER,
+    FOOTER,
     INK,
     MARGIN,
     MUTED,
     RED,
     TEXT_FONT,
+    TOP,
     WIDTH,
     beside,
     facts,
+    footer,
     notice,
     row,
     rule,
@@ -38,7 +43,6 @@ from app.reporting.sheet import Sheet, number, sheet_of
 from app.store.results import Results
 
 # All lengths are in mm, sizes of letters in points.
-TOP, FOOTER = 10.0, 283.0
 # The highest and the lowest that a row of pictures gets, and the most that lies between sections.
 HIGHEST, LOWEST, GAP, MOST_GAP = 72.0, 24.0, 1.6, 6.0
 # What lies between the footer's line and the text above it.
@@ -54,10 +58,11 @@ LIMITS = ((MARGIN, 58.0), (MARGIN + 64.0, 122.0))
 
 @dataclass(frozen=True)
 class Pictures:
-    """Rows of key images, and the slices in them as PNG."""
+    """Rows of key images and of slices that were drawn on, and the slices in them as PNG."""
 
     results: Results
     rows: list[list[KeyImage]]
+    drawn: list[list[KeyImage]]
     pngs: Mapping[KeyImage, bytes]
 
 
@@ -66,6 +71,7 @@ def to_pdf(
 ) -> bytes:
     """Return one A4 page: measurements, key images of the three planes, features, provenance, limits.
 
+    What was drawn by hand follows on further pages.
     scans : slices of key images at a window that a reader chose, see `windowed`
     """
     sheet, pictures = sheet_of(report), _pictures(report, results, scans)
@@ -76,6 +82,12 @@ def to_pdf(
     shrunk = min(highest) + min(0.0, spare) / len(highest)
     gap = min(MOST_GAP, GAP + max(0.0, spare) / sections)
     pdf, *_ = _page(sheet, pictures, max(LOWEST, shrunk) if spare < 0 else HIGHEST, gap)
+    if sheet.drawn:
+        rows = [
+            picture_row(results, images, WIDTH * len(images) / IN_A_ROW, HIGHEST)
+            for images in pictures.drawn
+        ]
+        add_drawn(pdf, sheet, rows, pictures.pngs)
     return bytes(pdf.output())
 
 
@@ -84,9 +96,12 @@ def _row(pictures: Pictures, images: list[KeyImage], highest: float) -> PictureR
 
 
 def _pictures(report: Report, results: Results, scans: Mapping[KeyImage, np.ndarray]) -> Pictures:
-    rows = picture_rows(report.measurements, report.modalities)
-    pngs = {image: _png(results, image, scans.get(image)) for row in rows for image in row}
-    return Pictures(results, rows, pngs)
+    found, drawn = report.measurements, report.annotations
+    rows = picture_rows(found, report.modalities, drawn)
+    on_drawn = drawn_rows(drawn, found, results.spacing_mm()) if drawn else []
+    images = [image for row in (*rows, *on_drawn) for image in row]
+    pngs = {image: _png(results, image, scans.get(image)) for image in images}
+    return Pictures(results, rows, on_drawn, pngs)
 
 
 def _png(results: Results, image: KeyImage, scan: np.ndarray | None) -> bytes:
@@ -119,10 +134,7 @@ def _page(sheet: Sheet, pictures: Pictures, highest: float, gap: float) -> tuple
         pdf.set_y(pdf.get_y() + gap)
         section(pdf, sheet)
     bottom = pdf.get_y()
-    pdf.set_y(FOOTER)
-    rule(pdf)
-    pdf.set_y(FOOTER + 1)
-    write(pdf, sheet.disclaimer, 8.5, "B", align="C")
+    footer(pdf, sheet.disclaimer)
     return pdf, len(sections), bottom
 
 

@@ -167,9 +167,9 @@ def mask(found: MaskInfo | None) -> str:
     return f"Corrected by hand, version {found.number}"
 
 
-def pictures(measurements: Measurements) -> str:
+def pictures(has_diameters: bool) -> str:
     """Return what has to be known to read key images."""
-    lines = "; white lines: RANO diameters" if measurements.rano else ""
+    lines = "; white lines: RANO diameters" if has_diameters else ""
     return f"Radiological convention. Outlines in the colours of the table{lines}."
 
 
