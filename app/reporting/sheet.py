@@ -98,6 +98,7 @@ def _measured(report: Report) -> Iterator[tuple[str, str]]:
     if by_hand := moved_rano(report.annotations):
         yield "By hand", f"RANO {by_hand}."
     yield from wording.facts(measurements, report.geometry.brain_centre_mm)
+    yield from wording.lesions(measurements.named_lesions)
     yield "Brain", f"{measurements.brain_ml:.0f} mL"
 
 
