@@ -25,8 +25,8 @@ _CORE = "As F5. Masks do not tell necrosis from tumour that does not enhance."
 _FOCI = (
     f"Separate parts with {MIN_LESION_ML:g} mL or more of tumour core; two or more are multifocal."
 )
-_SATELLITES = f"Parts with {MIN_LESION_ML:g} mL or more enhancing, apart from the largest, in the same whole tumour."
-_EPICENTRE = f"Side of the centre of the largest part of tumour core; centre within {MIDLINE_MM:g} mm of the midline."
+_SATELLITES = f"Other parts with {MIN_LESION_ML:g} mL or more enhancing in the same whole tumour."
+_EPICENTRE = f"Of the largest part of tumour core; centre: within {MIDLINE_MM:g} mm of the midline."
 _MARGIN = f"Thick: over half is {THICK_MM:g} mm or more. Solid: under {100 * SOLID_SHARE:g} % of tumour core does not enhance."
 _ASTRIDE = f"One connected part has {MIN_LESION_ML:g} mL or more beyond {MIDLINE_MM:g} mm on either side of the midline."
 

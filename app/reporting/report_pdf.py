@@ -6,7 +6,7 @@ sections.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -39,16 +39,16 @@ from app.reporting.pdf_text import (
 from app.reporting.picture_row import PictureRow, picture_row
 from app.reporting.report import RegionRow
 from app.reporting.schemas import Report
-from app.reporting.sheet import Sheet, number, sheet_of
+from app.reporting.sheet import Facts, Sheet, number, sheet_of
 from app.store.results import Results
 
 # All lengths are in mm, sizes of letters in points.
 # The highest and the lowest that a row of pictures gets, and the most that lies between sections.
-HIGHEST, LOWEST, GAP, MOST_GAP = 72.0, 24.0, 1.6, 6.0
+HIGHEST, LOWEST, GAP, MOST_GAP = 72.0, 16.0, 1.6, 6.0
 # What lies between the footer's line and the text above it.
 ABOVE_FOOTER = 1.5
 # Lines for one warning and for all of them, and how many are shown; lines for a name, and for a sentence.
-WARNING_LINES, ALL_WARNING_LINES, MOST_WARNINGS = 3, 6, 5
+WARNING_LINES, ALL_WARNING_LINES, MOST_WARNINGS = 3, 5, 5
 NAME_LINES, NOTE_LINES = 2, 4
 # Left and width of two columns, of regions and measurements and of other things.
 MEASURED = ((MARGIN, 98.0), (MARGIN + 104.0, 82.0))
@@ -81,6 +81,8 @@ def to_pdf(
     spare = FOOTER - ABOVE_FOOTER - bottom
     shrunk = min(highest) + min(0.0, spare) / len(highest)
     gap = min(MOST_GAP, GAP + max(0.0, spare) / sections)
+    if shrunk < LOWEST:
+        sheet = replace(sheet, lesions=_fewer(sheet.lesions))
     pdf, *_ = _page(sheet, pictures, max(LOWEST, shrunk) if spare < 0 else HIGHEST, gap)
     if sheet.drawn:
         rows = [
@@ -89,6 +91,11 @@ def to_pdf(
         ]
         add_drawn(pdf, sheet, rows, pictures.pngs)
     return bytes(pdf.output())
+
+
+def _fewer(lesions: Facts) -> Facts:
+    """Return one line, where there is no room for one a lesion."""
+    return lesions if len(lesions) < 2 else [("Lesions", "One by one in the other reports")]
 
 
 def _row(pictures: Pictures, images: list[KeyImage], highest: float) -> PictureRow:
@@ -183,6 +190,8 @@ def _measured(pdf: FPDF, sheet: Sheet) -> None:
         row(pdf, [("", name) for name in names], widths, left, align=align, colour=MUTED)
         for found in sheet.regions:
             _region(pdf, found, widths, left, align)
+        pdf.set_y(pdf.get_y() + 0.8)
+        facts(pdf, sheet.lesions, left, sum(widths))
         columns.next()
         title(pdf, "Measurements", right)
         facts(pdf, sheet.measured, right, width, most=4)

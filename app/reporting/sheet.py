@@ -34,6 +34,7 @@ class Sheet:
     warnings: list[str]
     pictures_note: str
     regions: list[RegionRow]
+    lesions: Facts
     measured: Facts
     features: list[FeatureRow]
     features_note: str
@@ -60,6 +61,7 @@ def sheet_of(report: Report) -> Sheet:
         warnings=wording.other_warnings(report.warning_details),
         pictures_note=wording.pictures(bool(measurements.rano or moved_rano(report.annotations))),
         regions=region_rows(measurements),
+        lesions=wording.lesions(measurements.named_lesions),
         measured=list(_measured(report)),
         features=feature_rows(measurements.features),
         features_note=SOURCE,
@@ -98,7 +100,6 @@ def _measured(report: Report) -> Iterator[tuple[str, str]]:
     if by_hand := moved_rano(report.annotations):
         yield "By hand", f"RANO {by_hand}."
     yield from wording.facts(measurements, report.geometry.brain_centre_mm)
-    yield from wording.lesions(measurements.named_lesions)
     yield "Brain", f"{measurements.brain_ml:.0f} mL"
 
 

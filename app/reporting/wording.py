@@ -40,8 +40,7 @@ NOTES = (
     f"{MIDLINE_MM:g} mm. The midline is upright through the brain's centre; a tilted head shifts it.",
     "Centre: the whole tumour's centre of mass, from the brain's along the axes of the scan's "
     "coordinates.",
-    f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL, with their longest axial diameters; numbers stay the same "
-    "when the mask is corrected.",
+    f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL; numbers stay when the mask is corrected.",
 )
 
 # Never worded as an absence of tumour: the model may have missed one.
@@ -217,7 +216,7 @@ def lesions(
 
 def _lesion(one: NamedLesion) -> str:
     side = f"{SIDES[one.side].lower()}, " if one.side else ""
-    return f"{one.ml:.2f} mL, {side}{one.longest_mm:.0f} mm in axial slice {one.slice + 1}"
+    return f"{one.ml:.2f} mL, {side}{one.longest_mm:.0f} mm (axial {one.slice + 1})"
 
 
 def _side(location: Location, features: Features | None) -> str:
