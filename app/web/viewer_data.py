@@ -58,5 +58,9 @@ def viewer_data(case: StoredCase) -> dict[str, Any]:
         "affine": affine.tolist(),
         "brain_centre_mm": geometry.brain_centre_mm,
         "rano": rano and asdict(rano),
+        "lesions": [
+            {"number": one.number, "point": one.point}
+            for one in record.measurements.named_lesions or ()
+        ],
         "three_d": (Path(current_app.static_folder) / LIBRARY).is_file(),
     }

@@ -12,7 +12,7 @@ import { Correction } from "./correction.js";
 import { readDraft } from "./draft.js";
 import { PLANES, clamp, rounded, toPlane } from "./geometry.js";
 import { heldKeys, wireGestures } from "./gestures.js";
-import { lesionsOf } from "./lesions.js";
+import { LesionNames, lesionsOf } from "./lesions.js";
 import { Marker } from "./marker.js";
 import { compose, download } from "./picture.js";
 import { Stage } from "./stage.js";
@@ -58,6 +58,7 @@ let before = null;
 let frame = 0;
 let addressTimer = 0;
 let lesionsTimer = 0;
+let lesionNames = null;
 let pointer = null;
 let rendering = null;
 let wanted3d = false;
@@ -368,8 +369,9 @@ function listLesions() {
   const body = part(viewer, "lesions");
   if (!body) return;
   const found = lesionsOf(stage.grid, stage.mask.data, data.affine, data.brain_centre_mm);
-  body.replaceChildren(...found.map(({ ml, side, diameter, slice, point }, n) => {
-    const jump = element("button", { class: "button button-small button-quiet", type: "button" }, `Lesion ${n + 1}`);
+  lesionNames ??= new LesionNames(stage.grid, found, data.lesions);
+  body.replaceChildren(...lesionNames.named(found).map(({ number, ml, side, diameter, slice, point }) => {
+    const jump = element("button", { class: "button button-small button-quiet", type: "button" }, number ? `Lesion ${number}` : "New");
     jump.addEventListener("click", () => moveTo({ sagittal: point[0], coronal: point[1], axial: point[2] }));
     return element("tr", {}, element("th", { scope: "row" }, jump), element("td", {}, side),
       element("td", { class: "number" }, ml.toFixed(1)), element("td", { class: "number", title: `Axial slice ${slice + 1}` }, diameter.toFixed(0)));
