@@ -35,6 +35,7 @@ const data = JSON.parse(stageNode.dataset.viewer);
 const look = document.getElementById("view").elements;
 const work = document.getElementById("work").elements;
 const modalities = Object.keys(data.volumes);
+const layouts = Object.keys(LAYOUTS).filter((layout) => layout !== "prior" || data.priors.length);
 const regionBoxes = Object.fromEntries([...viewer.querySelectorAll('input[type="checkbox"][name="regions"]')].map((box) => [box.value, box]));
 const confidenceBox = look.namedItem("confidence");
 const crosshairBox = part(viewer, "crosshair");
@@ -45,11 +46,13 @@ const recall = (name) => { try { return window.localStorage.getItem(name); } cat
 const remember = (name, value) => { try { window.localStorage.setItem(name, value); } catch { /* Not remembered. */ } };
 
 // On a phone four panes would be too small.
-const DEFAULTS = { layout: window.matchMedia("(max-width: 640px)").matches ? "one" : "planes", plane: "axial", preset: "lesion" };
+const isPhone = window.matchMedia("(max-width: 640px)").matches;
+const DEFAULTS = { layout: isPhone ? "one" : "planes", plane: "axial", preset: "lesion", prior: data.priors[0]?.id };
 const remembered = recall(REMEMBERED);
+const known = { modalities, layouts, priors: data.priors.map(({ id }) => id) };
 const held = heldKeys();
 const state = {
-  ...parseQuery(window.location.search, modalities, { ...DEFAULTS, layout: remembered in LAYOUTS ? remembered : DEFAULTS.layout }),
+  ...parseQuery(window.location.search, known, { ...DEFAULTS, layout: layouts.includes(remembered) ? remembered : DEFAULTS.layout }),
   index: Object.fromEntries(PLANES.map((plane) => [plane, Number(look.namedItem(plane).value)])),
   tool: "crosshair",
 };
@@ -106,6 +109,7 @@ const crosshairPoint = () => [state.index.sagittal, state.index.coronal, state.i
 function panesOf({ layout, plane, modality }) {
   if (layout === "one") return [{ plane, modality }];
   if (layout === "sequences") return modalities.map((other) => ({ plane, modality: other }));
+  if (layout === "prior") return [...(stage.prior?.has(modality) ? [{ plane, modality, time: "prior" }] : []), { plane, modality }];
   const second = modality === "t1ce" || !modalities.includes("t1ce") ? modalities.find((other) => other !== modality) : "t1ce";
   return [
     { plane: "axial", modality }, { plane: "coronal", modality }, { plane: "sagittal", modality },
@@ -120,15 +124,17 @@ function show() {
   arranging ??= (async () => {
     try {
       let specs;
+      let note = "";
       do {
-        specs = panesOf(readState());
+        if (readState().layout === "prior") note = await loadPrior();
+        specs = panesOf(state);
         await Promise.all([...new Set(specs.map(({ modality }) => modality))].map((modality) => stage.loadScan(modality)));
         if (state.confidence) await stage.loadConfidence();
       } while (JSON.stringify(specs) !== JSON.stringify(panesOf(readState())));
-      stage.arrange(specs, { planes: 2, one: 1, sequences: specs.length > 1 ? 2 : 1 }[state.layout]);
+      stage.arrange(specs, state.layout === "one" || (state.layout === "prior" && isPhone) ? 1 : Math.min(specs.length, 2));
       reveal();
       await show3d();
-      say("");
+      say(note);
       drawNow();
       stageNode.dataset.busy = "false";
     } catch (error) {
@@ -138,6 +144,23 @@ function show() {
     }
   })();
   return arranging;
+}
+
+/** Have what the layout with the prior needs; without it, go back. Returns what is to be said. */
+async function loadPrior() {
+  const wanted = data.priors.find(({ id }) => id === state.prior);
+  const { modality } = state;
+  if (stage.prior?.id !== wanted.id || !stage.prior.volumeOf(modality)) say(`Registering the prior (${wanted.day}) …`);
+  try {
+    await stage.loadScan(modality);
+    await stage.loadPrior(wanted, modality);
+  } catch (error) {
+    state.layout = DEFAULTS.layout;
+    return [error.message, error.hint].filter(Boolean).join(" ");
+  }
+  if (!stage.prior.has(modality)) return `The prior (${wanted.day}) has no ${data.titles[modality]}.`;
+  const { gained_ml: gained, lost_ml: lost } = stage.prior.changes.whole_tumor;
+  return state.change ? `Whole tumour since the prior (${wanted.day}): ${gained.toFixed(1)} mL gained, ${lost.toFixed(1)} mL lost` : "";
 }
 
 function draw() {
@@ -152,9 +175,9 @@ function drawNow() {
   const { modality } = readState();
   const showsEnhancing = state.regions.includes("enhancing");
   stage.draw(state, {
-    who: [stageNode.dataset.patient || data.name].join(" "),
-    marksOf: (pane, index) => marker.marksFor(pane, index, showsEnhancing),
-    brushOf: (pane) => (correction.active && pointer?.pane === pane ? { ...correction.cursor, pixel: pointer.pixel } : null),
+    whoOf,
+    marksOf: (pane, index) => (pane.time === "now" ? marker.marksFor(pane, index, showsEnhancing) : []),
+    brushOf: (pane) => (correction.active && pane.time === "now" && pointer?.pane === pane ? { ...correction.cursor, pixel: pointer.pixel } : null),
   });
   tell(modality);
   clearTimeout(addressTimer);
@@ -163,8 +186,16 @@ function drawNow() {
   }, ADDRESS_DELAY_MS);
 }
 
+/** Whose picture a pane shows; beside the prior, of which day. */
+function whoOf({ time }) {
+  const name = stageNode.dataset.patient || data.name;
+  if (state.layout !== "prior") return name;
+  return time === "prior" ? `Prior · ${stage.prior.day} · ${stage.prior.name}` : `Current · ${data.day} · ${name}`;
+}
+
 function tell(modality) {
   for (const [name, value] of [["layout", state.layout], ["plane", state.plane], ["tool", state.tool]]) work.namedItem(name).value = value;
+  for (const node of viewer.querySelectorAll('[data-part="of-prior"]')) node.hidden = state.layout !== "prior";
   work.namedItem("preset").value = state.windows[modality] ? "hand" : state.preset;
   part(viewer, "opacity").textContent = `${Math.round(100 * state.opacity)} %`;
   part(viewer, "toggle-all").textContent = state.regions.length ? "Hide all" : "Show all";
@@ -290,6 +321,8 @@ function reset() {
 
 function wirePane(pane) {
   const { node, canvas, slider, modality, plane } = pane;
+  // On the earlier case nothing is drawn: marks and masks are those of the current one.
+  const isNow = pane.time === "now";
   let dragging = null;
   node.addEventListener("focus", () => makeCurrent(plane));
   slider.addEventListener("input", () => moveTo({ [plane]: Number(slider.value) }));
@@ -301,11 +334,11 @@ function wirePane(pane) {
     zoom: (factor, pixel) => zoom(pane, factor, pixel),
     pan: (dx, dy) => pan(pane, dx, dy),
     window: (dx, dy) => dragWindow(modality, dx, dy),
-    enlarge: () => enlarge(pane),
+    enlarge: () => { if (isNow) enlarge(pane); },
     hover: (pixel) => {
       pointer = { pane, pixel };
       if (state.layout === "planes") makeCurrent(plane);
-      if (marker.busy) marker.move(pane.pointAt(pixel));
+      if (marker.busy && isNow) marker.move(pane.pointAt(pixel));
       else if (correction.active) draw();
     },
     leave: () => {
@@ -317,10 +350,10 @@ function wirePane(pane) {
       makeCurrent(plane);
       const point = pane.pointAt(pixel);
       pointer = { pane, pixel };
-      if (correction.active) {
+      if (correction.active && isNow) {
         dragging = "pen";
         correction.start(pane, point, stage.volumeOf(modality));
-      } else if (marker.start(state.tool, pane, state.index[plane], point, pixel, state.regions.includes("enhancing"))) dragging = "mark";
+      } else if (isNow && marker.start(state.tool, pane, state.index[plane], point, pixel, state.regions.includes("enhancing"))) dragging = "mark";
       else if (state.tool === "window") dragging = { ...pixel };
       else {
         dragging = "crosshair";
@@ -516,6 +549,15 @@ function wireControls() {
   for (const radio of work.namedItem("layout")) radio.addEventListener("change", () => chooseLayout(radio.value));
   for (const radio of work.namedItem("plane")) radio.addEventListener("change", () => makeCurrent(radio.value));
   for (const radio of work.namedItem("tool")) radio.addEventListener("change", () => chooseTool(radio.value));
+  work.namedItem("prior")?.addEventListener("change", ({ target }) => {
+    state.prior = target.value;
+    target.blur();
+    show();
+  });
+  work.namedItem("change")?.addEventListener("change", ({ target }) => {
+    state.change = target.checked;
+    show();
+  });
   const preset = work.namedItem("preset");
   preset.addEventListener("change", () => {
     choosePreset(preset.value);
@@ -564,7 +606,7 @@ function wireAllKeys() {
     "[": () => changeOpacity(-0.1), "]": () => changeOpacity(0.1),
     u: () => tick(confidenceBox), x: () => tick(crosshairBox),
     l: () => { if (largest) moveTo(targetOf(largest)); },
-    v: () => chooseLayout(next(Object.keys(LAYOUTS), state.layout)),
+    v: () => chooseLayout(next(layouts, state.layout)),
     g: () => choosePreset(next(Object.keys(PRESETS), state.preset)),
     5: () => chooseTool("window"), 6: () => chooseTool("ruler"), 7: () => chooseTool("angle"), 8: () => chooseTool("ellipse"), 9: () => chooseTool("arrow"),
     Escape: () => chooseTool("crosshair"), Delete: () => marker.remove(), Backspace: () => marker.remove(),
@@ -596,6 +638,10 @@ async function start() {
   for (const time of viewer.querySelectorAll("time")) time.textContent = localTime(time.dateTime);
   // On reload a browser may restore values of the form that differ from what the address says.
   crosshairBox.checked = state.crosshair;
+  if (data.priors.length) {
+    work.namedItem("prior").value = state.prior;
+    work.namedItem("change").checked = state.change;
+  }
   if (data.three_d && hasWebGL2()) {
     part(viewer, "three-d").hidden = false;
     const choice = recall(THREE_D);

@@ -3,7 +3,7 @@
 import { element } from "../dom.js";
 import { LETTERS, AXES, barLength, fromPixels, fromPlane, placing, toPixels, toPlane } from "./geometry.js";
 import { drawMarks } from "./marks.js";
-import { layoutOf, outlines, paintGrey, paintTable } from "./slice.js";
+import { layoutOf, outlines, paintChange, paintGrey, paintTable } from "./slice.js";
 
 const SIDES = ["left", "right", "top", "bottom"];
 const MOST_BAR_PX = 110;
@@ -42,15 +42,16 @@ export class Pane {
   #place = null;
   #view = null;
 
-  /** A pane of `plane` and `modality` in `area`. */
-  constructor(area, { plane, modality }) {
+  /** A pane of `plane` and `modality` in `area`; `time` is "now", or "prior" for the earlier case beside it. */
+  constructor(area, { plane, modality, time = "now" }) {
     this.plane = plane;
     this.modality = modality;
+    this.time = time;
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.#context = this.canvas.getContext("2d", { alpha: false });
     const text = (name) => (this.#texts[name] = element("span", { class: `pane-${name}`, "data-part": `pane-${name}` }));
     this.slider = element("input", { type: "range", min: "0", class: "pane-slider" });
-    this.node = element("section", { class: "pane", tabindex: "0", "data-plane": plane, "data-modality": modality },
+    this.node = element("section", { class: "pane", tabindex: "0", "data-plane": plane, "data-modality": modality, "data-time": time },
       this.canvas, text("title"), text("who"), text("slice"), text("window"), text("bar"),
       ...SIDES.map((side, at) => element("span", { class: `letter letter-${side}`, "aria-hidden": "true" }, LETTERS[plane][at])),
       this.slider);
@@ -72,7 +73,7 @@ export class Pane {
 
   /**
    * Draw `view`: {grid, volume, limits, table, index, count, mask, colours, opacity, outline, shown, confidence,
-   * scale, centre, crosshair, marks, brush, titles, who, sequence}.
+   * change, scale, centre, crosshair, marks, brush, titles, who, sequence}.
    */
   draw(view) {
     this.#view = view;
@@ -111,8 +112,10 @@ export class Pane {
       put(confidence.of(`${index}`, slice.width, slice.height, (pixels) => paintTable(pixels, slice, data, colours)), true, alpha);
     }
     if (!view.shown.size) return;
-    const key = `${index} ${version} ${[...view.shown]}`;
-    if (view.outline) this.#drawOutline(key, slice, view, width / slice.width, height / slice.height);
+    const key = `${index} ${version} ${[...view.shown]} ${Boolean(view.change)}`;
+    if (view.change) {
+      put(fill.of(key, slice.width, slice.height, (pixels) => paintChange(pixels, slice, mask, view.change, view.shown)), false, view.change.alpha);
+    } else if (view.outline) this.#drawOutline(key, slice, view, width / slice.width, height / slice.height);
     else put(fill.of(key, slice.width, slice.height, (pixels) => paintTable(pixels, slice, mask, view.colours)), false, view.opacity);
   }
 
@@ -181,11 +184,12 @@ export class Pane {
     this.#texts.bar.style.width = `${bar * scale}px`;
     this.node.classList.toggle("current", current);
     this.node.dataset.index = index;
-    const label = `${titles[this.plane]}, ${sequence}, slice ${place}`;
+    const name = `${sequence}${this.time === "prior" ? ", prior" : ""}`;
+    const label = `${titles[this.plane]}, ${name}, slice ${place}`;
     if (this.node.getAttribute("aria-label") === label) return;
     this.node.setAttribute("aria-label", label);
     this.node.setAttribute("role", "group");
-    this.slider.setAttribute("aria-label", `${titles[this.plane]} slice, ${sequence}`);
+    this.slider.setAttribute("aria-label", `${titles[this.plane]} slice, ${name}`);
     this.slider.setAttribute("aria-valuetext", place);
     this.slider.max = count - 1;
     this.slider.value = index;
