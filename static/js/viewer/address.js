@@ -13,6 +13,10 @@ const numbers = (text, count) => {
   return text && found.length === count && found.every(Number.isFinite) ? found : null;
 };
 const short = (values) => values.map((value) => Number(value.toFixed(2))).join(",");
+const queryOf = (pairs) => new URLSearchParams(pairs).toString().replaceAll("%2C", ",");
+// Intensities may be of any size.
+const windowPairs = (windows) => Object.entries(windows)
+  .map(([modality, limits]) => [`window_${modality}`, limits.map((value) => Number(value.toPrecision(6))).join(",")]);
 
 /**
  * What a query says beyond what the server reads. Values that make no sense become the defaults; those of a case are
@@ -50,8 +54,11 @@ export function formatQuery(state, defaults) {
   if (!state.crosshair) pairs.push(["crosshair", 0]);
   if (state.change) pairs.push(["change", 1]);
   for (const name of ["layout", "plane", "preset", "prior"]) if (state[name] !== defaults[name]) pairs.push([name, state[name]]);
-  for (const [modality, limits] of Object.entries(state.windows)) pairs.push([`window_${modality}`, short(limits)]);
+  pairs.push(...windowPairs(state.windows));
   if (state.zoom !== 1) pairs.push(["zoom", short([state.zoom])]);
   if (state.centre) pairs.push(["centre", short(state.centre)]);
-  return new URLSearchParams(pairs).toString().replaceAll("%2C", ",");
+  return queryOf(pairs);
 }
+
+/** The query of a report whose pictures have these windows, [black, white] by sequence. */
+export const reportQuery = (windows) => queryOf(windowPairs(windows));

@@ -6,7 +6,7 @@
 import { element, part } from "../dom.js";
 import { wireKeys } from "../keys.js";
 import { localTime } from "../text.js";
-import { LAYOUTS, REGIONS, formatQuery, parseQuery } from "./address.js";
+import { LAYOUTS, REGIONS, formatQuery, parseQuery, reportQuery } from "./address.js";
 import { Cine } from "./cine.js";
 import { Correction } from "./correction.js";
 import { readDraft } from "./draft.js";
@@ -40,6 +40,7 @@ const regionBoxes = Object.fromEntries([...viewer.querySelectorAll('input[type="
 const confidenceBox = look.namedItem("confidence");
 const crosshairBox = part(viewer, "crosshair");
 const help = part(viewer, "shortcuts");
+const reports = [...viewer.querySelectorAll("[data-report]")];
 const jumps = [...viewer.querySelectorAll("[data-indices]")];
 
 const recall = (name) => { try { return window.localStorage.getItem(name); } catch { return null; } };
@@ -203,6 +204,9 @@ function tell(modality) {
   for (const chart of viewer.querySelectorAll("[data-chart]")) {
     for (const name of ["x1", "x2"]) part(chart, "now").setAttribute(name, state.index[chart.dataset.chart] + 0.5);
   }
+  // A report shows its key images as they were read.
+  const windows = reportQuery(stage.windowsOf(state));
+  for (const link of reports) link.href = `${link.dataset.report}?${windows}`;
   const { mm, value, region, confidence } = stage.reading(crosshairPoint(), modality);
   // Signed, because zero of a scanner's or an atlas' coordinates is not the middle of the head.
   const place = mm.map((found) => found.toFixed(1).replace("-", "−")).join(", ");

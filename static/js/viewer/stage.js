@@ -93,6 +93,9 @@ export class Stage {
 
   limitsOf(modality, state) { return state.windows[modality] ?? this.#presets[modality][state.preset]; }
 
+  /** The windows in which sequences are shown, of those that were loaded. */
+  windowsOf(state) { return Object.fromEntries(Object.keys(this.#presets).map((modality) => [modality, this.limitsOf(modality, state)])); }
+
   rangeOf(modality) {
     const [low, high] = this.#presets[modality].full;
     return high - low;
