@@ -72,7 +72,7 @@ export function greyTable({ data, slope, inter }, [black, white]) {
   const factor = 255 / (white - black);
   for (let place = 0; place < table.length; place += 1) {
     const level = ((place + first) * slope + inter - black) * factor;
-    table[place] = grey(level < 0 ? 0 : level > 255 ? 255 : level | 0);
+    table[place] = grey(level < 0 ? 0 : level > 255 ? 255 : (level + 0.5) | 0);
   }
   return { first, table };
 }
