@@ -12,6 +12,7 @@ import { Correction } from "./correction.js";
 import { readDraft } from "./draft.js";
 import { PLANES, clamp, rounded, toPlane } from "./geometry.js";
 import { heldKeys, wireGestures } from "./gestures.js";
+import { Idle } from "./idle.js";
 import { lesionsOf } from "./lesions.js";
 import { Marker } from "./marker.js";
 import { compose, download } from "./picture.js";
@@ -22,6 +23,8 @@ import { PRESETS, dragged } from "./window.js";
 // Browsers refuse a page that rewrites its address too often.
 const ADDRESS_DELAY_MS = 250;
 const LESIONS_DELAY_MS = 400;
+// So long nothing is drawn before the 3-D pane is.
+const QUIET_MS = 500;
 const [LEAST_ZOOM, MOST_ZOOM] = [0.4, 20];
 const REMEMBERED = "viewer-layout";
 const THREE_D = "viewer-three-d";
@@ -40,6 +43,7 @@ const regionBoxes = Object.fromEntries([...viewer.querySelectorAll('input[type="
 const confidenceBox = look.namedItem("confidence");
 const crosshairBox = part(viewer, "crosshair");
 const help = part(viewer, "shortcuts");
+const charts = [...viewer.querySelectorAll("[data-chart]")];
 const reports = [...viewer.querySelectorAll("[data-report]")];
 const jumps = [...viewer.querySelectorAll("[data-indices]")];
 
@@ -64,10 +68,13 @@ let addressTimer = 0;
 let lesionsTimer = 0;
 let pointer = null;
 let rendering = null;
+let node3d = null;
 let wanted3d = false;
 let ready = false;
 
-const stage = new Stage(panesNode, data, wirePane);
+const isFast = hasFastWebGL2();
+const stage = new Stage(panesNode, data, wirePane, isFast);
+const drawing3d = new Idle(draw3d, QUIET_MS);
 const correction = new Correction(part(viewer, "correction"), data, {
   get grid() { return stage.grid; },
   get plane() { return state.plane; },
@@ -134,7 +141,7 @@ function show() {
       } while (JSON.stringify(specs) !== JSON.stringify(panesOf(readState())));
       stage.arrange(specs, state.layout === "one" || (state.layout === "prior" && isPhone) ? 1 : Math.min(specs.length, 2));
       reveal();
-      await show3d();
+      place3d();
       say(note);
       drawNow();
       stageNode.dataset.busy = "false";
@@ -165,6 +172,7 @@ async function loadPrior() {
 }
 
 function draw() {
+  drawing3d.postpone();
   if (!ready || frame) return;
   frame = requestAnimationFrame(() => {
     frame = 0;
@@ -201,8 +209,10 @@ function tell(modality) {
   part(viewer, "opacity").textContent = `${Math.round(100 * state.opacity)} %`;
   part(viewer, "toggle-all").textContent = state.regions.length ? "Hide all" : "Show all";
   for (const plane of PLANES) look.namedItem(plane).value = state.index[plane];
-  for (const chart of viewer.querySelectorAll("[data-chart]")) {
-    for (const name of ["x1", "x2"]) part(chart, "now").setAttribute(name, state.index[chart.dataset.chart] + 0.5);
+  for (const chart of charts) {
+    const [now, place] = [part(chart, "now"), String(state.index[chart.dataset.chart] + 0.5)];
+    // A whole chart is painted anew for each change.
+    if (now.getAttribute("x1") !== place) for (const name of ["x1", "x2"]) now.setAttribute(name, place);
   }
   // A report shows its key images as they were read.
   const windows = reportQuery(stage.windowsOf(state));
@@ -397,7 +407,7 @@ function maskChanged(change) {
   clearTimeout(lesionsTimer);
   lesionsTimer = setTimeout(() => {
     listLesions();
-    show3d();
+    if (node3d) drawing3d.want();
   }, LESIONS_DELAY_MS);
 }
 
@@ -426,29 +436,38 @@ function correct() {
 
 // The 3-D pane
 
-async function show3d() {
+/** Give the 3-D pane its place after the others, or take it away. It is drawn when the reader pauses. */
+function place3d() {
   if (!wanted3d || state.layout !== "planes") {
     rendering?.dispose();
     rendering = null;
+    node3d?.remove();
+    node3d = null;
     return;
   }
+  node3d ??= element("section", { class: "pane pane-render", "aria-label": "3-D" }, element("span", { class: "pane-title" }, "3-D"));
+  panesNode.append(node3d);
+  drawing3d.want();
+}
+
+async function draw3d() {
+  const node = node3d;
+  if (!node) return;
   const { modality, regions } = readState();
   try {
-    if (!rendering) {
-      const { Rendering } = await import("./rendering.js");
-      rendering = new Rendering(panesNode, data.regions);
-      await rendering.start();
-    }
-    await rendering.show({
+    const { Rendering } = await import("./rendering.js");
+    const found = rendering ?? await Rendering.start(node, data.regions);
+    await found.show({
       modality, regions, url: data.volumes[modality], maskUrl: `${data.masks}/${data.base}.nii.gz`,
       limits: stage.limitsOf(modality, state), data: stage.mask.data, version: stage.version,
     });
+    if (node === node3d) rendering = found;
+    else found.dispose();
   } catch {
+    if (node !== node3d) return;
     // Everything else goes on without it.
     wanted3d = false;
-    rendering?.node.remove();
-    rendering = null;
-    stage.arrange(panesOf(state), 2);
+    show();
   }
 }
 
@@ -471,7 +490,7 @@ function toggleAll() {
 
 function lookChanged() {
   draw();
-  show3d();
+  if (node3d) drawing3d.want();
 }
 
 function choose(name, value) {
@@ -649,7 +668,7 @@ async function start() {
   if (data.three_d && hasWebGL2()) {
     part(viewer, "three-d").hidden = false;
     const choice = recall(THREE_D);
-    wanted3d = choice === null ? hasFastWebGL2() : choice === "1";
+    wanted3d = choice === null ? isFast : choice === "1";
     work.namedItem("three_d").checked = wanted3d;
   }
   try {

@@ -7,18 +7,27 @@ import { layoutOf, outlines, paintChange, paintGrey, paintTable } from "./slice.
 
 const SIDES = ["left", "right", "top", "bottom"];
 const MOST_BAR_PX = 110;
+// As in the style sheet.
+const SLIDER_PX = 22;
 // A thin line needs more than an area to be seen.
 const MORE_ALPHA = 0.4;
 const CROSSHAIR = "rgb(124 192 255 / 0.62)";
 // Where the lines of the crosshair meet, the picture stays free.
 const CROSSHAIR_GAP_PX = 9;
 
+// Where the processor stands in for a graphics card, it draws faster itself than through one that it emulates.
+const byProcessor = (isFast) => ({ willReadFrequently: !isFast });
+
 /** A slice's pixels on a canvas of its own, which is then drawn at any size. */
 class Layer {
   #canvas = document.createElement("canvas");
-  #context = this.#canvas.getContext("2d");
+  #context;
   #image = null;
   #key = "";
+
+  constructor(isFast) {
+    this.#context = this.#canvas.getContext("2d", byProcessor(isFast));
+  }
 
   /** The canvas with what `paint(pixels)` fills in; painted only when `key` has changed. */
   of(key, width, height, paint) {
@@ -36,19 +45,21 @@ class Layer {
 
 export class Pane {
   #context;
-  #layers = { scan: new Layer(), fill: new Layer(), confidence: new Layer() };
+  #layers;
   #outline = { key: "", runs: [] };
   #texts = {};
   #place = null;
+  #size = null;
   #view = null;
 
   /** A pane of `plane` and `modality` in `area`; `time` is "now", or "prior" for the earlier case beside it. */
-  constructor(area, { plane, modality, time = "now" }) {
+  constructor(area, { plane, modality, time = "now" }, isFast) {
+    this.#layers = Object.fromEntries(["scan", "fill", "confidence"].map((name) => [name, new Layer(isFast)]));
     this.plane = plane;
     this.modality = modality;
     this.time = time;
     this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.#context = this.canvas.getContext("2d", { alpha: false });
+    this.#context = this.canvas.getContext("2d", { alpha: false, ...byProcessor(isFast) });
     const text = (name) => (this.#texts[name] = element("span", { class: `pane-${name}`, "data-part": `pane-${name}` }));
     this.slider = element("input", { type: "range", min: "0", class: "pane-slider" });
     this.node = element("section", { class: "pane", tabindex: "0", "data-plane": plane, "data-modality": modality, "data-time": time },
@@ -58,8 +69,12 @@ export class Pane {
     area.append(this.node);
   }
 
-  get size() {
-    return { plane: this.plane, width: this.node.clientWidth, height: this.node.clientHeight - 22 };
+  /** Pixels of the picture {plane, width, height}, as `measure` found them. */
+  get size() { return this.#size; }
+
+  /** Ask the page for the size: once before all panes are drawn, since each change makes it lay itself out anew. */
+  measure() {
+    this.#size = { plane: this.plane, width: this.node.clientWidth, height: this.node.clientHeight - SLIDER_PX };
   }
 
   /** The canonical voxel under a pixel of the pane, not rounded. */

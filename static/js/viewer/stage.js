@@ -31,14 +31,19 @@ export class Stage {
   #regionOf = {};
   #confidence = null;
   #wire;
+  #isFast;
   #version = 0;
 
   grid = null;
   mask = null;
 
-  /** A stage in `area` for the data of the page; `wire(pane)` is called for each new pane. */
-  constructor(area, data, wire) {
+  /**
+   * A stage in `area` for the data of the page; `wire(pane)` is called for each new pane, `isFast` says that a graphics
+   * card draws.
+   */
+  constructor(area, data, wire, isFast) {
     this.#area = area;
+    this.#isFast = isFast;
     this.#data = data;
     this.#wire = wire;
     for (const region of data.regions) for (const value of region.values) this.#regionOf[value] = region;
@@ -107,7 +112,7 @@ export class Stage {
     if (specs.map(key).join() !== this.#panes.map(key).join()) {
       const focused = this.#panes.findIndex(({ node }) => node === document.activeElement);
       for (const { node } of this.#panes) node.remove();
-      this.#panes = specs.map((spec) => new Pane(this.#area, spec));
+      this.#panes = specs.map((spec) => new Pane(this.#area, spec, this.#isFast));
       for (const pane of this.#panes) this.#wire(pane);
       if (focused >= 0) this.#panes[Math.min(focused, this.#panes.length - 1)].node.focus({ preventScroll: true });
     }
@@ -132,6 +137,7 @@ export class Stage {
     const shown = new Set(Object.entries(this.#regionOf).filter(([, { key }]) => shownKeys.has(key)).map(([value]) => Number(value)));
     const colours = Uint32Array.from({ length: 256 }, (_, value) => (shown.has(value) ? pixel(channels(this.#regionOf[value].colour), 255) : 0));
     const crosshair = [state.index.sagittal, state.index.coronal, state.index.axial];
+    for (const pane of this.#panes) pane.measure();
     for (const pane of this.#panes) {
       const { plane, modality, time } = pane;
       const isNow = time === "now";
