@@ -36,6 +36,14 @@ def series_of(key: str) -> schemas.PatientSeries:
     )
 
 
+def earlier(case: StoredCase) -> list[Member]:
+    """Return the finished examinations of a patient before that of a case, the latest first."""
+    members = patients.members(patients.point_of(case).patient_key)
+    done = {member.case.id: member for member in members if member.case.state == "done"}
+    ordered = [one.id for one in in_order([_examination(member) for member in done.values()])]
+    return [done[case_id] for case_id in reversed(ordered[: ordered.index(case.id)])]
+
+
 def summaries() -> list[schemas.PatientSummary]:
     """Return the patients of whom the caller may read a case."""
     return [_summary(members) for members in patients.listed()]
