@@ -8,6 +8,7 @@ import nibabel as nib
 from flask import current_app, url_for
 
 from app.reporting import rendering
+from app.reporting.change_rendering import GAINED_COLOUR, LOST_COLOUR
 from app.reporting.report import label_values
 from app.store import cases, patients
 from app.store.models import StoredCase
@@ -45,6 +46,7 @@ def viewer_data(case: StoredCase) -> dict[str, Any]:
         "masks": url_for("masks.create_mask", case_id=case.id),
         "annotations": url_for("annotations.get_annotations", case_id=case.id),
         "confidence": url_for("volumes.get_confidence", case_id=case.id),
+        "change_colours": [GAINED_COLOUR, LOST_COLOUR],
         "uncertainty": {
             "colours": rendering.UNCERTAINTY_COLOURS,
             "from": rendering.UNCERTAIN_BELOW,

@@ -11,7 +11,7 @@ const PLANE_TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" 
 // Below this the confidence map could not be told from the scan.
 const LEAST_CONFIDENCE_ALPHA = 0.75;
 // As on the page that compares two cases.
-const [GAINED, LOST, CHANGE_ALPHA] = ["#FF5470", "#58A6FF", 0.7];
+const CHANGE_ALPHA = 0.7;
 
 const channels = (colour) => [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
 const pixel = ([red, green, blue], alpha) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
@@ -179,7 +179,7 @@ export class Stage {
   }
 
   get #change() {
-    const [gained, lost] = [GAINED, LOST].map((colour) => pixel(channels(colour), 255));
+    const [gained, lost] = this.#data.change_colours.map((colour) => pixel(channels(colour), 255));
     return { before: this.#prior.mask.data, gained, lost, alpha: CHANGE_ALPHA };
   }
 
