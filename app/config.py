@@ -155,7 +155,7 @@ class Settings(AccessSettings, DicomSettings, BaseSettings):
     show_patients: bool = Field(
         True,
         description="Whether pages and REST show name, identifier, birth date and study of the patient, "
-        "where scans came as DICOM; results in DICOM have them anyway.",
+        "where scans came as DICOM, and dates of studies; results in DICOM have them anyway.",
     )
     audit_file_mb: int = Field(
         100,

@@ -11,6 +11,7 @@ of the prepared data is never read.
 """
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -208,4 +209,6 @@ def score_fold(
 
 
 if __name__ == "__main__":
+    # So that the minutes of a run that is told to end are kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

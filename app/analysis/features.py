@@ -2,7 +2,8 @@
 
 VASARI (Visually AcceSAble Rembrandt Images) is how radiologists describe gliomas in the same words: TCIA, VASARI
 Research Project, wiki.cancerimagingarchive.net/display/Public/VASARI+Research+Project. Its numbers (F5, ...) stand
-beside what is taken from it. A reader judges by eye; here masks are counted, so each feature has a definition of its
+beside what is taken from it. Classes and definitions were compared with the wording of its annotation template (NCI
+caBIG, AIM template "VASARI", which quotes the guide). A reader judges by eye; here masks are counted, so each feature has a definition of its
 own, in `docs/measurements.md`. What a mask does not show (lobe, cysts, haemorrhage, diffusion) is left out.
 """
 
@@ -13,16 +14,16 @@ from typing import Literal
 import cc3d
 import numpy as np
 
-from app.analysis.lesions import CONNECTIVITY, MIN_LESION_ML, locate
+from app.analysis.lesions import CONNECTIVITY, is_large, largest, locate
 from app.analysis.values import ByKey
-from model.geometry import spacing_mm, voxel_ml
+from model.geometry import centre_mm, spacing_mm, voxel_ml
 from model.labels import CORE, EDEMA, ENHANCING
 
 # How near the plane between left and right is known: it goes upright through the brain's centre.
 MIDLINE_MM = 5.0
-# VASARI F5, F7 and F14: upper ends of the bins in per cent.
+# VASARI F5, F6, F7 and F14: upper ends of the bins in per cent; it words them as 0, < 5, 6-33, 34-67, 68-95, > 95, 100 %.
 BINS = ((0, "none"), (5, "up_to_5"), (33, "6_to_33"), (67, "34_to_67"), (95, "68_to_95"))
-# VASARI F11: a margin of at least this is thick.
+# VASARI F11: most of the rim is thinner than this (thin), or thick or nodular; without a rim it is solid.
 THICK_MM = 3.0
 # Far below a voxel, above rounding.
 TOLERANCE_MM = 1e-3
@@ -33,6 +34,7 @@ VOXELS_AT_A_TIME = 4_000_000
 
 Bin = Literal["none", "up_to_5", "6_to_33", "34_to_67", "68_to_95", "above_95", "all"]
 Side = Literal["left", "right", "bilateral", "midline"]
+Epicentre = Literal["left", "right", "centre"]
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,12 @@ class Margin:
 class Features:
     """Features after VASARI that follow from the mask.
 
-    side : of the whole tumour; null, as `crosses_midline`, where the brain's centre is not known
+    side : of the whole tumour; null, as `crosses_midline` and `epicentre`, where the brain's centre is not known
+    epicentre : VASARI F2: side of the centre of the largest part of the tumour core, of the whole tumour without any
     foci : separate parts of the whole tumour that hold at least 0.05 mL of tumour core
     focality : VASARI F9, multifocal with two foci or more; null without any
-    satellites : VASARI F24: parts of the tumour core apart from its largest one, within the same whole tumour
+    satellites : VASARI F24: parts of the tumour core with enhancing tumour of at least 0.05 mL, apart from the largest part and
+        within the same whole tumour
     margin : null where nothing enhances
     """
 
@@ -86,6 +90,7 @@ class Features:
     side: Side | None = None
     crosses_midline: MidlineCrossing | None = None
     margin: Margin | None = None
+    epicentre: Epicentre | None = None
 
 
 def describe(
@@ -112,6 +117,7 @@ def describe(
     return replace(
         found,
         side=_side(labels > 0, zones, affine, brain_centre_mm),
+        epicentre=_epicentre(labels, affine, brain_centre_mm),
         crosses_midline=MidlineCrossing(
             enhancing=_on_both_sides(labels == ENHANCING, zones, one_ml),
             edema=_on_both_sides(labels == EDEMA, zones, one_ml),
@@ -145,14 +151,18 @@ def _foci(labels: np.ndarray, one_ml: float) -> tuple[int, int]:
     voxels = np.flatnonzero(cores)
     core_of = cores.ravel()[voxels]
     sizes = np.bincount(core_of, minlength=1)
-    large = np.flatnonzero((sizes + 0.5) * one_ml >= MIN_LESION_ML)
+    large = np.flatnonzero(is_large(sizes, one_ml))
     if not large.size:
         return 0, 0
     # All voxels of a core lie in one part of the whole tumour.
     around = np.zeros(len(sizes), wholes.dtype)
     around[core_of] = wholes.ravel()[voxels]
-    beside = np.count_nonzero(around[large] == around[sizes.argmax()])
-    return len(set(around[large].tolist())), int(beside) - 1
+    # VASARI: a region that does not touch the dominant one is a focus of its own outside of its edema, enhancing or not,
+    # and a satellite within it if it enhances.
+    enhancing = np.bincount(core_of[labels.ravel()[voxels] == ENHANCING], minlength=len(sizes))
+    beside = is_large(enhancing, one_ml) & (around == around[sizes.argmax()])
+    beside[[0, sizes.argmax()]] = False
+    return len(set(around[large].tolist())), int(np.count_nonzero(beside))
 
 
 def _zones(
@@ -178,6 +188,19 @@ def _side(
     return "midline" if astride and aside_mm <= MIDLINE_MM else "bilateral"
 
 
+def _epicentre(
+    labels: np.ndarray, affine: np.ndarray, brain_centre_mm: Sequence[float]
+) -> Epicentre:
+    """Return the side of the centre of the largest part of the tumour core, whether or not it crosses the midline."""
+    core = np.isin(labels, (CORE, ENHANCING))
+    right_mm = (
+        centre_mm(largest(core if core.any() else labels > 0), affine)[0] - brain_centre_mm[0]
+    )
+    if abs(right_mm) <= MIDLINE_MM:
+        return "centre"
+    return "right" if right_mm > 0 else "left"
+
+
 def _on_both_sides(mask: np.ndarray, zones: np.ndarray, one_ml: float) -> bool:
     """Say whether one connected part of a mask has the volume of a lesion beyond MIDLINE_MM on either side."""
     parts = cc3d.connected_components(mask, connectivity=CONNECTIVITY)
@@ -185,7 +208,7 @@ def _on_both_sides(mask: np.ndarray, zones: np.ndarray, one_ml: float) -> bool:
         np.bincount(parts[mask & (zones == zone)], minlength=int(parts.max()) + 1)
         for zone in (1, -1)
     )
-    return bool(((np.minimum(right, left) + 0.5) * one_ml >= MIN_LESION_ML).any())
+    return bool(is_large(np.minimum(right, left), one_ml).any())
 
 
 def _margin(labels: np.ndarray, affine: np.ndarray) -> Margin | None:

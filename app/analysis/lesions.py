@@ -20,6 +20,8 @@ ON_PLANE_MM = 1e-3
 # Neighbours across faces, edges and corners.
 CONNECTIVITY = 26
 
+Side = Literal["left", "right", "both"]
+
 
 @dataclass(frozen=True)
 class Location:
@@ -31,7 +33,7 @@ class Location:
         versions that did not keep it
     """
 
-    side: Literal["left", "right", "both"]
+    side: Side
     left_share: float
     centre_mm: tuple[float, ...]
     centre_from_brain_mm: tuple[float, ...] | None = None
@@ -45,8 +47,13 @@ def count(mask: np.ndarray, voxel_ml: float) -> int:
     if not mask.any():
         return 0
     sizes = np.bincount(cc3d.connected_components(mask, connectivity=CONNECTIVITY).ravel())[1:]
+    return int(np.count_nonzero(is_large(sizes, voxel_ml)))
+
+
+def is_large(sizes: np.ndarray, voxel_ml: float) -> np.ndarray:
+    """Return which sizes in voxels are those of lesions that count; `voxel_ml` : volume of one voxel in mL."""
     # Half a voxel of tolerance: a lesion of exactly the limit counts, whatever rounding does.
-    return int(np.count_nonzero((sizes + 0.5) * voxel_ml >= MIN_LESION_ML))
+    return (sizes + 0.5) * voxel_ml >= MIN_LESION_ML
 
 
 def largest(mask: np.ndarray) -> np.ndarray:
@@ -84,7 +91,7 @@ def from_brain_mm(
     return tuple(round(mm - brain, 2) for mm, brain in zip(centre_mm, brain_centre_mm, strict=True))
 
 
-def _side(left_share: float) -> Literal["left", "right", "both"]:
+def _side(left_share: float) -> Side:
     if min(left_share, 1 - left_share) >= BOTH_SIDES_SHARE:
         return "both"
     return "left" if left_share > 0.5 else "right"

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.analysis import features, lesions
+from app.analysis import features, lesion_names, lesions
 from app.analysis.features import Features
+from app.analysis.lesion_names import NamedLesion
 from app.analysis.lesions import Location
 from app.analysis.rano import Rano, measure_rano
 from app.analysis.values import (
@@ -51,6 +52,7 @@ class Measurements:
     location: Location | None = None
     areas_mm2: AreasMm2 | None = None
     features: Features | None = None
+    named_lesions: tuple[NamedLesion, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -149,6 +151,9 @@ def measure(
             **{plane: tuple(np.round(area, 2).tolist()) for plane, area in areas.items()}
         ),
         features=features.describe(tumour, part, brain_centre_mm),
+        named_lesions=tuple(
+            one.moved(start) for one in lesion_names.listed(whole, part, brain_centre_mm)
+        ),
     )
 
 

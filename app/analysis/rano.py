@@ -12,9 +12,11 @@ import numpy as np
 
 from app.analysis.lesions import largest
 
-# Wen et al. 2010: two perpendicular diameters of at least this, visible on at least two slices.
+# Wen et al. 2010: two perpendicular diameters of at least this, visible on at least two slices; of slices that are
+# thicker than this, twice their distance.
 MEASURABLE_MM = 10.0
 MEASURABLE_SLICES = 2
+THICK_SLICE_MM = 5.0
 # Pairs of points this much shorter than the longest are ties, such as both diagonals of a square.
 TIE_MM = 1e-6
 # Direct neighbours in a slice.
@@ -29,8 +31,8 @@ class Rano:
     """Bidimensional measure of the largest enhancing lesion (Wen et al. 2010).
 
     The axial slice counts from 0; ends are voxel coordinates in the canonical order of the scan's
-    own grid, whose voxel centres have whole numbers. Measurable: both diameters reach 10 mm, and
-    the lesion two slices.
+    own grid, whose voxel centres have whole numbers. Measurable: both diameters reach 10 mm, or twice the distance of
+    slices more than 5 mm apart, and the lesion two slices.
     """
 
     longest_mm: float
@@ -64,10 +66,7 @@ def measure_rano(mask: np.ndarray, affine: np.ndarray) -> Rano | None:
         return None
     lesion = largest(mask)
     used = np.flatnonzero(lesion.any(axis=(0, 1)))
-    # In-plane voxel steps -> coordinates whose Euclidean distance is mm, for any affine: Cholesky's
-    # factor C of the metric E^T E has |C^T p| = |E p|.
-    edges = affine[:3, :2]
-    to_mm = np.linalg.cholesky(edges.T @ edges)
+    to_mm = _plane_to_mm(affine)
     best, index = max(
         ((_diameters(outline(lesion[..., k]) @ to_mm), k) for k in used),
         key=lambda found: found[0].product_mm2,
@@ -81,7 +80,8 @@ def measure_rano(mask: np.ndarray, affine: np.ndarray) -> Rano | None:
 
     long_mm, perpendicular_mm = best.lengths_mm
     # Rounding errors must not make a lesion of exactly the limit smaller.
-    big = round(min(best.lengths_mm), 6) >= MEASURABLE_MM and len(used) >= MEASURABLE_SLICES
+    least_mm = round(measurable_from_mm(affine), 6)
+    big = round(min(best.lengths_mm), 6) >= least_mm and len(used) >= MEASURABLE_SLICES
     return Rano(
         longest_mm=round(long_mm, 2),
         perpendicular_mm=round(perpendicular_mm, 2),
@@ -91,6 +91,31 @@ def measure_rano(mask: np.ndarray, affine: np.ndarray) -> Rano | None:
         perpendicular_ends=ends(best.perpendicular),
         measurable=big,
     )
+
+
+def measurable_from_mm(affine: np.ndarray) -> float:
+    """Return the diameters from which on a lesion is measurable on a canonical grid, affine (4, 4)."""
+    step_mm = float(np.linalg.norm(affine[:3, 2]))
+    return 2 * step_mm if step_mm > THICK_SLICE_MM else MEASURABLE_MM
+
+
+def longest_axial(mask: np.ndarray, affine: np.ndarray) -> tuple[float, int]:
+    """Return the longest diameter in an axial slice in mm, and the slice, of a mask that is not empty; see `measure_rano`."""
+    to_mm = _plane_to_mm(affine)
+    used = np.flatnonzero(mask.any(axis=(0, 1)))
+    return max(
+        ((_diameters(outline(mask[..., k]) @ to_mm).lengths_mm[0], int(k)) for k in used),
+        key=lambda found: found[0],
+    )
+
+
+def _plane_to_mm(affine: np.ndarray) -> np.ndarray:
+    """Return what turns in-plane voxel steps into coordinates whose Euclidean distance is mm, (2, 2), for any affine.
+
+    Cholesky's factor C of the metric E^T E has |C^T p| = |E p|.
+    """
+    edges = affine[:3, :2]
+    return np.linalg.cholesky(edges.T @ edges)
 
 
 def outline(mask: np.ndarray) -> np.ndarray:

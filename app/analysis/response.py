@@ -5,6 +5,10 @@ the nadir, partial response from 50 % below the baseline.
 RANO 2.0: Wen et al., J Clin Oncol 2023; 41:5187-5199. The same by the product, or by the volume with 40 % and 65 %. The
 baseline is the first MRI after radiotherapy, where there was one, and only measurable new lesions count.
 
+The thresholds of 2010 were compared with a published table of the criteria (Neurooncol Adv 2023; 5:vdad118, table 1), those
+of RANO 2.0 with an independent implementation of it (RANO2.0-assist, cai4cai, King's College London): 25 % and 50 % of
+the product, 40 % and 65 % of the volume, and a new measurable lesion is progression.
+
 What the criteria ask for besides is not known here: clinical state, corticosteroids, lesions that do not enhance, and
 the second MRI that confirms. A category is the result of a calculation, and no diagnosis.
 """

@@ -11,6 +11,7 @@ from app.dicom_node.archives import NotSent, store, store_by_web
 from app.errors import NotFound, NotReady
 from app.jobs.folder_lock import FolderLock
 from app.jobs.polling_thread import PollingThread
+from app.reporting.drawn import drawn_of
 from app.store import deliveries, mask_versions
 from app.store.models import Delivery, StoredCase, db
 
@@ -77,7 +78,8 @@ def _send(case: StoredCase, number: int, archive: DicomArchive | WebArchive) -> 
     # Imported here: highdicom takes a second of the start.
     from app.reporting.dicom_results import results_of
 
-    made = results_of(case, mask_versions.find(case, number))
+    mask = mask_versions.find(case, number)
+    made = results_of(case, mask, drawn_of(case, settings().limits))
     datasets = [made.seg, made.sr]
     if isinstance(archive, DicomArchive):
         store(datasets, archive, settings().dicom_ae_title)

@@ -1,10 +1,11 @@
 """What all DICOM results share: identity, equipment, codes, and what they must say of themselves."""
 
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
+from hashlib import sha256
 from typing import ParamSpec
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from app.analysis.drawn import Drawn
 from app.analysis.record import MaskInfo, ModelInfo
 from model.io.dicom import values
 from model.io.dicom.source import Source
@@ -24,7 +26,7 @@ P = ParamSpec("P")
 NOTICE = "RESEARCH USE ONLY - not for diagnosis"
 # How descriptions of corrected masks say so.
 CORRECTED_WORD = "by hand"
-MANUFACTURER, PRODUCT = "BraTS MobileUNet", "brats-mobileunet"
+MANUFACTURER, PRODUCT_NAME = "BraTS MobileUNet", "brats-mobileunet"
 SERIAL = "0"
 # Numbers of our series; far from those of scanners, which count from 1 in hundreds.
 SERIES_NUMBERS = {"seg": 9701, "sr": 9702, "rtstruct": 9703, "pdf": 9704}
@@ -33,6 +35,8 @@ _COPIED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"),
     *("StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription"),
 )  # fmt: skip
+# The product of two diameters has no code in DICOM or SNOMED CT.
+PRODUCT = Code("RANO-PRODUCT", "99BTS", "Product of perpendicular diameters")
 CATEGORY = Code("49755003", "SCT", "Morphologically Abnormal Structure")
 BRAIN = Code("12738006", "SCT", "Brain")
 NEOPLASM = Code("108369006", "SCT", "Neoplasm")
@@ -58,6 +62,7 @@ class ResultIdentity:
 
     source_uid : of the series that the mask was drawn on, since names of cases need not be unique
     made : which run of the model it is from, where a case can be segmented again
+    drawn : stands for what was drawn by hand, see `showing`
 
     The UIDs of results are made from it: the same result gets the same UIDs, so that an archive to which it is
     sent twice has it once, while a corrected mask is a new instance in a new series.
@@ -68,6 +73,7 @@ class ResultIdentity:
     model: ModelInfo
     mask: MaskInfo | None = None
     made: str = ""
+    drawn: str = ""
 
     @property
     def by_hand(self) -> bool:
@@ -77,9 +83,14 @@ class ResultIdentity:
     def version(self) -> int:
         return self.mask.number if self.mask else 0
 
+    def showing(self, drawn: Sequence[Drawn]) -> "ResultIdentity":
+        """Return the identity of a result that holds what was drawn by hand: with other drawings it is another one."""
+        return replace(self, drawn=sha256(repr(drawn).encode()).hexdigest()) if drawn else self
+
     def uid(self, kind: str, what: str) -> str:
         """Return the UID of a kind of result: `what` is "series" or "instance"."""
-        return self._uid(kind, what, str(self.version), VERSION, self.model.checksum, self.made)
+        words = (kind, what, str(self.version), VERSION, self.model.checksum, self.made)
+        return self._uid(*words, *filter(None, [self.drawn]))
 
     def tracking_uid(self, key: str) -> str:
         """Return the UID of a region, the same in all versions of a mask, so that they can be compared."""
@@ -106,7 +117,7 @@ def without_warnings(make: Callable[P, Dataset]) -> Callable[P, Dataset]:
 
 
 def software_versions(model: ModelInfo) -> tuple[str, ...]:
-    return (f"{PRODUCT} {VERSION}", f"model {model.version}", f"sha256 {model.checksum[:57]}")
+    return (f"{PRODUCT_NAME} {VERSION}", f"model {model.version}", f"sha256 {model.checksum[:57]}")
 
 
 def now() -> datetime:
@@ -137,7 +148,7 @@ def frame_of(kind: str, sop_class: str, source: Source, identity: ResultIdentity
         setattr(dataset, keyword, source.first.get(keyword, ""))
     dataset.SeriesInstanceUID = identity.uid(kind, "series")
     dataset.SeriesNumber, dataset.InstanceNumber = SERIES_NUMBERS[kind], 1
-    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, PRODUCT
+    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, PRODUCT_NAME
     dataset.SoftwareVersions = list(software_versions(identity.model))
     return dataset
 
@@ -145,7 +156,7 @@ def frame_of(kind: str, sop_class: str, source: Source, identity: ResultIdentity
 def made_here(dataset: Dataset) -> bool:
     """Say whether a header is that of a result of this software."""
     found = (values.text(dataset, "Manufacturer"), values.text(dataset, "ManufacturerModelName"))
-    return found == (MANUFACTURER, PRODUCT)
+    return found == (MANUFACTURER, PRODUCT_NAME)
 
 
 def as_file(dataset: Dataset) -> bytes:

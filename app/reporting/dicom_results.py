@@ -1,11 +1,13 @@
 """What a case that came as DICOM gives back: segmentation, report, contours, and the report as a document."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from pydicom import Dataset
 
+from app.analysis.drawn import Drawn
 from app.analysis.record import CaseRecord
 from app.errors import NotReady
 from app.reporting import endings
@@ -14,6 +16,7 @@ from app.reporting.dicom_pdf import to_encapsulated_pdf
 from app.reporting.dicom_rtstruct import to_rtstruct
 from app.reporting.dicom_seg import to_seg
 from app.reporting.dicom_sr import to_sr
+from app.reporting.dicom_sr_drawn import groups_of
 from app.store.models import StoredCase, StoredMask
 from model.io.dicom.source import Source
 
@@ -23,7 +26,7 @@ class DicomResults:
     """The DICOM objects of one version of a mask, each made when it is asked for.
 
     labels : (X, Y, Z) uint8 network indices on the source's grid, in any voxel order; affine : (4, 4) of them
-    record : of this version of the mask
+    record : of this version of the mask ; drawn : what readers drew on the case, in canonical voxels
     """
 
     labels: np.ndarray
@@ -31,6 +34,7 @@ class DicomResults:
     record: CaseRecord
     source: Source
     identity: ResultIdentity
+    drawn: tuple[Drawn, ...] = ()
 
     @cached_property
     def seg(self) -> Dataset:
@@ -42,7 +46,9 @@ class DicomResults:
 
     @property
     def sr(self) -> Dataset:
-        return to_sr(self.record.measurements, self.seg, self.source, self.identity)
+        by_hand = groups_of(self.drawn, self._canonical_affine, self.source, self.identity)
+        identity = self.identity.showing(self.drawn)
+        return to_sr(self.record.measurements, self.seg, self.source, identity, by_hand)
 
     @property
     def rtstruct(self) -> Dataset:
@@ -50,7 +56,11 @@ class DicomResults:
 
     def pdf(self, document: bytes) -> Dataset:
         """Return the report as a DICOM object; `document` is the PDF."""
-        return to_encapsulated_pdf(document, self.source, self.identity)
+        return to_encapsulated_pdf(document, self.source, self.identity.showing(self.drawn))
+
+    @property
+    def _canonical_affine(self) -> np.ndarray:
+        return np.array(self.record.geometry.canonical_affine)
 
     def files(self) -> dict[str, bytes]:
         """Return the contents of the files that belong to every case, by the ending of their names."""
@@ -58,8 +68,12 @@ class DicomResults:
         return {ending: as_file(dataset) for ending, dataset in made.items()}
 
 
-def results_of(case: StoredCase, mask: StoredMask | None = None) -> DicomResults:
+def results_of(
+    case: StoredCase, mask: StoredMask | None = None, drawn: Sequence[Drawn] = ()
+) -> DicomResults:
     """Return the DICOM results of a version of the mask, by default of the one that counts.
+
+    drawn : what readers drew on the case
 
     Raises NotReady: `not_dicom` for a case whose scans did not come as DICOM, or to whose series results cannot refer.
     """
@@ -78,7 +92,8 @@ def results_of(case: StoredCase, mask: StoredMask | None = None) -> DicomResults
         made=case.finished_at.isoformat(),
     )
     affine = np.array(record.geometry.canonical_affine)
-    return DicomResults(np.asarray(results.labels()), affine, record, source, identity)
+    labels = np.asarray(results.labels())
+    return DicomResults(labels, affine, record, source, identity, tuple(drawn))
 
 
 def _not_dicom(case: StoredCase) -> NotReady:

@@ -44,7 +44,7 @@ def to_seg(
         sop_instance_uid=identity.uid(kind, "instance"),
         instance_number=1,
         manufacturer=common.MANUFACTURER,
-        manufacturer_model_name=common.PRODUCT,
+        manufacturer_model_name=common.PRODUCT_NAME,
         software_versions=common.software_versions(identity.model),
         device_serial_number=common.SERIAL,
         content_description=common.NOTICE,

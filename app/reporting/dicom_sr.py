@@ -1,5 +1,7 @@
 """Measurements as DICOM structured report: TID 1500, with the segments that they were taken from."""
 
+from collections.abc import Sequence
+
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
@@ -31,8 +33,6 @@ from model.labels import DERIVED, REGIONS
 
 ML = Code("mL", "UCUM", "mL")
 BRAIN_MRI = Code("24590-2", "LN", "MR Brain")
-# The product of the two diameters has no code in DICOM or SNOMED CT.
-PRODUCT = Code("RANO-PRODUCT", "99BTS", "Product of perpendicular diameters")
 # A tumour astride of the midline lies on both sides, too: CID 244 has no code of its own for it.
 LATERALITIES = {
     "left": codes.SCT.Left,
@@ -44,11 +44,15 @@ NUMBER_OF_LESIONS = Code("246206008", "SCT", "Number of lesions")
 
 @without_warnings
 def to_sr(
-    measurements: Measurements, seg: Dataset, source: Source, identity: ResultIdentity
+    measurements: Measurements,
+    seg: Dataset,
+    source: Source,
+    identity: ResultIdentity,
+    by_hand: Sequence[MeasurementsAndQualitativeEvaluations] = (),
 ) -> Dataset:
     """Return measurements as Comprehensive 3D SR: a group for each region and derived region.
 
-    seg : what `to_seg` made of the same mask
+    seg : what `to_seg` made of the same mask ; by_hand : groups of what was drawn, see `dicom_sr_drawn`
 
     Volumes are in mL; that of the enhancing tumour has the RANO diameters in mm with it. It and the whole tumour have
     the number of their lesions, and the whole tumour's site has its side. Groups of regions refer
@@ -56,6 +60,7 @@ def to_sr(
     """
     groups = [_region(region.key, measurements, seg, source, identity) for region in REGIONS]
     groups += [_derived(key, measurements, identity) for key in DERIVED]
+    groups += by_hand
     report = MeasurementReport(
         observation_context=ObservationContext(_observer(identity)),
         procedure_reported=BRAIN_MRI,
@@ -74,7 +79,7 @@ def to_sr(
         is_complete=True,
         is_final=False,
     )
-    dataset.ManufacturerModelName = common.PRODUCT
+    dataset.ManufacturerModelName = common.PRODUCT_NAME
     dataset.DeviceSerialNumber = common.SERIAL
     dataset.SoftwareVersions = list(common.software_versions(identity.model))
     return common.add_notice(dataset, identity, "measurements")
@@ -183,5 +188,5 @@ def _diameters(rano: Rano) -> list[Measurement]:
     return [
         Measurement(name=codes.SCT.LongAxis, value=rano.longest_mm, unit=mm),
         Measurement(name=codes.SCT.ShortAxis, value=rano.perpendicular_mm, unit=mm),
-        Measurement(name=CodedConcept.from_code(PRODUCT), value=rano.product_mm2, unit=mm2),
+        Measurement(name=CodedConcept.from_code(common.PRODUCT), value=rano.product_mm2, unit=mm2),
     ]

@@ -2,9 +2,10 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from app.analysis.drawn import Drawn
 from app.reporting.report_csv import to_csv
 from app.reporting.report_pdf import to_pdf
 from app.reporting.schemas import Report
@@ -38,11 +39,14 @@ def pack(
     return buffer.getvalue()
 
 
-def dicom_files(case: StoredCase) -> dict[str, bytes]:
-    """Return the results in DICOM by the ending of their names; none of a case that has none."""
+def dicom_files(case: StoredCase, drawn: Sequence[Drawn]) -> dict[str, bytes]:
+    """Return the results in DICOM by the ending of their names; none of a case that has none.
+
+    drawn : what readers drew on it
+    """
     if not case.folder.study.has_source:
         return {}
     # Imported here: highdicom takes a second, and few cases need it.
     from app.reporting.dicom_results import results_of
 
-    return results_of(case).files()
+    return results_of(case, drawn=drawn).files()

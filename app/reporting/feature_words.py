@@ -25,7 +25,8 @@ _CORE = "As F5. Masks do not tell necrosis from tumour that does not enhance."
 _FOCI = (
     f"Separate parts with {MIN_LESION_ML:g} mL or more of tumour core; two or more are multifocal."
 )
-_SATELLITES = f"Parts of tumour core, {MIN_LESION_ML:g} mL or more, beside the largest in the same whole tumour."
+_SATELLITES = f"Other parts with {MIN_LESION_ML:g} mL or more enhancing in the same whole tumour."
+_EPICENTRE = f"Of the largest part of tumour core; centre: within {MIDLINE_MM:g} mm of the midline."
 _MARGIN = f"Thick: over half is {THICK_MM:g} mm or more. Solid: under {100 * SOLID_SHARE:g} % of tumour core does not enhance."
 _ASTRIDE = f"One connected part has {MIN_LESION_ML:g} mL or more beyond {MIDLINE_MM:g} mm on either side of the midline."
 
@@ -47,6 +48,8 @@ def feature_rows(features: Features | None) -> list[FeatureRow]:
 
 def _rows(features: Features) -> Iterator[FeatureRow]:
     shares, crossing = features.proportions, features.crosses_midline
+    if features.epicentre:
+        yield FeatureRow("F2", "Epicentre", features.epicentre.capitalize(), _EPICENTRE)
     yield FeatureRow("F5", "Proportion enhancing", _share(shares.enhancing), _SHARE)
     yield FeatureRow("F6, F7", "Proportion core", _share(shares.core), _CORE)
     yield FeatureRow("F14", "Proportion edema", _share(shares.edema), _SHARE)

@@ -1,8 +1,9 @@
-"""Which slices a report shows, and where the diameters are drawn in them."""
+"""Which slices a report shows, and what is drawn in them."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from app.analysis.drawn import Drawn
 from app.analysis.measurements import PLANE_AXES, Measurements
 from app.analysis.values import PlaneSlices, Slices
 from app.reporting import rendering
@@ -14,45 +15,71 @@ from model.io.modalities import MODALITIES
 ENHANCED = "t1ce"
 # Margin around the head, as a share of each edge of the volume.
 FRAME_MARGIN = 0.02
-# Two ends of a line, each (x, y) as fractions of a picture from its left and its top.
-Line = tuple[tuple[float, float], tuple[float, float]]
+# Points of a line, each (x, y) as fractions of a picture from its left and its top.
+Line = tuple[tuple[float, float], ...]
 # Left, top, right and bottom of a part of a picture, in the same fractions.
 Frame = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Something drawn over a picture: its lines, and the number beside them, if it has one."""
+
+    lines: tuple[Line, ...]
+    kind: str = "rano"
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class KeyImage:
-    """One slice of a plane, and the sequence it is shown in; `lines` are the diameters in it."""
+    """One slice of a plane, the sequence it is shown in, and what is drawn over it."""
 
     plane: str
     index: int
     count: int
     modality: str
-    lines: tuple[Line, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
-def key_images(measurements: Measurements, present: Container[str]) -> list[KeyImage]:
+def key_images(
+    measurements: Measurements, present: Container[str], drawn: Iterable[Drawn] = ()
+) -> list[KeyImage]:
     """Return one slice of each plane.
 
-    present : the sequences that the case has
+    present : the sequences that the case has ; drawn : by hand
 
-    The axial one is that of the diameters where there are any; the others show the most tumour, or
-    the middle where nothing was marked.
+    The axial one is that of the diameters where there are any, as a reader moved them; the others show the most
+    tumour, or the middle where nothing was marked.
     """
     first, images = rendering.first_modality(present), []
     for plane, slices in measurements.slices.items():
-        index, lines, modality = key_slice(slices), (), first
-        if plane == "axial" and measurements.rano:
-            index, lines = measurements.rano.slice, diameter_lines(measurements)
+        index, marks, modality = key_slice(slices), (), first
+        if plane == "axial" and (found := _diameters(measurements, drawn)):
+            index, marks = found[0], (Mark(found[1]),)
             # The diameters are those of the enhancing tumour, which T1ce alone shows.
             modality = ENHANCED if ENHANCED in present else first
-        images.append(KeyImage(plane, index, slices.count, modality, lines))
+        images.append(KeyImage(plane, index, slices.count, modality, marks))
     return images
 
 
-def picture_rows(measurements: Measurements, present: Container[str]) -> list[list[KeyImage]]:
+def _diameters(
+    measurements: Measurements, drawn: Iterable[Drawn]
+) -> tuple[int, tuple[Line, ...]] | None:
+    """Return the axial slice of the diameters and their lines: those that a reader moved, else the model's."""
+    slices = measurements.slices
+    for item in drawn:
+        if item.kind == "rano" and item.plane == "axial" and item.slice < slices.axial.count:
+            ends = item.points[:2], item.points[2:]
+            return item.slice, lines_between(ends, "axial", slices)
+    rano = measurements.rano
+    return (rano.slice, diameter_lines(measurements)) if rano else None
+
+
+def picture_rows(
+    measurements: Measurements, present: Container[str], drawn: Iterable[Drawn] = ()
+) -> list[list[KeyImage]]:
     """Return the rows of key images of a report: the planes, and all sequences where no features are known."""
-    rows = [key_images(measurements, present)]
+    rows = [key_images(measurements, present, drawn)]
     if measurements.features is None:
         rows.append(sequence_images(measurements, present))
     return rows
@@ -65,7 +92,7 @@ def sequence_images(measurements: Measurements, present: Container[str]) -> list
     """
     axial = key_images(measurements, present)[0]
     return [
-        replace(axial, modality=modality, lines=())
+        replace(axial, modality=modality, marks=())
         for modality in MODALITIES
         if modality in present
     ]
@@ -86,10 +113,10 @@ def diameter_lines(measurements: Measurements) -> tuple[Line, ...]:
 def lines_between(
     segments: Sequence[Sequence[Sequence[float]]], plane: str, slices: Slices
 ) -> tuple[Line, ...]:
-    """Return segments between voxel coordinates (3,) as lines in the pictures of a plane.
+    """Return lines through voxel coordinates (3,) as lines in the pictures of a plane.
 
     Coordinates are canonical, with whole numbers at voxel centres. Whatever is to be drawn over a key image goes
-    into its `lines`: page and PDF draw all of them.
+    into its `marks`: page and PDF draw all of them.
     """
     axes = [(axis, slices[name].count) for name, axis in PLANE_AXES.items() if name != plane]
 
@@ -98,7 +125,7 @@ def lines_between(
         x, y = ((count - 0.5 - point[axis]) / count for axis, count in sorted(axes))
         return x, y
 
-    return tuple((place(first), place(last)) for first, last in segments)
+    return tuple(tuple(place(point) for point in line) for line in segments)
 
 
 def frames(results: Results, modality: str) -> dict[str, Frame]:

@@ -8,11 +8,13 @@ from fpdf import FPDF
 
 from app.reporting.key_images import KeyImage
 from app.reporting.pdf_text import INK, MARGIN, MUTED, TEXT_FONT, WIDTH
-from app.reporting.picture_row import PictureRow, Placed
+from app.reporting.picture_row import PictureRow, Placed, PlacedMark
 
 # Between two charts, and their height, in mm.
 CHART_GAP, CHART_HEIGHT = 6.0, 8.5
 BAR_COLOUR, CHART_GROUND = (47, 110, 168), (244, 246, 248)
+# As in the viewer (static/js/viewer/marker.js).
+MARK_COLOURS, OTHER_MARKS = {"rano": (255, 255, 255)}, (142, 227, 255)
 
 
 def draw_row(pdf: FPDF, row: PictureRow, pngs: Mapping[KeyImage, bytes]) -> None:
@@ -32,11 +34,8 @@ def _picture(pdf: FPDF, picture: Placed, png: bytes, top: float) -> None:
         pdf.rect(MARGIN + box.left, top, box.width, box.height, "F")
     with pdf.rect_clip(MARGIN + shown.left, top + shown.top, shown.width, shown.height):
         pdf.image(io.BytesIO(png), MARGIN + whole.left, top + whole.top, whole.width, whole.height)
-        # White on black, to be seen in bright tissue too.
-        for grey, width in ((0, 0.7), (255, 0.3)):
-            with pdf.local_context(draw_color=grey, line_width=width):
-                for (x1, y1), (x2, y2) in picture.lines:
-                    pdf.line(MARGIN + x1, top + y1, MARGIN + x2, top + y2)
+        for mark in picture.marks:
+            _mark(pdf, mark, top)
     pdf.set_font(TEXT_FONT, "B", 8)
     with pdf.local_context(text_color=255):
         pdf.text(MARGIN + box.left + 1.2, top + 3.4, picture.title)
@@ -44,6 +43,21 @@ def _picture(pdf: FPDF, picture: Placed, png: bytes, top: float) -> None:
         pdf.text(MARGIN + box.left + 1.2, middle, picture.letters["left"])
         wide = pdf.get_string_width(picture.letters["right"])
         pdf.text(MARGIN + box.left + box.width - 1.2 - wide, middle, picture.letters["right"])
+
+
+def _mark(pdf: FPDF, mark: PlacedMark, top: float) -> None:
+    # Light on black, to be seen in bright tissue too.
+    for colour, width in ((0, 0.7), (MARK_COLOURS.get(mark.kind, OTHER_MARKS), 0.3)):
+        with pdf.local_context(draw_color=colour, line_width=width):
+            for line in mark.lines:
+                pdf.polyline([(MARGIN + x, top + y) for x, y in line])
+    if mark.label:
+        pdf.set_font(TEXT_FONT, "B", 8)
+        place = MARGIN + mark.x, top + mark.y
+        with pdf.local_context(text_mode="STROKE", draw_color=0, line_width=0.7):
+            pdf.text(*place, mark.label)
+        with pdf.local_context(text_color=255):
+            pdf.text(*place, mark.label)
 
 
 def draw_charts(pdf: FPDF, charts: Sequence[dict[str, Any]]) -> None:

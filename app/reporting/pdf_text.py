@@ -7,8 +7,9 @@ from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
 TEXT_FONT = "Helvetica"
-# Left edge and width of what is written on an A4 page.
+# Left edge and width of what is written on an A4 page, its top, and where the footer begins.
 MARGIN, WIDTH = 12.0, 186.0
+TOP, FOOTER = 10.0, 283.0
 LINE_MM_PER_PT = 0.44
 # As on the page: text, titles of facts, rules, and the bar and ground of a notice.
 INK, MUTED, RULE = (20, 24, 29), (85, 95, 106), (205, 211, 218)
@@ -16,6 +17,14 @@ RED, AMBER = ((138, 31, 17), (251, 238, 236)), ((168, 107, 0), (253, 245, 227))
 BAR = 1.0
 # Width of the titles of facts.
 INDENT = 17.0
+
+
+def footer(pdf: FPDF, text: str) -> None:
+    """Write what stands at the end of each page."""
+    pdf.set_y(FOOTER)
+    rule(pdf)
+    pdf.set_y(FOOTER + 1)
+    write(pdf, text, 8.5, "B", align="C")
 
 
 def write(

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.reporting import rendering
-from app.reporting.key_images import Frame, KeyImage, Line, frames
+from app.reporting.key_images import Frame, KeyImage, Line, Mark, frames
 from app.store.results import Results
 from model.io.modalities import TITLES
 
 # Between boxes; at least on either side of a picture, for the letters; above it, for its title; below it.
 GAP, SIDE, TITLE, BELOW = 2.0, 4.0, 4.6, 1.0
+# Between something drawn and its number; how wide a number is, at most; how far below its point its letters stand.
+ASIDE, NUMBER, LOWER = 1.0, 5.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,23 @@ class Box:
 
 
 @dataclass(frozen=True)
+class PlacedMark:
+    """Something drawn over a picture, and where its number begins."""
+
+    kind: str
+    lines: tuple[Line, ...]
+    label: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Placed:
     """A key image in its row.
 
     box : the black box ; shown : the part of it that holds the picture
     whole : where the whole slice would lie, of which `shown` is cut
-    lines : what is drawn over the picture
+    marks : what is drawn over the picture
     """
 
     image: KeyImage
@@ -40,7 +53,7 @@ class Placed:
     box: Box
     shown: Box
     whole: Box
-    lines: tuple[Line, ...]
+    marks: tuple[PlacedMark, ...]
 
     @property
     def middle(self) -> float:
@@ -85,30 +98,53 @@ def arrange(
     parts, sizes_mm : by plane, what is shown of its slices, and their width and height in mm
     """
     # Width of what is shown of each picture, for a height of 1.
-    aspects = []
-    for image in images:
-        (x1, y1, x2, y2), (wide, high) = parts[image.plane], sizes_mm[image.plane]
+    aspects, shown_parts = [], [_with_marks(parts[image.plane], image) for image in images]
+    for image, (x1, y1, x2, y2) in zip(images, shown_parts, strict=True):
+        wide, high = sizes_mm[image.plane]
         aspects.append((x2 - x1) * wide / ((y2 - y1) * high))
     room = width - GAP * (len(images) - 1) - 2 * SIDE * len(images)
     height = min(highest - TITLE - BELOW, room / sum(aspects))
     # Boxes take the whole width, whatever their pictures leave of it.
     side = SIDE + (room - height * sum(aspects)) / (2 * len(images))
     left, pictures = 0.0, []
-    for image, aspect in zip(images, aspects, strict=True):
+    for image, part, aspect in zip(images, shown_parts, aspects, strict=True):
         box = Box(left, 0.0, height * aspect + 2 * side, height + TITLE + BELOW)
         shown = Box(left + side, TITLE, height * aspect, height)
-        pictures.append(_placed(image, parts[image.plane], box, shown))
+        pictures.append(_placed(image, part, box, shown))
         left += box.width + GAP
     return PictureRow(height + TITLE + BELOW, pictures)
+
+
+def _with_marks(part: Frame, image: KeyImage) -> Frame:
+    """Return what is shown of a slice, widened to hold what is drawn over it."""
+    points = [point for mark in image.marks for line in mark.lines for point in line]
+    x, y = ([min(max(point[axis], 0.0), 1.0) for point in points] for axis in (0, 1))
+    return (
+        min([part[0], *x]),
+        min([part[1], *y]),
+        max([part[2], *x]),
+        max([part[3], *y]),
+    )
 
 
 def _placed(image: KeyImage, part: Frame, box: Box, shown: Box) -> Placed:
     x1, y1, x2, y2 = part
     wide, high = shown.width / (x2 - x1), shown.height / (y2 - y1)
     whole = Box(shown.left - x1 * wide, shown.top - y1 * high, wide, high)
-    lines = tuple(
-        tuple((whole.left + x * wide, whole.top + y * high) for x, y in line)
-        for line in image.lines
-    )
+    marks = tuple(_mark(mark, whole, shown) for mark in image.marks)
     title = f"{image.plane.capitalize()} {image.index + 1}/{image.count}, {TITLES[image.modality]}"
-    return Placed(image, title, box, shown, whole, lines)
+    return Placed(image, title, box, shown, whole, marks)
+
+
+def _mark(mark: Mark, whole: Box, shown: Box) -> PlacedMark:
+    lines = tuple(
+        tuple((whole.left + x * whole.width, whole.top + y * whole.height) for x, y in line)
+        for line in mark.lines
+    )
+    points = [point for line in lines for point in line]
+    x, y = max(points)
+    x += ASIDE
+    if x + NUMBER > shown.left + shown.width:
+        x, y = min(points)
+        x = max(shown.left, x - NUMBER)
+    return PlacedMark(mark.kind, lines, mark.label, x, y + LOWER)

@@ -1,9 +1,10 @@
 """The report of a finished case, as one typed object; other modules write it as CSV, PDF and page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.analysis.drawn import Drawn
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, CaseRecord, MaskInfo
 from app.reporting import wording
@@ -15,8 +16,11 @@ VOLUME_TITLES = {region.key: region.title for region in REGIONS} | DERIVED_TITLE
 ACCURACY_TITLES = {"WT": "Whole tumour", "TC": "Tumour core", "ET": "Enhancing tumour"}
 
 
-def report_of(case: StoredCase) -> Report:
-    """Return the report of a finished case, on the mask that counts. Raises NotReady."""
+def report_of(case: StoredCase, drawn: Sequence[Drawn] = ()) -> Report:
+    """Return the report of a finished case, on the mask that counts. Raises NotReady.
+
+    drawn : what readers drew on it, see `drawn_of`
+    """
     case.results()
     mask = case.mask
     dates = Dates(
@@ -25,7 +29,7 @@ def report_of(case: StoredCase) -> Report:
         corrected=_iso(mask.created_at) if mask.by_hand else None,
     )
     who = {"id": case.id, "name": case.name}
-    return build(case.current_record, who, dates, mask.info)
+    return build(case.current_record, who, dates, mask.info, drawn)
 
 
 def build(
@@ -33,6 +37,7 @@ def build(
     case: Mapping[str, str],
     dates: Dates | None = None,
     mask: MaskInfo | None = None,
+    drawn: Sequence[Drawn] = (),
 ) -> Report:
     """Return the report of a record.
 
@@ -61,6 +66,7 @@ def build(
         warnings=[warning.text for warning in record.warnings],
         warning_details=record.warnings,
         software=record.software,
+        annotations=list(drawn),
     )
 
 

@@ -4,7 +4,9 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from app.analysis.drawn import Drawn
 from app.analysis.features import Features
+from app.analysis.lesion_names import NamedLesion
 from app.analysis.lesions import Location, from_brain_mm
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry
@@ -31,6 +33,8 @@ def to_csv(report: Report) -> str:
         *_measurement_rows(measurements),
         *_location_rows(measurements.location, report.geometry.brain_centre_mm),
         *_feature_rows(measurements.features),
+        *_lesion_rows(measurements.named_lesions or ()),
+        *_drawn_rows(report.annotations),
         ("mask", wording.mask(report.mask), ""),
         *((f"model_{key}", getattr(report.model, key), "") for key in _MODEL),
         ("engine", report.engine, ""),
@@ -101,6 +105,8 @@ def _feature_rows(features: Features | None) -> Iterator[Row]:
         yield f"proportion_{key}_bin", share.bin, ""
     if features.side:
         yield "side_of_tumour", features.side, ""
+    if features.epicentre:
+        yield "epicentre", features.epicentre, ""
     for key, crosses in _items(features.crosses_midline):
         yield f"crosses_midline_{key}", "yes" if crosses else "no", ""
     if features.focality:
@@ -148,6 +154,46 @@ def _accuracy_rows(accuracy: Accuracy | None) -> Iterator[Row]:
             yield f"accuracy_dice_{short}", rounded(row["dice"], 3), ""
         if row["hd95_mm"] is not None:
             yield f"accuracy_hd95_{short}", rounded(row["hd95_mm"], 2), "mm"
+
+
+def _lesion_rows(lesions: Sequence[NamedLesion]) -> Iterator[Row]:
+    """Yield each lesion under its number."""
+    for one in lesions:
+        yield f"lesion_{one.number}", rounded(one.ml, 3), "mL"
+        yield f"lesion_{one.number}_longest", rounded(one.longest_mm, 2), "mm"
+        yield f"lesion_{one.number}_slice_number", one.slice + 1, "counted from 1"
+        if one.side:
+            yield f"lesion_{one.number}_side", one.side, ""
+
+
+# Unit of what something drawn measures, by the name of its field.
+_DRAWN = {
+    "length_mm": "mm",
+    "angle_deg": "degrees",
+    "area_mm2": "mm2",
+    "mean": "",
+    "lowest": "",
+    "highest": "",
+    "pair_with": "",
+    "longest_mm": "mm",
+    "perpendicular_mm": "mm",
+    "product_mm2": "mm2",
+}
+
+
+def _drawn_rows(drawn: Sequence[Drawn]) -> Iterator[Row]:
+    """Yield what was drawn by hand, numbered from 1, and what it measures."""
+    for item in drawn:
+        start = f"drawn_{item.number}"
+        yield f"{start}_tool", item.kind, ""
+        yield f"{start}_plane", item.plane, ""
+        yield f"{start}_slice_number", item.slice + 1, "counted from 1"
+        yield f"{start}_sequence", item.modality, ""
+        if item.text:
+            yield f"{start}_text", item.text, ""
+        for name, unit in _DRAWN.items():
+            if (value := getattr(item, name)) is not None:
+                yield f"{start}_{name}", value, unit
 
 
 def _area_rows(areas: AreasMm2 | None) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The report of a finished case as one A4 page, with all that the report page has.
+"""The report of a finished case as one A4 page, with all that the report page has; drawings by hand follow on others.
 
 Whatever names and warnings are like, nothing runs into the footer: every text has a number of lines that
 it may take and ends in dots where it needs more, and pictures give way. What is left of the page goes between the
@@ -6,25 +6,30 @@ sections.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 from fpdf import FPDF
 
 from app.reporting import rendering
+from app.reporting.drawn_images import IN_A_ROW, drawn_rows
 from app.reporting.key_images import KeyImage, look, picture_rows
+from app.reporting.pdf_drawn import add_drawn
 from app.reporting.pdf_pictures import draw_charts, draw_row
 from app.reporting.pdf_text import (
     AMBER,
+    FOOTER,
     INK,
     MARGIN,
     MUTED,
     RED,
     TEXT_FONT,
+    TOP,
     WIDTH,
     beside,
     facts,
+    footer,
     notice,
     row,
     rule,
@@ -34,17 +39,16 @@ from app.reporting.pdf_text import (
 from app.reporting.picture_row import PictureRow, picture_row
 from app.reporting.report import RegionRow
 from app.reporting.schemas import Report
-from app.reporting.sheet import Sheet, number, sheet_of
+from app.reporting.sheet import Facts, Sheet, number, sheet_of
 from app.store.results import Results
 
 # All lengths are in mm, sizes of letters in points.
-TOP, FOOTER = 10.0, 283.0
 # The highest and the lowest that a row of pictures gets, and the most that lies between sections.
-HIGHEST, LOWEST, GAP, MOST_GAP = 72.0, 24.0, 1.6, 6.0
+HIGHEST, LOWEST, GAP, MOST_GAP = 72.0, 16.0, 1.6, 6.0
 # What lies between the footer's line and the text above it.
 ABOVE_FOOTER = 1.5
 # Lines for one warning and for all of them, and how many are shown; lines for a name, and for a sentence.
-WARNING_LINES, ALL_WARNING_LINES, MOST_WARNINGS = 3, 6, 5
+WARNING_LINES, ALL_WARNING_LINES, MOST_WARNINGS = 3, 5, 5
 NAME_LINES, NOTE_LINES = 2, 4
 # Left and width of two columns, of regions and measurements and of other things.
 MEASURED = ((MARGIN, 98.0), (MARGIN + 104.0, 82.0))
@@ -54,10 +58,11 @@ LIMITS = ((MARGIN, 58.0), (MARGIN + 64.0, 122.0))
 
 @dataclass(frozen=True)
 class Pictures:
-    """Rows of key images, and the slices in them as PNG."""
+    """Rows of key images and of slices that were drawn on, and the slices in them as PNG."""
 
     results: Results
     rows: list[list[KeyImage]]
+    drawn: list[list[KeyImage]]
     pngs: Mapping[KeyImage, bytes]
 
 
@@ -66,6 +71,7 @@ def to_pdf(
 ) -> bytes:
     """Return one A4 page: measurements, key images of the three planes, features, provenance, limits.
 
+    What was drawn by hand follows on further pages.
     scans : slices of key images at a window that a reader chose, see `windowed`
     """
     sheet, pictures = sheet_of(report), _pictures(report, results, scans)
@@ -75,8 +81,21 @@ def to_pdf(
     spare = FOOTER - ABOVE_FOOTER - bottom
     shrunk = min(highest) + min(0.0, spare) / len(highest)
     gap = min(MOST_GAP, GAP + max(0.0, spare) / sections)
+    if shrunk < LOWEST:
+        sheet = replace(sheet, lesions=_fewer(sheet.lesions))
     pdf, *_ = _page(sheet, pictures, max(LOWEST, shrunk) if spare < 0 else HIGHEST, gap)
+    if sheet.drawn:
+        rows = [
+            picture_row(results, images, WIDTH * len(images) / IN_A_ROW, HIGHEST)
+            for images in pictures.drawn
+        ]
+        add_drawn(pdf, sheet, rows, pictures.pngs)
     return bytes(pdf.output())
+
+
+def _fewer(lesions: Facts) -> Facts:
+    """Return one line, where there is no room for one a lesion."""
+    return lesions if len(lesions) < 2 else [("Lesions", "One by one in the other reports")]
 
 
 def _row(pictures: Pictures, images: list[KeyImage], highest: float) -> PictureRow:
@@ -84,9 +103,12 @@ def _row(pictures: Pictures, images: list[KeyImage], highest: float) -> PictureR
 
 
 def _pictures(report: Report, results: Results, scans: Mapping[KeyImage, np.ndarray]) -> Pictures:
-    rows = picture_rows(report.measurements, report.modalities)
-    pngs = {image: _png(results, image, scans.get(image)) for row in rows for image in row}
-    return Pictures(results, rows, pngs)
+    found, drawn = report.measurements, report.annotations
+    rows = picture_rows(found, report.modalities, drawn)
+    on_drawn = drawn_rows(drawn, found, results.spacing_mm()) if drawn else []
+    images = [image for row in (*rows, *on_drawn) for image in row]
+    pngs = {image: _png(results, image, scans.get(image)) for image in images}
+    return Pictures(results, rows, on_drawn, pngs)
 
 
 def _png(results: Results, image: KeyImage, scan: np.ndarray | None) -> bytes:
@@ -119,10 +141,7 @@ def _page(sheet: Sheet, pictures: Pictures, highest: float, gap: float) -> tuple
         pdf.set_y(pdf.get_y() + gap)
         section(pdf, sheet)
     bottom = pdf.get_y()
-    pdf.set_y(FOOTER)
-    rule(pdf)
-    pdf.set_y(FOOTER + 1)
-    write(pdf, sheet.disclaimer, 8.5, "B", align="C")
+    footer(pdf, sheet.disclaimer)
     return pdf, len(sections), bottom
 
 
@@ -171,6 +190,8 @@ def _measured(pdf: FPDF, sheet: Sheet) -> None:
         row(pdf, [("", name) for name in names], widths, left, align=align, colour=MUTED)
         for found in sheet.regions:
             _region(pdf, found, widths, left, align)
+        pdf.set_y(pdf.get_y() + 0.8)
+        facts(pdf, sheet.lesions, left, sum(widths))
         columns.next()
         title(pdf, "Measurements", right)
         facts(pdf, sheet.measured, right, width, most=4)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.analysis.drawn import Drawn
 from app.analysis.measurements import Measurements
 from app.analysis.record import Accuracy, Geometry, MaskInfo, ModelInfo
 from app.analysis.values import VolumesMl
@@ -237,7 +238,8 @@ class Dates(BaseModel):
 class Report(BaseModel):
     """Measurements and where they come from.
 
-    `warning_details` are the `warnings` with their codes, `provenance` the parts of `device`.
+    `warning_details` are the `warnings` with their codes, `provenance` the parts of `device`; `annotations` were drawn
+    by hand.
     """
 
     disclaimer: str = DISCLAIMER
@@ -261,6 +263,7 @@ class Report(BaseModel):
     warnings: list[str]
     warning_details: list[CaseWarning]
     software: dict[str, str]
+    annotations: list[Drawn] = []
 
 
 class Health(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.reporting import wording
 from app.reporting.charts import area_charts
+from app.reporting.drawn_words import DrawnRow, drawn_rows_in_words, moved_rano, note
 from app.reporting.feature_words import SOURCE, FeatureRow, feature_rows
 from app.reporting.report import RegionRow, accuracy_rows, region_rows
 from app.reporting.schemas import Report
@@ -21,7 +22,7 @@ class Sheet:
 
     message : what an empty result needs to be said, else "" ; warnings : without what `message` says
     accuracy : title, Dice and HD95 in mm of regions, as text
-    charts : see `area_charts`
+    charts : see `area_charts` ; drawn : by hand
     """
 
     name: str
@@ -33,12 +34,15 @@ class Sheet:
     warnings: list[str]
     pictures_note: str
     regions: list[RegionRow]
+    lesions: Facts
     measured: Facts
     features: list[FeatureRow]
     features_note: str
     charts: list[dict[str, Any]]
     sequences: Facts
     made: Facts
+    drawn: list[DrawnRow]
+    drawn_note: str
     accuracy: list[tuple[str, str, str]]
     accuracy_note: str
     limits: list[str]
@@ -55,14 +59,17 @@ def sheet_of(report: Report) -> Sheet:
         origin=wording.origin(report.mask),
         message=f"{report.message} {wording.NO_STATEMENT}" if report.message else "",
         warnings=wording.other_warnings(report.warning_details),
-        pictures_note=wording.pictures(measurements),
+        pictures_note=wording.pictures(bool(measurements.rano or moved_rano(report.annotations))),
         regions=region_rows(measurements),
+        lesions=wording.lesions(measurements.named_lesions),
         measured=list(_measured(report)),
         features=feature_rows(measurements.features),
         features_note=SOURCE,
         charts=area_charts(measurements.areas_mm2),
         sequences=list(_sequences(report)),
         made=list(_made(report)),
+        drawn=drawn_rows_in_words(report.annotations),
+        drawn_note=note(report.annotations),
         accuracy=[
             (title, number(row["dice"], 2), number(row["hd95_mm"], 1))
             for title, row in accuracy_rows(report.accuracy)
@@ -90,6 +97,8 @@ def _measured(report: Report) -> Iterator[tuple[str, str]]:
     if measurements.lesions:
         rano = measurements.rano
         yield "RANO", f"{wording.diameters(rano)}{wording.place(rano)}"
+    if by_hand := moved_rano(report.annotations):
+        yield "By hand", f"RANO {by_hand}."
     yield from wording.facts(measurements, report.geometry.brain_centre_mm)
     yield "Brain", f"{measurements.brain_ml:.0f} mL"
 

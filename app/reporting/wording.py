@@ -7,9 +7,10 @@ which the PDF's fonts are limited to.
 from collections.abc import Sequence
 
 from app.analysis.features import MIDLINE_MM, Features
+from app.analysis.lesion_names import NamedLesion
 from app.analysis.lesions import MIN_LESION_ML, Location, from_brain_mm
 from app.analysis.measurements import Measurements
-from app.analysis.rano import MEASURABLE_MM, MEASURABLE_SLICES, Rano
+from app.analysis.rano import MEASURABLE_MM, MEASURABLE_SLICES, THICK_SLICE_MM, Rano
 from app.analysis.record import Accuracy, MaskInfo
 from model.io.modalities import MODALITIES, TITLES
 from model.preparation.record import Preparation, Registered
@@ -26,9 +27,11 @@ SIDES = {
 ENDS = {"axial": ("I", "S"), "coronal": ("P", "A"), "sagittal": ("L", "R")}
 # What lies on either side of a point along each RAS+ axis: above it, below it.
 DIRECTIONS = (("right", "left"), ("anterior", "posterior"), ("superior", "inferior"))
+# Lesions of which a report of one page tells each by itself.
+MOST_LESIONS = 4
 NOT_MEASURABLE = (
-    f"Not measurable by RANO, which asks for {MEASURABLE_MM:g} mm both ways on at least "
-    f"{MEASURABLE_SLICES} slices."
+    f"Not measurable by RANO, which asks for {MEASURABLE_MM:g} mm both ways (twice the distance of slices over "
+    f"{THICK_SLICE_MM:g} mm) on at least {MEASURABLE_SLICES} slices."
 )
 NOTES = (
     "RANO: longest axial diameter of the largest enhancing lesion and the longest at right angles "
@@ -37,7 +40,7 @@ NOTES = (
     f"{MIDLINE_MM:g} mm. The midline is upright through the brain's centre; a tilted head shifts it.",
     "Centre: the whole tumour's centre of mass, from the brain's along the axes of the scan's "
     "coordinates.",
-    f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL.",
+    f"Lesions: connected parts of at least {MIN_LESION_ML:g} mL; numbers stay when the mask is corrected.",
 )
 
 # Never worded as an absence of tumour: the model may have missed one.
@@ -167,9 +170,9 @@ def mask(found: MaskInfo | None) -> str:
     return f"Corrected by hand, version {found.number}"
 
 
-def pictures(measurements: Measurements) -> str:
+def pictures(has_diameters: bool) -> str:
     """Return what has to be known to read key images."""
-    lines = "; white lines: RANO diameters" if measurements.rano else ""
+    lines = "; white lines: RANO diameters" if has_diameters else ""
     return f"Radiological convention. Outlines in the colours of the table{lines}."
 
 
@@ -198,6 +201,22 @@ def facts(
             offset_mm = from_brain_mm(location.centre_mm, brain_centre_mm)
             found.append(("Centre", _centre(offset_mm)))
     return found
+
+
+def lesions(
+    found: Sequence[NamedLesion] | None,
+) -> list[tuple[str, str]]:
+    """Return title and text of the first lesions by their numbers, and how many more there are."""
+    found = found or ()
+    rows = [(f"Lesion {one.number}", _lesion(one)) for one in found[:MOST_LESIONS]]
+    if more := len(found) - len(rows):
+        rows.append(("More", f"{more} other lesions: see the JSON or CSV report"))
+    return rows
+
+
+def _lesion(one: NamedLesion) -> str:
+    side = f"{SIDES[one.side].lower()}, " if one.side else ""
+    return f"{one.ml:.2f} mL, {side}{one.longest_mm:.0f} mm (axial {one.slice + 1})"
 
 
 def _side(location: Location, features: Features | None) -> str:

@@ -14,6 +14,7 @@ from app.errors import NotFound
 from app.memory import room
 from app.store import case_summary
 from app.store.data_folder import new_staging_folder
+from app.store.lesion_numbers import Former
 from app.store.models import StoredCase, StoredMask, db
 from app.store.results import CaseFolder, OtherGrids
 from model.errors import CaseError
@@ -69,10 +70,11 @@ def _correct(case: StoredCase, path: Path, name: str, base: int) -> int:
     labels = checked_labels(volume, record.geometry, record.label_convention, name, placing)
     _require_change(case, labels, record.geometry)
     # Read now: the row may have been deleted when they are needed.
-    case_id, home = case.id, case.folder
+    case_id, home, former = case.id, case.folder, Former.of(case, find(case, base))
     folder = _write_version(home, labels, record)
     try:
-        number = _append(case_id, "corrected", base, folder, findings_of(labels, record), record)
+        findings = former.name(findings_of(labels, record), home.results(folder).labels())
+        number = _append(case_id, "corrected", base, folder, findings, record)
     except BaseException:
         home.remove_results(folder)
         raise

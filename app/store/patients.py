@@ -63,6 +63,29 @@ def listed(least: int = 1) -> list[list[Member]]:
     return list(found.values())
 
 
+def known_keys(wanted: Sequence[StoredCase]) -> dict[str, str]:
+    """Return the key of the patient of each case of which more is known than the case itself, by the case's id.
+
+    Headers or a BIDS label say whose it is, or the caller may read another case of the patient.
+    """
+    ids = [case.id for case in wanted]
+    points = list(db.session.scalars(sa.select(TimePoint).where(TimePoint.case_id.in_(ids))))
+    keys = {point.patient_key for point in points}
+    counts = (
+        sa.select(TimePoint.patient_key, sa.func.count())
+        .join(StoredCase, StoredCase.id == TimePoint.case_id)
+        .where(cases.readable(), TimePoint.patient_key.in_(keys))
+        .group_by(TimePoint.patient_key)
+    )
+    count_of = dict(db.session.execute(counts).tuples().all())
+    named = {case.id for case in wanted if case.patient}
+    return {
+        point.case_id: point.patient_key
+        for point in points
+        if point.case_id in named or point.subject or count_of.get(point.patient_key, 0) > 1
+    }
+
+
 def date_study(case: StoredCase, day: date | None) -> None:
     """Change the date of a case's study; None: not known. The caller has checked that it is theirs."""
     point_of(case).study_date = day

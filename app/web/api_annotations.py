@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from app.errors import BadRequest, NotFound, TooLarge, UnsupportedType
 from app.reporting import schemas
+from app.reporting.drawn import annotations_of
 from app.store import cases
 from app.web import quotas
 from app.web.openapi import describe
@@ -43,9 +44,7 @@ def get_annotations(case_id: str):
     """Return the rulers, angles, ellipses, arrows and RANO lines that readers drew."""
     case = cases.find(case_id)
     case.results()
-    kept = case.folder.annotations()
-    found = schemas.Annotations.model_validate_json(kept) if kept else schemas.Annotations()
-    return jsonify(found.model_dump(mode="json"))
+    return jsonify(annotations_of(case).model_dump(mode="json"))
 
 
 @blueprint.put("/api/cases/<case_id>/annotations")

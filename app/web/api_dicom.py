@@ -1,10 +1,14 @@
 """REST: results of a case as DICOM, for archives, viewers and planning systems."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Flask, Response, request
 from pydicom import Dataset
 
+from app.config import settings
 from app.errors import BadRequest
 from app.reporting import endings
+from app.reporting.drawn import drawn_of
 from app.reporting.report import report_of
 from app.store import cases
 from app.store.models import StoredCase
@@ -46,15 +50,20 @@ def get_segmentation_dicom(case_id: str):
 
 
 @blueprint.get("/api/cases/<case_id>/report.dcm")
-@describe({200: DICOM}, errors=ERRORS, query=REPORT_QUERY)
+@describe({200: DICOM}, errors=(*ERRORS, 503), query=REPORT_QUERY)
 def get_report_dicom(case_id: str):
-    """Download the measurements as structured report (TID 1500); of a case that came as DICOM."""
+    """Download the measurements as structured report (TID 1500); of a case that came as DICOM.
+
+    What was drawn by hand is in both kinds.
+    """
     case, found = _results(case_id)
+    drawn = drawn_of(case, settings().limits)
+    found = replace(found, drawn=tuple(drawn))
     if _wanted("type", ("sr", "pdf")) == "sr":
         return _download(case, found.sr, endings.SR)
     from app.reporting.report_pdf import to_pdf
 
-    return _download(case, found.pdf(to_pdf(report_of(case), case.results())), endings.PDF)
+    return _download(case, found.pdf(to_pdf(report_of(case, drawn), case.results())), endings.PDF)
 
 
 @blueprint.get("/api/cases/<case_id>/structures.dcm")

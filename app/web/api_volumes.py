@@ -1,9 +1,5 @@
 """Whole sequences for the viewer, which draws them itself."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
-
 import numpy as np
 from flask import Blueprint, Flask, Response, request
 
@@ -15,13 +11,9 @@ from app.web.downloads import as_download, file_stem, send, waiting_file
 from app.web.headers import CACHE_FOR_A_DAY
 from app.web.openapi import describe
 from app.web.slice_query import require_brain, require_confidence, require_modality
+from app.web.volume_files import AS_IT_IS, BYTES_A_VOXEL, SHARES, compact, write_volume
 from model.geometry import from_canonical
-from model.io.nifti import read_shape, read_volume, write_slabs
-
-# For a voxel of the scan or of the results' grid while both are in memory, measured.
-BYTES_A_VOXEL = 5
-SLICES_AT_A_TIME = 8
-INT16 = np.iinfo(np.int16)
+from model.io.nifti import read_shape, read_volume
 
 blueprint = Blueprint("volumes", __name__)
 
@@ -53,7 +45,9 @@ def get_volume(case_id: str, modality: str):
     with room().taken(BYTES_A_VOXEL * voxels):
         read = read_volume(scan, limits=settings().limits)
         shown = on_reference(read, modality, geometry, case.record.preparation)
-        file = waiting_file(lambda file: _write(file, shown, compact(shown), geometry.affine_array))
+        file = waiting_file(
+            lambda file: write_volume(file, shown, compact(shown), geometry.affine_array)
+        )
     # The file is a gzip; without Content-Encoding no browser unpacks it on the way.
     return send(response, file)
 
@@ -68,7 +62,7 @@ def get_brain(case_id: str):
     response.headers["Cache-Control"] = "no-store"
     affine = case.record.geometry.affine_array
     stored = from_canonical(brain, affine)
-    return send(response, waiting_file(lambda file: _write(file, stored, AS_IT_IS, affine)))
+    return send(response, waiting_file(lambda file: write_volume(file, stored, AS_IT_IS, affine)))
 
 
 @blueprint.get("/api/cases/<case_id>/confidence.nii.gz")
@@ -86,48 +80,4 @@ def get_confidence(case_id: str):
     response.headers["Cache-Control"] = CACHE_FOR_A_DAY
     affine = case.record.geometry.affine_array
     stored = from_canonical(confidence, affine)
-    return send(response, waiting_file(lambda file: _write(file, stored, SHARES, affine)))
-
-
-def in_slabs(volume: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield some slices (X, Y, n) at a time of (X, Y, Z)."""
-    for start in range(0, volume.shape[2], SLICES_AT_A_TIME):
-        yield volume[..., start : start + SLICES_AT_A_TIME]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """How intensities are stored: as `dtype`, with a slope and an intercept that undo it."""
-
-    dtype: type
-    scaling: tuple[float, float] = (1.0, 0.0)
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return intensities, float32, as they are stored."""
-        if self.scaling == (1.0, 0.0):
-            return values.astype(self.dtype)
-        slope, inter = self.scaling
-        steps = np.clip(np.rint((values - inter) / slope), INT16.min, INT16.max)
-        return steps.astype(self.dtype)
-
-
-def compact(volume: np.ndarray) -> Stored:
-    """Return how (X, Y, Z) float32 is stored in one or two bytes a voxel: exactly, where these hold it."""
-    low, high = float(volume.min()), float(volume.max())
-    whole = all((slab == np.rint(slab)).all() for slab in in_slabs(volume))
-    if low >= INT16.min and high <= INT16.max and whole:
-        return Stored(np.uint8 if low >= 0 and high <= 255 else np.int16)
-    slope = (high - low) / (int(INT16.max) - int(INT16.min)) or 1.0
-    return Stored(np.int16, (slope, low - INT16.min * slope))
-
-
-# Of what is stored in one byte a voxel already: whole numbers, and shares of 255.
-AS_IT_IS, SHARES = Stored(np.uint8), Stored(np.uint8, (1 / 255, 0.0))
-
-
-def _write(file: IO[bytes], volume: np.ndarray, stored: Stored, affine: np.ndarray) -> None:
-    """Write (X, Y, Z) as a compressed NIfTI file: intensities, or bytes as they are."""
-    slabs = in_slabs(volume)
-    if volume.dtype != np.uint8:
-        slabs = map(stored.of, slabs)
-    write_slabs(file, slabs, volume.shape, stored.dtype, affine, stored.scaling)
+    return send(response, waiting_file(lambda file: write_volume(file, stored, SHARES, affine)))

@@ -34,6 +34,8 @@ ACTIONS = {
     "comparison.get_comparison": "read",
     "priors.get_prior": "read",
     "priors.register_prior": "register",
+    "prior_volumes.get_prior_volume": "download",
+    "prior_volumes.get_prior_mask": "download",
     "pages.register_prior": "register",
     "patients.get_patient": "read",
     "pages.show_patient": "read",

@@ -1,6 +1,8 @@
 """What pages and REST say of a case, as values that JSON can hold."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from flask import url_for
@@ -8,8 +10,9 @@ from flask import url_for
 from app.config import settings
 from app.reporting import schemas
 from app.reporting.report import report_of
-from app.store import cases
+from app.store import cases, patients
 from app.store.models import StoredCase, StoredMask
+from app.store.patient_models import TimePoint
 from model.io.modalities import MODALITIES
 
 SUMMARY_COLUMNS = (
@@ -67,6 +70,19 @@ def patient_fields(case: StoredCase) -> dict[str, Any] | None:
         return None
     fields = {name: getattr(case.patient, name) for name in schemas.PatientAnswer.model_fields}
     return fields | {"name": case.patient.shown_name}
+
+
+def patient_links(wanted: Sequence[StoredCase]) -> dict[str, str]:
+    """Return the address of the page of its patient for each case that has a known one, by id; none if they are hidden."""
+    if not settings().show_patients:
+        return {}
+    found = patients.known_keys(wanted)
+    return {case_id: url_for("pages.show_patient", key=key) for case_id, key in found.items()}
+
+
+def study_day(point: TimePoint) -> date | None:
+    """Return when the study of a case was, None where that is not known or not to be shown."""
+    return point.study_date if settings().show_patients else None
 
 
 def study_answer(case: StoredCase) -> dict[str, Any] | None:

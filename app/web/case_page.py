@@ -12,7 +12,7 @@ from app.reporting.key_images import diameter_lines, key_slice
 from app.reporting.report import label_values
 from app.store.models import StoredCase
 from app.store.results import Results
-from app.web.case_answers import case_details, mask_answers
+from app.web.case_answers import case_details, mask_answers, patient_links
 from app.web.downloads import file_stem
 from app.web.sending import archive_context
 from app.web.slice_query import lenient_look
@@ -52,6 +52,7 @@ def _result(case: StoredCase) -> dict[str, Any]:
         "facts": wording.facts(measurements, record.geometry.brain_centre_mm),
         "links": _links(case),
         "from_dicom": case.patient is not None,
+        "patient_link": patient_links([case]).get(case.id),
         "preparation": record.preparation and wording.preparation(record.preparation),
         "file_stem": file_stem(case),
         "masks": mask_answers(case),

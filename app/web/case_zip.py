@@ -5,6 +5,8 @@ import zipfile
 from collections.abc import Sequence
 from typing import IO
 
+from app.config import settings
+from app.reporting.drawn import drawn_of
 from app.reporting.report import report_of
 from app.store.models import StoredCase
 from app.web.downloads import file_stem, room_for_export, waiting_file
@@ -19,8 +21,10 @@ def packed(case: StoredCase) -> bytes:
     # Imported here: fpdf2 takes a tenth of the start, and few requests need it.
     from app.reporting.exports import dicom_files, pack
 
+    # Before the memory for the rest is held: it may need some of its own.
+    drawn = drawn_of(case, settings().limits)
     with room_for_export(case):
-        return pack(report_of(case), results, masks, dicom_files(case), stem)
+        return pack(report_of(case, drawn), results, masks, dicom_files(case, drawn), stem)
 
 
 def packed_together(cases: Sequence[StoredCase]) -> IO[bytes]:

@@ -8,6 +8,7 @@ from app.reporting.report import VOLUME_TITLES
 from app.store import cases, patients
 from app.store.models import StoredCase
 from app.web import compared_slices
+from app.web.case_answers import study_day
 from app.web.compared_cases import comparison_of
 from model.labels import REGIONS
 
@@ -18,7 +19,7 @@ def context(first: StoredCase, second: StoredCase) -> dict[str, Any]:
     points = [patients.point_of(case) for case in (first, second)]
     return compared_slices.context(first, second) | {
         "found": found,
-        "days": [point.study_date for point in points],
+        "days": [study_day(point) for point in points],
         "patient_key": points[0].patient_key,
         "same_patient": points[0].patient_key == points[1].patient_key,
         "may_change": cases.is_own(second),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.config import settings
 from app.reporting.patient_schemas import PatientSeries
 from app.reporting.schemas import PatientAnswer
 from app.reporting.series_wording import category
@@ -40,6 +41,7 @@ def context(key: str) -> dict[str, Any]:
         "category_text": category,
         "priors": dict(zip([row.id for row in done[1:]], done, strict=False)),
         "offered": _offered(series),
+        "show_dates": settings().show_patients,
     }
 
 

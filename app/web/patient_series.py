@@ -13,7 +13,7 @@ from app.reporting.series_wording import notes
 from app.store import cases, pairs, patients
 from app.store.models import StoredCase
 from app.store.patients import Member
-from app.web.case_answers import patient_fields
+from app.web.case_answers import patient_fields, study_day
 
 
 def series_of(key: str) -> schemas.PatientSeries:
@@ -36,6 +36,14 @@ def series_of(key: str) -> schemas.PatientSeries:
     )
 
 
+def earlier(case: StoredCase) -> list[Member]:
+    """Return the finished examinations of a patient before that of a case, the latest first."""
+    members = patients.members(patients.point_of(case).patient_key)
+    done = {member.case.id: member for member in members if member.case.state == "done"}
+    ordered = [one.id for one in in_order([_examination(member) for member in done.values()])]
+    return [done[case_id] for case_id in reversed(ordered[: ordered.index(case.id)])]
+
+
 def summaries() -> list[schemas.PatientSummary]:
     """Return the patients of whom the caller may read a case."""
     return [_summary(members) for members in patients.listed()]
@@ -47,7 +55,7 @@ def time_point(case: StoredCase) -> schemas.TimePointAnswer:
     return schemas.TimePointAnswer(
         patient=point.patient_key,
         url=url_for("patients.get_patient", key=point.patient_key),
-        study_date=point.study_date,
+        study_date=study_day(point),
         session=point.session,
         baseline=point.is_baseline,
     )
@@ -88,7 +96,7 @@ def _row(member: Member, followed) -> schemas.PatientExamination:
         name=case.name,
         url=url_for("cases.get_case", case_id=case.id),
         state=case.state,
-        study_date=point.study_date,
+        study_date=study_day(point),
         session=point.session,
         uploaded=case.created_at,
         may_change=cases.is_own(case),
@@ -99,7 +107,7 @@ def _row(member: Member, followed) -> schemas.PatientExamination:
 
 def _summary(members: Sequence[Member]) -> schemas.PatientSummary:
     key = members[0].point.patient_key
-    days = sorted(member.point.study_date for member in members if member.point.study_date)
+    days = sorted(day for member in members if (day := study_day(member.point)))
     return schemas.PatientSummary(
         key=key,
         url=url_for("patients.get_patient", key=key),

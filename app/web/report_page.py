@@ -4,6 +4,9 @@ from typing import Any
 
 from flask import url_for
 
+from app.config import settings
+from app.reporting.drawn import drawn_of
+from app.reporting.drawn_images import IN_A_ROW, drawn_rows
 from app.reporting.key_images import KeyImage, look, picture_rows
 from app.reporting.picture_row import picture_row
 from app.reporting.report import report_of
@@ -21,7 +24,10 @@ def context(case: StoredCase) -> dict[str, Any]:
 
     Windows of the request, which the viewer hands on, are those of its pictures and of its PDF.
     """
-    results, report, windows = case.results(), report_of(case), windows_asked_for()
+    results, windows = case.results(), windows_asked_for()
+    drawn = drawn_of(case, settings().limits)
+    report = report_of(case, drawn)
+    found = report.measurements
     chosen = {f"window_{name}": _text(window) for name, window in windows.items()}
     return {
         "case": case,
@@ -29,7 +35,11 @@ def context(case: StoredCase) -> dict[str, Any]:
         "number": number,
         "rows": [
             picture_row(results, images, ROW_WIDTH, ROW_HIGHEST)
-            for images in picture_rows(report.measurements, case.modalities)
+            for images in picture_rows(found, case.modalities, drawn)
+        ],
+        "drawn_rows": [
+            picture_row(results, images, ROW_WIDTH * len(images) / IN_A_ROW, ROW_HIGHEST)
+            for images in drawn_rows(drawn, found, results.spacing_mm())
         ],
         "row_width": ROW_WIDTH,
         "address": lambda image: _address(case, image, windows.get(image.modality)),

@@ -8,9 +8,14 @@ import nibabel as nib
 from flask import current_app, url_for
 
 from app.reporting import rendering
+from app.reporting.change_rendering import GAINED_COLOUR, LOST_COLOUR
 from app.reporting.report import label_values
-from app.store import cases
+from app.store import cases, patients
 from app.store.models import StoredCase
+from app.store.patients import Member
+from app.web.case_answers import study_day
+from app.web.patient_series import earlier
+from app.web.registered_priors import sequences
 from model.geometry import canonical_grid, spacing_mm
 from model.io.modalities import MODALITIES, TITLES
 from model.labels import REGIONS
@@ -24,9 +29,12 @@ def viewer_data(case: StoredCase) -> dict[str, Any]:
     record = case.current_record
     geometry, rano = record.geometry, record.measurements.rano
     _, affine = canonical_grid(geometry.shape, geometry.affine_array)
+    point = patients.point_of(case)
     return {
         "id": case.id,
         "name": case.name,
+        "day": _day(Member(case, point)),
+        "priors": _priors(case),
         "base": case.mask.number,
         "may_change": cases.is_own(case),
         "volumes": {
@@ -38,6 +46,7 @@ def viewer_data(case: StoredCase) -> dict[str, Any]:
         "masks": url_for("masks.create_mask", case_id=case.id),
         "annotations": url_for("annotations.get_annotations", case_id=case.id),
         "confidence": url_for("volumes.get_confidence", case_id=case.id),
+        "change_colours": [GAINED_COLOUR, LOST_COLOUR],
         "uncertainty": {
             "colours": rendering.UNCERTAINTY_COLOURS,
             "from": rendering.UNCERTAIN_BELOW,
@@ -58,5 +67,41 @@ def viewer_data(case: StoredCase) -> dict[str, Any]:
         "affine": affine.tolist(),
         "brain_centre_mm": geometry.brain_centre_mm,
         "rano": rano and asdict(rano),
+        "lesions": [
+            {"number": one.number, "point": one.point}
+            for one in record.measurements.named_lesions or ()
+        ],
         "three_d": (Path(current_app.static_folder) / LIBRARY).is_file(),
     }
+
+
+def _priors(case: StoredCase) -> list[dict[str, Any]]:
+    """Return the earlier cases of the patient that can be registered to a case, the latest first."""
+    if case.results().brain() is None:
+        return []
+    return [
+        _prior(case, member)
+        for member in earlier(case)
+        if member.case.results().brain() is not None
+    ]
+
+
+def _prior(case: StoredCase, member: Member) -> dict[str, Any]:
+    pair = {"case_id": case.id, "prior_id": member.case.id}
+    return {
+        "id": member.case.id,
+        "name": member.case.name,
+        "day": _day(member),
+        "register": url_for("priors.register_prior", **pair),
+        "volumes": {
+            modality: url_for("prior_volumes.get_prior_volume", **pair, modality=modality)
+            for modality in sequences(case, member.case)
+        },
+        "mask": url_for("prior_volumes.get_prior_mask", **pair),
+    }
+
+
+def _day(member: Member) -> str:
+    """Return when a study was; where nobody knows or may see that, when it was uploaded."""
+    day = study_day(member.point)
+    return str(day) if day else f"uploaded {member.case.created_at:%Y-%m-%d}"

@@ -9,7 +9,7 @@ from app.store import worklist
 from app.store.models import StoredCase
 from app.store.worklist import Wanted
 from app.web import worklist_view
-from app.web.case_answers import case_summary
+from app.web.case_answers import case_summary, patient_links
 from model.io.modalities import TITLES, missing_modalities
 
 # Columns that are numbers of the mask, in the order in which they are shown.
@@ -39,8 +39,9 @@ SORT_TITLES = {
 def context(wanted: Wanted, found: Pagination) -> dict[str, Any]:
     """Return what the template of the worklist needs."""
     first = (wanted.page - 1) * wanted.per_page
+    links = patient_links(found.items)
     return {
-        "cases": [_row(case) for case in found.items],
+        "cases": [_row(case) | {"patient_link": links.get(case.id)} for case in found.items],
         "wanted": wanted,
         "pages": found.pages,
         "total": found.total,

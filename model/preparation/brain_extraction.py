@@ -10,7 +10,9 @@ head is left out, or they find its outside. The coarse one finds the brain in th
 sequences as well, roughly; the fine one is asked of the reference only.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,8 +102,13 @@ class BrainExtractor:
 
         Raises CaseError `no_brain` if one shows none.
         """
-        network = self._compiled(COARSE)
-        return [self._coarse(network, *to_canonical(data, affine)) for data, affine in volumes]
+        # Side by side but for the network, which uses all cores.
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            heads = pool.map(lambda volume: _head(*to_canonical(*volume)), volumes)
+            network = self._compiled(COARSE)
+            inputs = list(heads)
+            found = [network(head.volume[None, None])[0][0, 1] > 0.5 for head in inputs]
+            return list(pool.map(_coarse, inputs, found))
 
     def fine(self, data: np.ndarray, affine: np.ndarray, coarse: CoarseBrain) -> np.ndarray:
         """Return the brain mask (X, Y, Z) bool of a scan whose coarse brain is known.
@@ -122,18 +129,6 @@ class BrainExtractor:
             raise no_brain()
         return from_canonical(mask, affine)
 
-    def _coarse(self, network, data: np.ndarray, affine: np.ndarray) -> CoarseBrain:
-        box = head_box(data)
-        small = sampled(data[box], (COARSE_EDGE,) * 3)
-        low, high = (float(value) for value in np.percentile(small, CLIP_PERCENTILES))
-        if low == high:
-            raise no_brain()
-        brain = network(standardised(small, (low, high))[None, None])[0][0, 1] > 0.5
-        coarse = CoarseBrain(largest_component(brain), box, (low, high), data.shape, affine)
-        if coarse.size_ml < LEAST_BRAIN_ML:
-            raise no_brain()
-        return coarse
-
     def _compiled(self, name: str):
         """Verify and compile a network. Raises ModelError."""
         # Imported here: prepared cases do without it where TensorFlow runs.
@@ -141,6 +136,33 @@ class BrainExtractor:
 
         path = verified_network(self._folder, read_brain_card(self._folder), name)
         return ov.Core().compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What the coarse network sees of a scan, (128, 128, 128) float32; the rest as in CoarseBrain."""
+
+    volume: np.ndarray
+    box: tuple[slice, ...]
+    limits: tuple[float, float]
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+
+def _head(data: np.ndarray, affine: np.ndarray) -> _Head:
+    box = head_box(data)
+    small = sampled(data[box], (COARSE_EDGE,) * 3)
+    low, high = (float(value) for value in np.percentile(small, CLIP_PERCENTILES))
+    if low == high:
+        raise no_brain()
+    return _Head(standardised(small, (low, high)), box, (low, high), data.shape, affine)
+
+
+def _coarse(head: _Head, brain: np.ndarray) -> CoarseBrain:
+    coarse = CoarseBrain(largest_component(brain), head.box, head.limits, head.shape, head.affine)
+    if coarse.size_ml < LEAST_BRAIN_ML:
+        raise no_brain()
+    return coarse
 
 
 def no_brain() -> CaseError:

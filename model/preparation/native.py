@@ -5,6 +5,7 @@ labels at 1 mm -> the grid of the reference, and that of every other scan
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -118,15 +119,20 @@ def prepare_native(
     moving = {key: positions[key] for key in plan.register}
     advance = partial(_within, report, "register", 0.2, 0.7)
     transforms = dict.fromkeys(positions, np.eye(4))
-    transforms |= register_all(positions[plan.reference], moving, options.start, advance)
+    fixed = scans.volumes[plan.reference]
+    # The fine brain needs no registration, and neither keeps all cores busy.
+    with ThreadPoolExecutor(1) as pool:
+        if plan.reference not in known:
+            near = coarse[plan.reference]
+            finding = pool.submit(extractor.fine, fixed.data, fixed.affine, near)
+        transforms |= register_all(positions[plan.reference], moving, options.start, advance)
     still = all(np.array_equal(matrix, np.eye(4)) for matrix in transforms.values())
     if still and not plan.extract and brain is None and plan.case is not None:
         return None
     report("brain", 0.7)
-    fixed = scans.volumes[plan.reference]
     if plan.reference not in known:
-        known[plan.reference] = extractor.fine(fixed.data, fixed.affine, coarse[plan.reference])
-    report("resample", 0.85)
+        known[plan.reference] = finding.result()
+    report("resample", 0.75)
     found = _native(scans, plan.reference, known[plan.reference], transforms)
     agreement = {}
     for key in plan.register:

@@ -1,11 +1,12 @@
 """Measurements beside the pictures, and the report to read and to print."""
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.stage import open_case, pane
+from tests.browser.stage import drag, middle, open_case, pane
 
 pytestmark = pytest.mark.browser
 
@@ -47,12 +48,37 @@ def test_bars_are_links_without_javascript(plain_page: Page, demo_address):
 def test_the_report_is_one_page_of_paper(page: Page, demo_address, screenshot):
     page.goto(demo_address)
     page.get_by_role("link", name="Report to read or print").click()
-    page.wait_for_url(re.compile("/report$"))
+    page.wait_for_url(re.compile(r"/report\b"))
     page.wait_for_load_state("networkidle")
     expect(page.get_by_role("button", name="Print")).to_be_visible()
     screenshot(page, "report", full_page=True)
     paper = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
+
+
+def test_key_images_have_the_window_that_was_read(page: Page, demo_address):
+    open_case(page, f"{demo_address}?modality=t1ce&layout=one")
+    x, y = middle(page, "axial")
+    page.keyboard.down("w")
+    drag(page, (x, y), (x + 90, y + 40))
+    page.keyboard.up("w")
+    told = pane(page, "axial").locator("[data-part=pane-window]").inner_text()
+    width, level = (int(number) for number in re.fullmatch(r"W (\d+) L (\d+)", told).groups())
+    page.wait_for_url(re.compile("window_t1ce="))
+    page.get_by_role("link", name="Report to read or print").click()
+    page.wait_for_load_state("networkidle")
+    asked = parse_qs(urlsplit(page.url).query)
+    # The other sequences have the window of the preset.
+    assert set(asked) == {f"window_{name}" for name in ("flair", "t1", "t1ce", "t2")}
+    black, white = map(float, asked["window_t1ce"][0].split(","))
+    assert (white - black, (black + white) / 2) == pytest.approx((width, level), abs=1)
+    key_images = page.locator("image[href*='modality=t1ce'], img[src*='modality=t1ce']")
+    assert key_images.count() > 0
+    for image in key_images.all():
+        address = image.get_attribute("href") or image.get_attribute("src")
+        assert parse_qs(urlsplit(address).query)["window"] == asked["window_t1ce"]
+    pdf = page.get_by_role("link", name="PDF").get_attribute("href")
+    assert parse_qs(urlsplit(pdf).query) == asked
 
 
 def test_the_report_fits_a_telephone(page: Page, demo_address, screenshot):

@@ -440,8 +440,10 @@ def test_small_screens_do_not_scroll_sideways(
 def test_the_rendering_stands_beside_the_planes_where_webgl_is(webgl_browser, demo_address):
     context = webgl_browser.new_context(viewport={"width": 1100, "height": 640})
     page = context.new_page()
+    page.set_default_timeout(180_000)
     page.add_init_script("localStorage.setItem('viewer-three-d', '1')")
     open_case(page, demo_address)
-    expect(page.locator(".pane-render canvas")).to_be_visible()
+    # The planes are there first.
+    expect(page.locator(".pane-render[data-drawn]")).to_be_visible(timeout=180_000)
     assert pixels(page.locator(".pane-render canvas")).std() > 10
     context.close()

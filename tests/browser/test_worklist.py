@@ -229,7 +229,8 @@ def test_a_range_is_deleted_and_had_back(page: Page, two, screenshot):
     expect(page.get_by_text("2 cases chosen")).to_be_visible()
     screenshot(page, "worklist-chosen")
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("2 cases are deleted.")).to_be_visible()
+    # What another test deleted within the minute is offered, too.
+    expect(page.get_by_text(re.compile("[2-9] cases are deleted."))).to_be_visible()
     screenshot(page, "worklist-undo")
     for case_id in two:
         expect(row_of(page, case_id)).to_have_count(0)

@@ -331,6 +331,22 @@ PRIVACY = Section(
             ),
         ),
         *rows(
+            "tests/app/web/test_patients.py",
+            (
+                "Dates of studies of patients who are not shown",
+                "in no page, no report and no JSON of patients over time",
+                "test_patients_who_are_not_shown_have_no_dates",
+            ),
+        ),
+        *rows(
+            "tests/app/web/test_api_annotations.py",
+            (
+                "Another user's drawings on a case",
+                "404; 403 to who may only read the case",
+                "test_only_who_may_correct_a_case_may_draw_on_it",
+            ),
+        ),
+        *rows(
             "tests/app/store/test_retention.py",
             (
                 "A clock that is a year ahead for some seconds, with `BTS_RETENTION_HOURS`",

@@ -76,7 +76,7 @@ def _row(name: str, table: dict, found: dict[str, Result]) -> str:
     result, against = found[name], table.get("against", "base")
     means = np.mean(list(dice_table(result).values()), axis=0)
     cells = [f"{mean:.3f}" for mean in means]
-    if against in found and against != name:
+    if against != name and against in found and set(result.cases) & set(found[against].cases):
         change, error = compared(result, found[against])
         cells = [
             f"{cell} {c:+.3f} ± {e:.3f}" for cell, c, e in zip(cells, change, error, strict=True)

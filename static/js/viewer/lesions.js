@@ -1,6 +1,7 @@
 // The connected lesions of a mask: volume, side and largest diameter in an axial slice.
 
 import { components } from "./edit.js";
+import { at } from "./volume.js";
 
 // As app/analysis/lesions.py has them.
 const LEAST_ML = 0.05;
@@ -56,20 +57,56 @@ function sideOf(points, affine, centre) {
   return share > 0.5 ? "left" : "right";
 }
 
-/** [{ml, side, diameter, slice, point}], the largest first; `point` is the voxel nearest to the centre. */
+/** [{ml, side, diameter, slice, point, places}], the largest first; `point` is the voxel nearest to the centre. */
 export function lesionsOf(grid, data, affine, brainCentre) {
   const voxelMl = grid.spacing.reduce((product, value) => product * value, 1) / 1000;
   return components(grid, data, (value) => value > 0)
-    .map(({ points }) => ({ points, ml: points.length * voxelMl }))
+    .map(({ points, places }) => ({ points, places, ml: points.length * voxelMl }))
     .filter(({ ml }) => ml + voxelMl / 2 >= LEAST_ML)
     .sort((a, b) => b.ml - a.ml)
-    .map(({ points, ml }) => {
+    .map(({ points, places, ml }) => {
       const centre = [0, 1, 2].map((axis) => points.reduce((sum, point) => sum + point[axis], 0) / points.length);
       const far = (point) => Math.hypot(...point.map((value, axis) => value - centre[axis]));
       const { length, slice } = longestAxial(points, grid.spacing);
       return {
-        ml, slice, diameter: length, side: sideOf(points, affine, brainCentre),
+        ml, slice, places, diameter: length, side: sideOf(points, affine, brainCentre),
         point: points.reduce((best, point) => (far(point) < far(best) ? point : best)),
       };
     });
+}
+
+/** What lesions are called while a mask is corrected; app/analysis/lesion_names.py has the same rule for what is saved. */
+export class LesionNames {
+  #numberAt = new Map();
+
+  /** `lesions` of the saved mask, and `saved` [{number, point}], what they are called; those of old cases have no names. */
+  constructor(grid, lesions, saved) {
+    if (!saved.length) saved = lesions.map(({ point }, n) => ({ number: n + 1, point }));
+    const owner = new Map(lesions.flatMap((lesion) => lesion.places.map((place) => [place, lesion])));
+    for (const { number, point } of saved) {
+      for (const place of owner.get(at(grid, ...point))?.places ?? []) this.#numberAt.set(place, number);
+    }
+  }
+
+  /** Lesions with `number`, null for new ones, in the order of the numbers. Each has that of which it shares most. */
+  named(lesions) {
+    const shared = lesions.flatMap((lesion) => {
+      const counts = new Map();
+      for (const place of lesion.places) {
+        const number = this.#numberAt.get(place);
+        if (number) counts.set(number, (counts.get(number) ?? 0) + 1);
+      }
+      return [...counts].map(([number, count]) => ({ lesion, number, count }));
+    });
+    shared.sort((a, b) => b.count - a.count || a.number - b.number);
+    const numbers = new Map();
+    const taken = new Set();
+    for (const { lesion, number } of shared) {
+      if (numbers.has(lesion) || taken.has(number)) continue;
+      numbers.set(lesion, number);
+      taken.add(number);
+    }
+    return lesions.map((lesion) => ({ ...lesion, number: numbers.get(lesion) ?? null }))
+      .sort((a, b) => (a.number ?? Number.MAX_VALUE) - (b.number ?? Number.MAX_VALUE));
+  }
 }

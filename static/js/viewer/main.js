@@ -6,13 +6,14 @@
 import { element, part } from "../dom.js";
 import { wireKeys } from "../keys.js";
 import { localTime } from "../text.js";
-import { LAYOUTS, REGIONS, formatQuery, parseQuery } from "./address.js";
+import { LAYOUTS, REGIONS, formatQuery, parseQuery, reportQuery } from "./address.js";
 import { Cine } from "./cine.js";
 import { Correction } from "./correction.js";
 import { readDraft } from "./draft.js";
 import { PLANES, clamp, rounded, toPlane } from "./geometry.js";
 import { heldKeys, wireGestures } from "./gestures.js";
-import { lesionsOf } from "./lesions.js";
+import { Idle } from "./idle.js";
+import { LesionNames, lesionsOf } from "./lesions.js";
 import { Marker } from "./marker.js";
 import { compose, download } from "./picture.js";
 import { Stage } from "./stage.js";
@@ -22,6 +23,8 @@ import { PRESETS, dragged } from "./window.js";
 // Browsers refuse a page that rewrites its address too often.
 const ADDRESS_DELAY_MS = 250;
 const LESIONS_DELAY_MS = 400;
+// So long nothing is drawn before the 3-D pane is.
+const QUIET_MS = 500;
 const [LEAST_ZOOM, MOST_ZOOM] = [0.4, 20];
 const REMEMBERED = "viewer-layout";
 const THREE_D = "viewer-three-d";
@@ -35,21 +38,26 @@ const data = JSON.parse(stageNode.dataset.viewer);
 const look = document.getElementById("view").elements;
 const work = document.getElementById("work").elements;
 const modalities = Object.keys(data.volumes);
+const layouts = Object.keys(LAYOUTS).filter((layout) => layout !== "prior" || data.priors.length);
 const regionBoxes = Object.fromEntries([...viewer.querySelectorAll('input[type="checkbox"][name="regions"]')].map((box) => [box.value, box]));
 const confidenceBox = look.namedItem("confidence");
 const crosshairBox = part(viewer, "crosshair");
 const help = part(viewer, "shortcuts");
+const charts = [...viewer.querySelectorAll("[data-chart]")];
+const reports = [...viewer.querySelectorAll("[data-report]")];
 const jumps = [...viewer.querySelectorAll("[data-indices]")];
 
 const recall = (name) => { try { return window.localStorage.getItem(name); } catch { return null; } };
 const remember = (name, value) => { try { window.localStorage.setItem(name, value); } catch { /* Not remembered. */ } };
 
 // On a phone four panes would be too small.
-const DEFAULTS = { layout: window.matchMedia("(max-width: 640px)").matches ? "one" : "planes", plane: "axial", preset: "lesion" };
+const isPhone = window.matchMedia("(max-width: 640px)").matches;
+const DEFAULTS = { layout: isPhone ? "one" : "planes", plane: "axial", preset: "lesion", prior: data.priors[0]?.id };
 const remembered = recall(REMEMBERED);
+const known = { modalities, layouts, priors: data.priors.map(({ id }) => id) };
 const held = heldKeys();
 const state = {
-  ...parseQuery(window.location.search, modalities, { ...DEFAULTS, layout: remembered in LAYOUTS ? remembered : DEFAULTS.layout }),
+  ...parseQuery(window.location.search, known, { ...DEFAULTS, layout: layouts.includes(remembered) ? remembered : DEFAULTS.layout }),
   index: Object.fromEntries(PLANES.map((plane) => [plane, Number(look.namedItem(plane).value)])),
   tool: "crosshair",
 };
@@ -58,12 +66,16 @@ let before = null;
 let frame = 0;
 let addressTimer = 0;
 let lesionsTimer = 0;
+let lesionNames = null;
 let pointer = null;
 let rendering = null;
+let node3d = null;
 let wanted3d = false;
 let ready = false;
 
-const stage = new Stage(panesNode, data, wirePane);
+const isFast = hasFastWebGL2();
+const stage = new Stage(panesNode, data, wirePane, isFast);
+const drawing3d = new Idle(draw3d, QUIET_MS);
 const correction = new Correction(part(viewer, "correction"), data, {
   get grid() { return stage.grid; },
   get plane() { return state.plane; },
@@ -106,6 +118,7 @@ const crosshairPoint = () => [state.index.sagittal, state.index.coronal, state.i
 function panesOf({ layout, plane, modality }) {
   if (layout === "one") return [{ plane, modality }];
   if (layout === "sequences") return modalities.map((other) => ({ plane, modality: other }));
+  if (layout === "prior") return [...(stage.prior?.has(modality) ? [{ plane, modality, time: "prior" }] : []), { plane, modality }];
   const second = modality === "t1ce" || !modalities.includes("t1ce") ? modalities.find((other) => other !== modality) : "t1ce";
   return [
     { plane: "axial", modality }, { plane: "coronal", modality }, { plane: "sagittal", modality },
@@ -120,15 +133,17 @@ function show() {
   arranging ??= (async () => {
     try {
       let specs;
+      let note = "";
       do {
-        specs = panesOf(readState());
+        if (readState().layout === "prior") note = await loadPrior();
+        specs = panesOf(state);
         await Promise.all([...new Set(specs.map(({ modality }) => modality))].map((modality) => stage.loadScan(modality)));
         if (state.confidence) await stage.loadConfidence();
       } while (JSON.stringify(specs) !== JSON.stringify(panesOf(readState())));
-      stage.arrange(specs, { planes: 2, one: 1, sequences: specs.length > 1 ? 2 : 1 }[state.layout]);
+      stage.arrange(specs, state.layout === "one" || (state.layout === "prior" && isPhone) ? 1 : Math.min(specs.length, 2));
       reveal();
-      await show3d();
-      say("");
+      place3d();
+      say(note);
       drawNow();
       stageNode.dataset.busy = "false";
     } catch (error) {
@@ -140,7 +155,25 @@ function show() {
   return arranging;
 }
 
+/** Have what the layout with the prior needs; without it, go back. Returns what is to be said. */
+async function loadPrior() {
+  const wanted = data.priors.find(({ id }) => id === state.prior);
+  const { modality } = state;
+  if (stage.prior?.id !== wanted.id || !stage.prior.volumeOf(modality)) say(`Registering the prior (${wanted.day}) …`);
+  try {
+    await stage.loadScan(modality);
+    await stage.loadPrior(wanted, modality);
+  } catch (error) {
+    state.layout = DEFAULTS.layout;
+    return [error.message, error.hint].filter(Boolean).join(" ");
+  }
+  if (!stage.prior.has(modality)) return `The prior (${wanted.day}) has no ${data.titles[modality]}.`;
+  const { gained_ml: gained, lost_ml: lost } = stage.prior.changes.whole_tumor;
+  return state.change ? `Whole tumour since the prior (${wanted.day}): ${gained.toFixed(1)} mL gained, ${lost.toFixed(1)} mL lost` : "";
+}
+
 function draw() {
+  drawing3d.postpone();
   if (!ready || frame) return;
   frame = requestAnimationFrame(() => {
     frame = 0;
@@ -152,9 +185,9 @@ function drawNow() {
   const { modality } = readState();
   const showsEnhancing = state.regions.includes("enhancing");
   stage.draw(state, {
-    who: [stageNode.dataset.patient || data.name].join(" "),
-    marksOf: (pane, index) => marker.marksFor(pane, index, showsEnhancing),
-    brushOf: (pane) => (correction.active && pointer?.pane === pane ? { ...correction.cursor, pixel: pointer.pixel } : null),
+    whoOf,
+    marksOf: (pane, index) => (pane.time === "now" ? marker.marksFor(pane, index, showsEnhancing) : []),
+    brushOf: (pane) => (correction.active && pane.time === "now" && pointer?.pane === pane ? { ...correction.cursor, pixel: pointer.pixel } : null),
   });
   tell(modality);
   clearTimeout(addressTimer);
@@ -163,15 +196,28 @@ function drawNow() {
   }, ADDRESS_DELAY_MS);
 }
 
+/** Whose picture a pane shows; beside the prior, of which day. */
+function whoOf({ time }) {
+  const name = stageNode.dataset.patient || data.name;
+  if (state.layout !== "prior") return name;
+  return time === "prior" ? `Prior · ${stage.prior.day} · ${stage.prior.name}` : `Current · ${data.day} · ${name}`;
+}
+
 function tell(modality) {
   for (const [name, value] of [["layout", state.layout], ["plane", state.plane], ["tool", state.tool]]) work.namedItem(name).value = value;
+  for (const node of viewer.querySelectorAll('[data-part="of-prior"]')) node.hidden = state.layout !== "prior";
   work.namedItem("preset").value = state.windows[modality] ? "hand" : state.preset;
   part(viewer, "opacity").textContent = `${Math.round(100 * state.opacity)} %`;
   part(viewer, "toggle-all").textContent = state.regions.length ? "Hide all" : "Show all";
   for (const plane of PLANES) look.namedItem(plane).value = state.index[plane];
-  for (const chart of viewer.querySelectorAll("[data-chart]")) {
-    for (const name of ["x1", "x2"]) part(chart, "now").setAttribute(name, state.index[chart.dataset.chart] + 0.5);
+  for (const chart of charts) {
+    const [now, place] = [part(chart, "now"), String(state.index[chart.dataset.chart] + 0.5)];
+    // A whole chart is painted anew for each change.
+    if (now.getAttribute("x1") !== place) for (const name of ["x1", "x2"]) now.setAttribute(name, place);
   }
+  // A report shows its key images as they were read.
+  const windows = reportQuery(stage.windowsOf(state));
+  for (const link of reports) link.href = `${link.dataset.report}?${windows}`;
   const { mm, value, region, confidence } = stage.reading(crosshairPoint(), modality);
   // Signed, because zero of a scanner's or an atlas' coordinates is not the middle of the head.
   const place = mm.map((found) => found.toFixed(1).replace("-", "−")).join(", ");
@@ -290,6 +336,8 @@ function reset() {
 
 function wirePane(pane) {
   const { node, canvas, slider, modality, plane } = pane;
+  // On the earlier case nothing is drawn: marks and masks are those of the current one.
+  const isNow = pane.time === "now";
   let dragging = null;
   node.addEventListener("focus", () => makeCurrent(plane));
   slider.addEventListener("input", () => moveTo({ [plane]: Number(slider.value) }));
@@ -301,11 +349,11 @@ function wirePane(pane) {
     zoom: (factor, pixel) => zoom(pane, factor, pixel),
     pan: (dx, dy) => pan(pane, dx, dy),
     window: (dx, dy) => dragWindow(modality, dx, dy),
-    enlarge: () => enlarge(pane),
+    enlarge: () => { if (isNow) enlarge(pane); },
     hover: (pixel) => {
       pointer = { pane, pixel };
       if (state.layout === "planes") makeCurrent(plane);
-      if (marker.busy) marker.move(pane.pointAt(pixel));
+      if (marker.busy && isNow) marker.move(pane.pointAt(pixel));
       else if (correction.active) draw();
     },
     leave: () => {
@@ -317,10 +365,10 @@ function wirePane(pane) {
       makeCurrent(plane);
       const point = pane.pointAt(pixel);
       pointer = { pane, pixel };
-      if (correction.active) {
+      if (correction.active && isNow) {
         dragging = "pen";
         correction.start(pane, point, stage.volumeOf(modality));
-      } else if (marker.start(state.tool, pane, state.index[plane], point, pixel, state.regions.includes("enhancing"))) dragging = "mark";
+      } else if (isNow && marker.start(state.tool, pane, state.index[plane], point, pixel, state.regions.includes("enhancing"))) dragging = "mark";
       else if (state.tool === "window") dragging = { ...pixel };
       else {
         dragging = "crosshair";
@@ -360,7 +408,7 @@ function maskChanged(change) {
   clearTimeout(lesionsTimer);
   lesionsTimer = setTimeout(() => {
     listLesions();
-    show3d();
+    if (node3d) drawing3d.want();
   }, LESIONS_DELAY_MS);
 }
 
@@ -368,8 +416,9 @@ function listLesions() {
   const body = part(viewer, "lesions");
   if (!body) return;
   const found = lesionsOf(stage.grid, stage.mask.data, data.affine, data.brain_centre_mm);
-  body.replaceChildren(...found.map(({ ml, side, diameter, slice, point }, n) => {
-    const jump = element("button", { class: "button button-small button-quiet", type: "button" }, `Lesion ${n + 1}`);
+  lesionNames ??= new LesionNames(stage.grid, found, data.lesions);
+  body.replaceChildren(...lesionNames.named(found).map(({ number, ml, side, diameter, slice, point }) => {
+    const jump = element("button", { class: "button button-small button-quiet", type: "button" }, number ? `Lesion ${number}` : "New");
     jump.addEventListener("click", () => moveTo({ sagittal: point[0], coronal: point[1], axial: point[2] }));
     return element("tr", {}, element("th", { scope: "row" }, jump), element("td", {}, side),
       element("td", { class: "number" }, ml.toFixed(1)), element("td", { class: "number", title: `Axial slice ${slice + 1}` }, diameter.toFixed(0)));
@@ -389,29 +438,38 @@ function correct() {
 
 // The 3-D pane
 
-async function show3d() {
+/** Give the 3-D pane its place after the others, or take it away. It is drawn when the reader pauses. */
+function place3d() {
   if (!wanted3d || state.layout !== "planes") {
     rendering?.dispose();
     rendering = null;
+    node3d?.remove();
+    node3d = null;
     return;
   }
+  node3d ??= element("section", { class: "pane pane-render", "aria-label": "3-D" }, element("span", { class: "pane-title" }, "3-D"));
+  panesNode.append(node3d);
+  drawing3d.want();
+}
+
+async function draw3d() {
+  const node = node3d;
+  if (!node) return;
   const { modality, regions } = readState();
   try {
-    if (!rendering) {
-      const { Rendering } = await import("./rendering.js");
-      rendering = new Rendering(panesNode, data.regions);
-      await rendering.start();
-    }
-    await rendering.show({
+    const { Rendering } = await import("./rendering.js");
+    const found = rendering ?? await Rendering.start(node, data.regions);
+    await found.show({
       modality, regions, url: data.volumes[modality], maskUrl: `${data.masks}/${data.base}.nii.gz`,
       limits: stage.limitsOf(modality, state), data: stage.mask.data, version: stage.version,
     });
+    if (node === node3d) rendering = found;
+    else found.dispose();
   } catch {
+    if (node !== node3d) return;
     // Everything else goes on without it.
     wanted3d = false;
-    rendering?.node.remove();
-    rendering = null;
-    stage.arrange(panesOf(state), 2);
+    show();
   }
 }
 
@@ -434,7 +492,7 @@ function toggleAll() {
 
 function lookChanged() {
   draw();
-  show3d();
+  if (node3d) drawing3d.want();
 }
 
 function choose(name, value) {
@@ -516,6 +574,15 @@ function wireControls() {
   for (const radio of work.namedItem("layout")) radio.addEventListener("change", () => chooseLayout(radio.value));
   for (const radio of work.namedItem("plane")) radio.addEventListener("change", () => makeCurrent(radio.value));
   for (const radio of work.namedItem("tool")) radio.addEventListener("change", () => chooseTool(radio.value));
+  work.namedItem("prior")?.addEventListener("change", ({ target }) => {
+    state.prior = target.value;
+    target.blur();
+    show();
+  });
+  work.namedItem("change")?.addEventListener("change", ({ target }) => {
+    state.change = target.checked;
+    show();
+  });
   const preset = work.namedItem("preset");
   preset.addEventListener("change", () => {
     choosePreset(preset.value);
@@ -564,7 +631,7 @@ function wireAllKeys() {
     "[": () => changeOpacity(-0.1), "]": () => changeOpacity(0.1),
     u: () => tick(confidenceBox), x: () => tick(crosshairBox),
     l: () => { if (largest) moveTo(targetOf(largest)); },
-    v: () => chooseLayout(next(Object.keys(LAYOUTS), state.layout)),
+    v: () => chooseLayout(next(layouts, state.layout)),
     g: () => choosePreset(next(Object.keys(PRESETS), state.preset)),
     5: () => chooseTool("window"), 6: () => chooseTool("ruler"), 7: () => chooseTool("angle"), 8: () => chooseTool("ellipse"), 9: () => chooseTool("arrow"),
     Escape: () => chooseTool("crosshair"), Delete: () => marker.remove(), Backspace: () => marker.remove(),
@@ -596,10 +663,14 @@ async function start() {
   for (const time of viewer.querySelectorAll("time")) time.textContent = localTime(time.dateTime);
   // On reload a browser may restore values of the form that differ from what the address says.
   crosshairBox.checked = state.crosshair;
+  if (data.priors.length) {
+    work.namedItem("prior").value = state.prior;
+    work.namedItem("change").checked = state.change;
+  }
   if (data.three_d && hasWebGL2()) {
     part(viewer, "three-d").hidden = false;
     const choice = recall(THREE_D);
-    wanted3d = choice === null ? hasFastWebGL2() : choice === "1";
+    wanted3d = choice === null ? isFast : choice === "1";
     work.namedItem("three_d").checked = wanted3d;
   }
   try {

@@ -67,7 +67,7 @@ export class Marker {
     if (found) {
       let { item } = found.item;
       if (item === this.#model) {
-        item = { ...structuredClone(this.#model), id: "rano" };
+        item = { ...structuredClone(this.#model), id: "rano", modality: pane.modality };
         this.#items.push(item);
       }
       this.#selected = item.id;
@@ -77,7 +77,7 @@ export class Marker {
     }
     this.#selected = null;
     if (!(tool in POINTS)) return false;
-    const item = { id: crypto.randomUUID?.() ?? `${Date.now()}`, kind: tool, plane: pane.plane, slice, points: [point, point], text: "" };
+    const item = { id: crypto.randomUUID?.() ?? `${Date.now()}`, kind: tool, plane: pane.plane, slice, points: [point, point], text: "", modality: pane.modality };
     this.#items.push(item);
     this.#selected = item.id;
     this.#drag = { item, handle: 1, first: point, isNew: true };

@@ -3,22 +3,31 @@
 import { element } from "../dom.js";
 import { LETTERS, AXES, barLength, fromPixels, fromPlane, placing, toPixels, toPlane } from "./geometry.js";
 import { drawMarks } from "./marks.js";
-import { layoutOf, outlines, paintGrey, paintTable } from "./slice.js";
+import { layoutOf, outlines, paintChange, paintGrey, paintTable } from "./slice.js";
 
 const SIDES = ["left", "right", "top", "bottom"];
 const MOST_BAR_PX = 110;
+// As in the style sheet.
+const SLIDER_PX = 22;
 // A thin line needs more than an area to be seen.
 const MORE_ALPHA = 0.4;
 const CROSSHAIR = "rgb(124 192 255 / 0.62)";
 // Where the lines of the crosshair meet, the picture stays free.
 const CROSSHAIR_GAP_PX = 9;
 
+// Where the processor stands in for a graphics card, it draws faster itself than through one that it emulates.
+const byProcessor = (isFast) => ({ willReadFrequently: !isFast });
+
 /** A slice's pixels on a canvas of its own, which is then drawn at any size. */
 class Layer {
   #canvas = document.createElement("canvas");
-  #context = this.#canvas.getContext("2d");
+  #context;
   #image = null;
   #key = "";
+
+  constructor(isFast) {
+    this.#context = this.#canvas.getContext("2d", byProcessor(isFast));
+  }
 
   /** The canvas with what `paint(pixels)` fills in; painted only when `key` has changed. */
   of(key, width, height, paint) {
@@ -36,29 +45,36 @@ class Layer {
 
 export class Pane {
   #context;
-  #layers = { scan: new Layer(), fill: new Layer(), confidence: new Layer() };
+  #layers;
   #outline = { key: "", runs: [] };
   #texts = {};
   #place = null;
+  #size = null;
   #view = null;
 
-  /** A pane of `plane` and `modality` in `area`. */
-  constructor(area, { plane, modality }) {
+  /** A pane of `plane` and `modality` in `area`; `time` is "now", or "prior" for the earlier case beside it. */
+  constructor(area, { plane, modality, time = "now" }, isFast) {
+    this.#layers = Object.fromEntries(["scan", "fill", "confidence"].map((name) => [name, new Layer(isFast)]));
     this.plane = plane;
     this.modality = modality;
+    this.time = time;
     this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.#context = this.canvas.getContext("2d", { alpha: false });
+    this.#context = this.canvas.getContext("2d", { alpha: false, ...byProcessor(isFast) });
     const text = (name) => (this.#texts[name] = element("span", { class: `pane-${name}`, "data-part": `pane-${name}` }));
     this.slider = element("input", { type: "range", min: "0", class: "pane-slider" });
-    this.node = element("section", { class: "pane", tabindex: "0", "data-plane": plane, "data-modality": modality },
+    this.node = element("section", { class: "pane", tabindex: "0", "data-plane": plane, "data-modality": modality, "data-time": time },
       this.canvas, text("title"), text("who"), text("slice"), text("window"), text("bar"),
       ...SIDES.map((side, at) => element("span", { class: `letter letter-${side}`, "aria-hidden": "true" }, LETTERS[plane][at])),
       this.slider);
     area.append(this.node);
   }
 
-  get size() {
-    return { plane: this.plane, width: this.node.clientWidth, height: this.node.clientHeight - 22 };
+  /** Pixels of the picture {plane, width, height}, as `measure` found them. */
+  get size() { return this.#size; }
+
+  /** Ask the page for the size: once before all panes are drawn, since each change makes it lay itself out anew. */
+  measure() {
+    this.#size = { plane: this.plane, width: this.node.clientWidth, height: this.node.clientHeight - SLIDER_PX };
   }
 
   /** The canonical voxel under a pixel of the pane, not rounded. */
@@ -72,7 +88,7 @@ export class Pane {
 
   /**
    * Draw `view`: {grid, volume, limits, table, index, count, mask, colours, opacity, outline, shown, confidence,
-   * scale, centre, crosshair, marks, brush, titles, who, sequence}.
+   * change, scale, centre, crosshair, marks, brush, titles, who, sequence}.
    */
   draw(view) {
     this.#view = view;
@@ -111,8 +127,10 @@ export class Pane {
       put(confidence.of(`${index}`, slice.width, slice.height, (pixels) => paintTable(pixels, slice, data, colours)), true, alpha);
     }
     if (!view.shown.size) return;
-    const key = `${index} ${version} ${[...view.shown]}`;
-    if (view.outline) this.#drawOutline(key, slice, view, width / slice.width, height / slice.height);
+    const key = `${index} ${version} ${[...view.shown]} ${Boolean(view.change)}`;
+    if (view.change) {
+      put(fill.of(key, slice.width, slice.height, (pixels) => paintChange(pixels, slice, mask, view.change, view.shown)), false, view.change.alpha);
+    } else if (view.outline) this.#drawOutline(key, slice, view, width / slice.width, height / slice.height);
     else put(fill.of(key, slice.width, slice.height, (pixels) => paintTable(pixels, slice, mask, view.colours)), false, view.opacity);
   }
 
@@ -181,11 +199,12 @@ export class Pane {
     this.#texts.bar.style.width = `${bar * scale}px`;
     this.node.classList.toggle("current", current);
     this.node.dataset.index = index;
-    const label = `${titles[this.plane]}, ${sequence}, slice ${place}`;
+    const name = `${sequence}${this.time === "prior" ? ", prior" : ""}`;
+    const label = `${titles[this.plane]}, ${name}, slice ${place}`;
     if (this.node.getAttribute("aria-label") === label) return;
     this.node.setAttribute("aria-label", label);
     this.node.setAttribute("role", "group");
-    this.slider.setAttribute("aria-label", `${titles[this.plane]} slice, ${sequence}`);
+    this.slider.setAttribute("aria-label", `${titles[this.plane]} slice, ${name}`);
     this.slider.setAttribute("aria-valuetext", place);
     this.slider.max = count - 1;
     this.slider.value = index;

@@ -43,17 +43,20 @@ export class Rendering {
   #shown = "";
   #regions;
 
-  constructor(area, regions) {
+  constructor(node, regions) {
     this.#regions = regions;
+    this.node = node;
     this.canvas = element("canvas", { role: "img", "aria-label": "3-D rendering" });
-    this.node = element("section", { class: "pane pane-render", "aria-label": "3-D" }, this.canvas, element("span", { class: "pane-title" }, "3-D"));
-    area.append(this.node);
+    node.prepend(this.canvas);
   }
 
-  async start() {
-    await this.#nv.attachToCanvas(this.canvas, true);
-    this.#nv.setSliceType(SLICE_TYPE.RENDER);
-    this.#nv.setRenderAzimuthElevation(...CAMERA);
+  /** A rendering in a pane, which shows nothing yet. */
+  static async start(node, regions) {
+    const made = new Rendering(node, regions);
+    await made.#nv.attachToCanvas(made.canvas, true);
+    made.#nv.setSliceType(SLICE_TYPE.RENDER);
+    made.#nv.setRenderAzimuthElevation(...CAMERA);
+    return made;
   }
 
   /** Show a sequence with `limits`, and the voxels `data` of the mask in the order of its file. */
@@ -83,6 +86,7 @@ export class Rendering {
     this.#mask.colormapLabel = cmapper.makeLabelLut(this.#colours());
     nv.refreshLayers(this.#mask, 1);
     nv.drawScene();
+    this.node.dataset.drawn = "true";
   }
 
   /** The canvas, drawn again just now: WebGL does not keep a picture once it was shown. */
@@ -95,7 +99,7 @@ export class Rendering {
   dispose() {
     this.#nv.cleanup();
     this.#nv.gl.getExtension("WEBGL_lose_context")?.loseContext();
-    this.node.remove();
+    this.canvas.remove();
   }
 
   #colours() {

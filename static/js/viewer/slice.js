@@ -29,6 +29,19 @@ export function paintTable(pixels, { width, height, start, right, below }, data,
   }
 }
 
+/** Fill `pixels` with what of the values that are `shown` was gained and lost since the mask `before`. */
+export function paintChange(pixels, { width, height, start, right, below }, data, { before, gained, lost }, shown) {
+  let to = 0;
+  for (let y = 0; y < height; y += 1) {
+    let from = start + y * below;
+    for (let x = 0; x < width; x += 1, from += right) {
+      const [now, then] = [shown.has(data[from]), shown.has(before[from])];
+      if (now === then) pixels[to++] = 0;
+      else pixels[to++] = now ? gained : lost;
+    }
+  }
+}
+
 /**
  * The outline of each label in a slice: for each the edges between its pixels and others, as runs
  * [x1, y1, x2, y2] in pixels from the left top corner. `shown(value)` tells whether a label is drawn.

@@ -2,13 +2,16 @@
 
 import { AXES, PLANES, clamp, fitting, rounded } from "./geometry.js";
 import { Pane } from "./pane.js";
+import { Prior } from "./prior.js";
 import { boxAbove } from "./slice.js";
 import { Library, at, gridOf, intensity } from "./volume.js";
-import { greyTable, presetsOf, statisticsOf } from "./window.js";
+import { greyTable, middleHalf, presetsOf, statisticsOf } from "./window.js";
 
 const PLANE_TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
 // Below this the confidence map could not be told from the scan.
 const LEAST_CONFIDENCE_ALPHA = 0.75;
+// As on the page that compares two cases.
+const CHANGE_ALPHA = 0.7;
 
 const channels = (colour) => [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
 const pixel = ([red, green, blue], alpha) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
@@ -19,20 +22,28 @@ export class Stage {
   #library = new Library();
   #volumes = {};
   #presets = {};
+  #heads = {};
+  #priors = {};
+  #prior = null;
   #tables = {};
   #panes = [];
   #box = null;
   #regionOf = {};
   #confidence = null;
   #wire;
+  #isFast;
   #version = 0;
 
   grid = null;
   mask = null;
 
-  /** A stage in `area` for the data of the page; `wire(pane)` is called for each new pane. */
-  constructor(area, data, wire) {
+  /**
+   * A stage in `area` for the data of the page; `wire(pane)` is called for each new pane, `isFast` says that a graphics
+   * card draws.
+   */
+  constructor(area, data, wire, isFast) {
     this.#area = area;
+    this.#isFast = isFast;
     this.#data = data;
     this.#wire = wire;
     for (const region of data.regions) for (const value of region.values) this.#regionOf[value] = region;
@@ -59,8 +70,18 @@ export class Stage {
     const volume = await this.#library.get(this.#data.volumes[modality]);
     const statistics = statisticsOf(volume, this.mask.data);
     this.#presets[modality] = presetsOf(statistics);
+    this.#heads[modality] = middleHalf(statistics);
     this.#box ??= boxAbove(this.grid, volume.data, (statistics.low - volume.inter) / volume.slope);
     this.#volumes[modality] = volume;
+  }
+
+  /** The earlier case that panes show, null without one. */
+  get prior() { return this.#prior; }
+
+  /** Show an earlier case of the page's data beside this one, from now on, and have its sequence. */
+  async loadPrior(data, modality) {
+    this.#prior = this.#priors[data.id] ??= new Prior(data, this.#library);
+    await this.#prior.load(modality, this.#heads[modality]);
   }
 
   async loadConfidence() {
@@ -77,18 +98,21 @@ export class Stage {
 
   limitsOf(modality, state) { return state.windows[modality] ?? this.#presets[modality][state.preset]; }
 
+  /** The windows in which sequences are shown, of those that were loaded. */
+  windowsOf(state) { return Object.fromEntries(Object.keys(this.#presets).map((modality) => [modality, this.limitsOf(modality, state)])); }
+
   rangeOf(modality) {
     const [low, high] = this.#presets[modality].full;
     return high - low;
   }
 
-  /** Have exactly the panes of `specs` [{plane, modality}]. */
+  /** Have exactly the panes of `specs` [{plane, modality, time}]. */
   arrange(specs, columns) {
-    const key = ({ plane, modality }) => `${plane} ${modality}`;
+    const key = ({ plane, modality, time = "now" }) => `${plane} ${modality} ${time}`;
     if (specs.map(key).join() !== this.#panes.map(key).join()) {
       const focused = this.#panes.findIndex(({ node }) => node === document.activeElement);
       for (const { node } of this.#panes) node.remove();
-      this.#panes = specs.map((spec) => new Pane(this.#area, spec));
+      this.#panes = specs.map((spec) => new Pane(this.#area, spec, this.#isFast));
       for (const pane of this.#panes) this.#wire(pane);
       if (focused >= 0) this.#panes[Math.min(focused, this.#panes.length - 1)].node.focus({ preventScroll: true });
     }
@@ -108,24 +132,28 @@ export class Stage {
     return this.#fit;
   }
 
-  draw(state, { who, marksOf, brushOf }) {
+  draw(state, { whoOf, marksOf, brushOf }) {
     const shownKeys = new Set(state.regions);
     const shown = new Set(Object.entries(this.#regionOf).filter(([, { key }]) => shownKeys.has(key)).map(([value]) => Number(value)));
     const colours = Uint32Array.from({ length: 256 }, (_, value) => (shown.has(value) ? pixel(channels(this.#regionOf[value].colour), 255) : 0));
     const crosshair = [state.index.sagittal, state.index.coronal, state.index.axial];
+    for (const pane of this.#panes) pane.measure();
     for (const pane of this.#panes) {
-      const { plane, modality } = pane;
+      const { plane, modality, time } = pane;
+      const isNow = time === "now";
       const limits = this.limitsOf(modality, state);
       const index = state.index[plane];
+      const volume = (isNow ? this : this.#prior).volumeOf(modality);
       pane.draw({
-        grid: this.grid, volume: this.#volumes[modality], limits, table: this.#tableOf(modality, limits),
-        index, count: this.counts[plane], mask: this.mask.data, version: this.#version, colours, shown,
+        grid: this.grid, volume, limits, table: this.#tableOf(`${time} ${modality}`, volume, limits),
+        index, count: this.counts[plane], mask: (isNow ? this : this.#prior).mask.data, version: isNow ? this.#version : this.#prior.id, colours, shown,
         colourOf: (value) => this.#regionOf[value].colour,
         opacity: state.opacity, outline: state.outline || state.confidence,
-        confidence: state.confidence && this.#confidence ? { ...this.#confidence, alpha: Math.max(LEAST_CONFIDENCE_ALPHA, state.opacity) } : null,
+        change: isNow && state.change ? this.#change : null,
+        confidence: isNow && state.confidence && this.#confidence ? { ...this.#confidence, alpha: Math.max(LEAST_CONFIDENCE_ALPHA, state.opacity) } : null,
         scale: this.fit * state.zoom, zoom: state.zoom, centre: state.centre ?? this.centre,
         crosshair: state.crosshair ? crosshair : null, marks: marksOf(pane, index), brush: brushOf(pane),
-        titles: PLANE_TITLES, sequence: this.#data.titles[modality], who, current: plane === state.plane && this.#panes.length > 1,
+        titles: PLANE_TITLES, sequence: this.#data.titles[modality], who: whoOf(pane), current: plane === state.plane && this.#panes.length > 1,
       });
     }
   }
@@ -150,11 +178,16 @@ export class Stage {
     return Object.fromEntries(this.#data.regions.map(({ key, values }) => [key, values.reduce((sum, value) => sum + counts[value], 0) * voxelMl]));
   }
 
-  #tableOf(modality, limits) {
-    const known = this.#tables[modality];
-    if (known?.limits[0] === limits[0] && known.limits[1] === limits[1]) return known.table;
-    const table = greyTable(this.#volumes[modality], limits);
-    this.#tables[modality] = { limits, table };
+  get #change() {
+    const [gained, lost] = this.#data.change_colours.map((colour) => pixel(channels(colour), 255));
+    return { before: this.#prior.mask.data, gained, lost, alpha: CHANGE_ALPHA };
+  }
+
+  #tableOf(name, volume, limits) {
+    const known = this.#tables[name];
+    if (known?.volume === volume && known.limits[0] === limits[0] && known.limits[1] === limits[1]) return known.table;
+    const table = greyTable(volume, limits);
+    this.#tables[name] = { volume, limits, table };
     return table;
   }
 }

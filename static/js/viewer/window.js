@@ -41,6 +41,19 @@ export function presetsOf({ low, high, head, lesion }) {
   return Object.fromEntries(Object.entries(pairs).map(([name, pair]) => [name, pair[0] < pair[1] ? pair : full]));
 }
 
+/** Where the middle half of the head's intensities lies, [low, high]. */
+export const middleHalf = ({ head }) => (head.length ? [percentile(head, 25), percentile(head, 75)] : [0, 0]);
+
+/**
+ * A volume in whose intensities `own` [low, high] has become `wanted`. Those of MRI have no unit: without this, one
+ * window could not show two examinations.
+ */
+export function rescaled(volume, own, wanted) {
+  const factor = (wanted[1] - wanted[0]) / (own[1] - own[0]);
+  if (!(factor > 0 && factor < Infinity)) return volume;
+  return { ...volume, slope: volume.slope * factor, inter: wanted[0] + (volume.inter - own[0]) * factor };
+}
+
 /** The window after a drag of so many pixels: to the right wider, upwards brighter. */
 export function dragged([black, white], dx, dy, range) {
   const width = Math.max((white - black) * Math.exp(dx / 200), range / 10_000);
@@ -59,7 +72,7 @@ export function greyTable({ data, slope, inter }, [black, white]) {
   const factor = 255 / (white - black);
   for (let place = 0; place < table.length; place += 1) {
     const level = ((place + first) * slope + inter - black) * factor;
-    table[place] = grey(level < 0 ? 0 : level > 255 ? 255 : level | 0);
+    table[place] = grey(level < 0 ? 0 : level > 255 ? 255 : (level + 0.5) | 0);
   }
   return { first, table };
 }

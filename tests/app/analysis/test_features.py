@@ -85,7 +85,30 @@ def test_crossing_needs_one_part_that_reaches_far_to_both_sides():
 
 def test_without_the_brains_centre_sides_are_not_known():
     found = described((EDEMA, 2, 12, (2, 12)), centre=None)
-    assert found.side is None and found.crosses_midline is None
+    assert found.side is found.epicentre is found.crosses_midline is None
+
+
+@pytest.mark.parametrize(
+    ("boxes", "epicentre"),
+    [
+        ([(EDEMA, 2, 50, (2, 12)), (CORE, 4, 14, (4, 12))], "left"),
+        ([(EDEMA, 2, 50, (2, 12)), (ENHANCING, 40, 50, (4, 12))], "right"),
+        # A third of it on the other side: it crosses, and its centre does not.
+        ([(ENHANCING, 24, 48, (2, 12))], "right"),
+        ([(ENHANCING, 22, 40, (2, 12))], "centre"),
+        # The largest part of the core counts.
+        ([(CORE, 2, 8, (2, 8)), (CORE, 40, 52, (2, 12))], "right"),
+        ([(EDEMA, 2, 12, (2, 12))], "left"),
+    ],
+)
+def test_the_epicentre_has_a_side_though_the_tumour_crosses(boxes, epicentre):
+    assert described(*boxes).epicentre == epicentre
+
+
+def test_only_what_enhances_is_a_satellite():
+    edema, main = (EDEMA, 2, 40, (2, 12)), (CORE, 4, 14, (4, 12))
+    for value, satellites in ((CORE, 0), (ENHANCING, 1)):
+        assert described(edema, main, (value, 30, 36, (4, 10))).satellites == satellites
 
 
 def test_foci_and_satellites():

@@ -146,6 +146,17 @@ def test_measurable(edges, measurable):
     assert measure_rano(mask, PLAIN).measurable is measurable
 
 
+@pytest.mark.parametrize(
+    ("step_mm", "edge", "measurable"),
+    [(5.0, 10, True), (6.0, 11, False), (6.0, 12, True), (8.0, 12, False)],
+)
+def test_thick_slices_ask_for_larger_lesions(step_mm, edge, measurable):
+    mask = np.zeros((40, 40, 8), bool)
+    mask[2:36, 3 : 3 + edge, 1:4] = True
+    affine = np.diag([1.0, 1.0, step_mm, 1.0])
+    assert measure_rano(mask, affine).measurable is measurable
+
+
 def test_smallest_and_none():
     mask = np.zeros((6, 6, 6), bool)
     assert measure_rano(mask, PLAIN) is None
@@ -176,5 +187,6 @@ def test_quick_enough_for_every_case():
         start = time.thread_time()
         measure_rano(mask, PLAIN)
         seconds.append(time.thread_time() - start)
-    # More than the 50 ms that are aimed at, since other work may share the processor.
-    assert min(seconds) < 0.1
+    # Far more than the 50 ms that are aimed at: other work on the processor has taken a quick machine to 0.1 s. Pairs
+    # of all border voxels, which this must not come to, would take several seconds.
+    assert min(seconds) < 0.4

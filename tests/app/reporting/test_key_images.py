@@ -3,10 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.analysis.drawn import Drawn
 from app.analysis.features import Features, Proportion, Proportions
 from app.analysis.measurements import Measurements
 from app.analysis.rano import Rano
 from app.analysis.values import PlaneSlices, Slices, VolumesMl
+from app.reporting.drawn_images import MOST_IMAGES, drawn_rows
 from app.reporting.key_images import (
     FRAME_MARGIN,
     diameter_lines,
@@ -43,7 +45,8 @@ def test_the_axial_slice_is_that_of_the_diameters():
         ("coronal", 9, "t2"),
         ("sagittal", 15, "t2"),
     ]
-    assert [len(image.lines) for image in images] == [2, 0, 0]
+    assert [len(mark.lines) for image in images for mark in image.marks] == [2]
+    assert images[0].marks
 
 
 def test_where_nothing_can_be_measured_all_sequences_are_shown():
@@ -64,7 +67,41 @@ def test_without_diameters():
 
 def test_diameters_without_the_sequence_that_shows_them():
     axial = key_images(WITH_RANO, ("flair", "t1", "t2"))[0]
-    assert (axial.index, axial.modality, len(axial.lines)) == (5, "flair", 2)
+    assert (axial.index, axial.modality, len(axial.marks[0].lines)) == (5, "flair", 2)
+
+
+def drawn(number, kind, index, *points, plane="axial", modality="flair"):
+    return Drawn(number, f"a{number}", kind, plane, index, modality, "", points)
+
+
+def test_diameters_that_a_reader_moved_stand_for_those_of_the_model():
+    moved = drawn(1, "rano", 9, (2, 10, 9), (20, 10, 9), (15, 4, 9), (15, 16, 9))
+    axial = key_images(WITH_RANO, MODALITIES, [moved])[0]
+    assert axial.index == 9
+    (mark,) = axial.marks
+    assert mark.lines[0] == lines_between([moved.points[:2]], "axial", SLICES)[0]
+    assert key_images(WITHOUT, MODALITIES, [moved])[0].marks
+
+
+def test_slices_that_were_drawn_on_are_shown():
+    items = [
+        drawn(1, "ruler", 5, (0, 0, 5), (9, 0, 5)),
+        drawn(2, "angle", 8, (0, 8, 0), (9, 8, 0), (9, 8, 9), plane="coronal"),
+        drawn(3, "ellipse", 5, (0, 0, 5), (9, 9, 5)),
+        drawn(4, "arrow", 5, (0, 0, 5), (9, 9, 5), modality="t2"),
+        # Beyond the last slice.
+        drawn(5, "ruler", 20, (0, 0, 20), (9, 0, 20)),
+    ]
+    (row,) = drawn_rows(items, WITHOUT, (1.0, 1.0, 1.0))
+    assert [(image.plane, image.index, image.modality) for image in row] == [
+        ("axial", 5, "flair"),
+        ("coronal", 8, "flair"),
+        ("axial", 5, "t2"),
+    ]
+    assert [mark.label for mark in row[0].marks] == ["1", "3"]
+    many = [drawn(n, "ruler", n, (0, 0, n), (9, 0, n)) for n in range(20)]
+    rows = drawn_rows(many, WITHOUT, (1.0, 1.0, 1.0))
+    assert sum(map(len, rows)) == MOST_IMAGES and max(map(len, rows)) == 3
 
 
 def test_lines_end_where_the_picture_shows_their_voxels():

@@ -1,12 +1,14 @@
 """Where pictures, letters and lines of a row go."""
 
+from dataclasses import replace
+
 import pytest
 
-from app.reporting.key_images import KeyImage
+from app.reporting.key_images import KeyImage, Mark
 from app.reporting.picture_row import GAP, SIDE, TITLE, arrange
 
 IMAGES = [
-    KeyImage("axial", 4, 20, "t1ce", (((0.5, 0.25), (0.75, 0.25)),)),
+    KeyImage("axial", 4, 20, "t1ce", (Mark((((0.5, 0.25), (0.75, 0.25)),), label="1"),)),
     KeyImage("coronal", 9, 40, "flair"),
 ]
 PARTS = {"axial": (0.25, 0.0, 0.75, 1.0), "coronal": (0.0, 0.0, 1.0, 1.0)}
@@ -47,11 +49,20 @@ def test_pictures_keep_their_proportions():
 
 def test_lines_lie_in_the_picture():
     picture = row().pictures[0]
-    ((x1, y1), (x2, _)), shown = picture.lines[0], picture.shown
+    (mark,), shown = picture.marks, picture.shown
+    (x1, y1), (x2, _) = mark.lines[0]
     # From the middle of the slice to the right end of what is shown.
     assert x1 == pytest.approx(shown.left + shown.width / 2)
     assert x2 == pytest.approx(shown.left + shown.width)
     assert y1 == pytest.approx(shown.top + shown.height / 4)
+    # There is no room for the number at its right.
+    assert mark.x < x1
+
+
+def test_what_is_drawn_beside_the_head_is_shown():
+    aside = replace(IMAGES[0], marks=(Mark((((0.1, 0.25), (0.5, 0.25)),)),))
+    (picture,) = arrange([aside], PARTS, SIZES_MM, 186.0, 60.0).pictures
+    assert picture.marks[0].lines[0][0][0] == pytest.approx(picture.shown.left)
 
 
 def test_what_is_written():

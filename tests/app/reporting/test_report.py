@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from app.analysis.lesion_names import NamedLesion
 from app.analysis.record import Accuracy, Calibration, MaskInfo, accuracy_of
 from app.analysis.values import VolumesMl
 from app.jobs.queue_runner import queue_runner
@@ -243,7 +244,8 @@ def test_page_and_pdf_say_the_same(finished, found):
     sheet = sheet_of(changed(found))
     page = html.unescape(finished.client.get(f"/cases/{finished.id}/report").text)
     text = text_of(finished.client.get(f"/api/cases/{finished.id}/report.pdf").data)
-    rows = [*sheet.identity, *sheet.measured, *sheet.sequences, *sheet.made, *sheet.accuracy]
+    rows = [*sheet.identity, *sheet.measured, *sheet.lesions, *sheet.sequences, *sheet.made]
+    rows += sheet.accuracy
     cells = [cell for row in rows for cell in row]
     cells += [cell for row in sheet.features for cell in astuple(row)]
     assert sheet.features and sheet.accuracy
@@ -295,8 +297,11 @@ def test_pdf_with_any_name(found, results):
 
 
 def test_pdf_of_many_warnings_and_long_names_stays_one_page(found, results):
+    lesion = NamedLesion(1, 0.1, "both", 9.0, 9, (1, 2, 3))
+    lesions = tuple(replace(lesion, number=number) for number in range(1, 30))
     long = changed(
         found,
+        measurements=replace(changed(found).measurements, named_lesions=lesions),
         case={"id": found["case"]["id"], "name": "W" * 200},
         dates=dict.fromkeys(("uploaded", "segmented", "corrected"), found["dates"]["segmented"]),
         message=wording.EMPTY_MESSAGE,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.web import api_volumes
-from app.web.api_volumes import compact
+from app.web.volume_files import compact
 from model.io.modalities import MODALITIES
 from model.io.nifti import DISCLAIMER, Volume
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import sqlalchemy as sa
 
 from app.intake.dicom_study import Patient
 from app.jobs.queue_runner import queue_runner
@@ -196,3 +197,66 @@ def test_identifiers_are_in_no_address_and_no_log(series, caplog):
     audit = (app.config["SETTINGS"].data_dir / "audit.log").read_text()
     assert f'"patient": "{key}"' in audit
     assert "marker" not in (audit + caplog.text).lower()
+
+
+def test_patients_who_are_not_shown_have_no_dates(series, model_holder):
+    app, client, ids, _ = series
+    key = key_of(client, ids[0])
+    # Under names that tell no date.
+    with app.app_context():
+        names = {case_id: row(case_id).name for case_id in ids}
+        sessions = dict(db.session.execute(sa.select(TimePoint.case_id, TimePoint.session)).all())
+        for case_id in ids:
+            change(case_id, name="Case", patient=Patient(name="Doe^Jane", study_date="20240101"))
+        db.session.execute(sa.update(TimePoint).values(session=""))
+        db.session.commit()
+    hiding_app = app_on(app.config["SETTINGS"].data_dir, model_holder, show_patients=False)
+    hiding = hiding_app.test_client()
+    addresses = [
+        "/",
+        "/patients",
+        f"/patients/{key}",
+        f"/patients/{key}/report",
+        f"/cases/{ids[0]}",
+        f"/compare?first={ids[0]}&second={ids[1]}",
+        "/api/patients",
+        f"/api/patients/{key}",
+        f"/api/cases/{ids[0]}/time-point",
+        f"/api/comparison?first={ids[0]}&second={ids[1]}",
+    ]
+    shown = {address: client.get(address).text for address in addresses}
+    hidden = {address: hiding.get(address).text for address in addresses}
+    found = hiding.get(f"/api/patients/{key}").json
+    answer = hiding.patch(f"/api/cases/{ids[0]}/time-point", data={"baseline": "0"}).json
+    with app.app_context():
+        for case_id in ids:
+            change(case_id, name=names[case_id], patient=None)
+        for case_id, session in sessions.items():
+            db.session.get_one(TimePoint, case_id).session = session
+        db.session.commit()
+    close(hiding_app)
+    assert "2024-0" in shown[f"/patients/{key}"] and "2024-0" in shown["/api/patients"]
+    for address, text in hidden.items():
+        # The random key of the patient is no date.
+        assert not re.search(r"2024-?0|Jane", text.replace(key, "")), address
+    assert "Set date" in shown[f"/patients/{key}"] and "Set date" not in hidden[f"/patients/{key}"]
+    # The order and the days between the examinations are those of the dates.
+    assert [one["id"] for one in found["examinations"]] == ids
+    assert [one["followed"]["days"] for one in found["examinations"]] == [0, 91, 182]
+    assert answer["study_date"] is None
+    # Nor is there a link to the patient.
+    for address in ("/", f"/cases/{ids[0]}"):
+        assert f'href="/patients/{key}"' in shown[address]
+        assert f'href="/patients/{key}"' not in hidden[address]
+
+
+def test_worklist_and_case_lead_to_the_patient(series):
+    _, client, ids, other = series
+    key = key_of(client, ids[0])
+    worklist = client.get("/").text
+    assert worklist.count(f'href="/patients/{key}"') == 3
+    assert f'href="/patients/{key}"' in client.get(f"/cases/{ids[1]}").text
+    # Of a case alone there is nothing to follow.
+    alone = key_of(client, other)
+    assert f"/patients/{alone}" not in worklist
+    assert f"/patients/{alone}" not in client.get(f"/cases/{other}").text

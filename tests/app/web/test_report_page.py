@@ -16,7 +16,7 @@ from tests.app.rows import change_record, row
 # What cases of version 0.1.0 lack.
 ADDED = (
     *("percent_of_brain", "confidence", "rano", "lesions", "location", "areas_mm2"),
-    "features",
+    *("features", "named_lesions"),
 )
 
 

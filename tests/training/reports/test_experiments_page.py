@@ -38,3 +38,13 @@ def test_every_result_is_one_of_the_experiments_settings():
     experiments = read_experiments(read_toml(CONFIG), CONFIG.parent)
     hashes = {name: result.hash for name, result in read_results().items()}
     assert hashes == {name: experiments[name].hash for name in hashes}
+
+
+def test_results_without_a_common_patient_are_not_compared():
+    found = {"base": result({"a": 0.9}), "new": result({"b": 0.8})}
+    config = {"about": "", "experiment": {"base": {"question": "?"}, "new": {"question": "?"}}}
+    for one in found.values():
+        for case in one.cases.values():
+            case["seconds"] = {"read": 0.0, "segment": 1.0}
+    text = page_text(config, found)
+    assert "| new |  | 0.800 |" in text
