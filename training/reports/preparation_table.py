@@ -204,7 +204,7 @@ def tables(found: dict[str, list[Measured]], every: int) -> str:
                 )
             )
         scores.append(_row(kind, [m.dice for m in rows]))
-        if rows[0].known:
+        if kind == KINDS[1]:
             scores.append(_row("the same, motions and brain given", [m.known for m in rows]))
     quality = []
     for kind, rows in found.items():
