@@ -200,7 +200,7 @@ class RemoteBatch:
             for modality, path in ({"": results.segmentation} | results.own_grids).items():
                 masks[modality] = notes / f"{given.name}_{modality}.nii.gz"
                 shutil.copyfile(path, masks[modality])
-            self.output.keep(given, masks, dicom_files(case), report)
+            self.output.keep(given, masks, dicom_files(case, drawn=()), report)
         except OSError as error:
             # The case stays where it is, for the next call.
             return Outcome(given, "failed", error=file_error(error))
