@@ -1,5 +1,6 @@
 """Warnings about a case: what was missing, unusual or resampled. A code each, and text for people."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -199,7 +200,9 @@ def look_closely(
 
 def _compared(short: str, expected: float, scores: Mapping[str, Any]) -> str:
     """Return an expected Dice beside the limit that it is below, and the measured mean where the card has one."""
-    text = f"{WARNED_REGIONS[short]} {expected:.2f}, below the limit of {LEAST_EXPECTED[short]:.2f}"
+    # Rounded down: rounded up, it could look like the limit itself.
+    shown = math.floor(expected * 100 + 1e-6) / 100
+    text = f"{WARNED_REGIONS[short]} {shown:.2f}, below the limit of {LEAST_EXPECTED[short]:.2f}"
     if (measured := scores.get("regions", {}).get(short, {}).get("dice")) is None:
         return text
     return f"{text} (measured on {scores['patients']} patients not trained on: mean {measured:.2f})"
