@@ -20,6 +20,8 @@ def connected(
 ) -> Iterator[Association]:
     """Ask a node for an association, in which it can be asked for an echo and given datasets."""
     made = AE(title)
+    # A node confirms what is on the disk, and the disk of a busy machine can take long.
+    made.dimse_timeout = made.network_timeout = 180
     made.add_requested_context(Verification)
     kinds = {(one.SOPClassUID, one.file_meta.TransferSyntaxUID) for one in datasets}
     for sop_class, syntax in kinds:
