@@ -2,13 +2,18 @@
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
 from model.card import OPENVINO, WEIGHTS, ModelCard, file_of
 from model.networks import NETWORKS
 from training.networks.compress_weights import pack
+from training.networks.quicker_graph import make_quicker
 from training.networks.rounding import round_weights
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 # The first convolutions, down to a quarter of the resolution, are always computed in float32, since
 # rounding matters most there: without this, 0.2 % of the tumour voxels of one case changed class, with
@@ -19,7 +24,6 @@ FLOAT32_CONVOLUTIONS = 10
 def write_network(card: ModelCard, weights: Path, folder: Path, number: int) -> None:
     """Write the Keras weights and OpenVINO export of network `number`, trained to `weights`."""
     import openvino as ov
-    import tensorflow as tf
 
     network = NETWORKS[card.architecture](card.channels)
     network.load_weights(weights)
@@ -27,12 +31,21 @@ def write_network(card: ModelCard, weights: Path, folder: Path, number: int) -> 
     kept, exported = (folder / file_of(name, number) for name in (WEIGHTS, OPENVINO))
     network.save_weights(kept)
     pack(kept)
-    any_size = _with_any_size(network)
-    signature = tf.TensorSpec((None, None, None, card.channels), tf.float32)
-    function = tf.function(lambda slices: any_size(slices, training=False))
-    converted = ov.convert_model(function.get_concrete_function(signature))
+    converted = as_openvino(network)
+    make_quicker(converted)
     ov.save_model(converted, exported, compress_to_fp16=True)
     keep_float32(exported, first_convolutions(converted, FLOAT32_CONVOLUTIONS))
+
+
+def as_openvino(network: keras.Model) -> "ov.Model":
+    """Convert a network as it is, for slices of any size."""
+    import openvino as ov
+    import tensorflow as tf
+
+    any_size = _with_any_size(network)
+    signature = tf.TensorSpec((None, None, None, network.input_shape[-1]), tf.float32)
+    function = tf.function(lambda slices: any_size(slices, training=False))
+    return ov.convert_model(function.get_concrete_function(signature))
 
 
 def first_convolutions(model, count: int) -> set[str]:
