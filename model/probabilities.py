@@ -50,6 +50,14 @@ class ProbabilityAccumulator:
         """Return a view of the probabilities in a box."""
         return ProbabilityAccumulator(self.total[box], self.weight[box])
 
+    def by_slices(self, where: np.ndarray) -> np.ndarray:
+        """Return the mean probabilities of the n voxels `where`, (n, classes) float32, slice by slice.
+
+        Their order is that of axial slices, in which they lie in memory: many times faster than `of` for many.
+        """
+        places = as_slices(where, "axial")
+        return as_slices(self.total, "axial")[places] / as_slices(self.weight, "axial")[places]
+
     def of(self, where: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
         """Return the mean probability that one of `classes` is in the voxels `where`, (n,) float32."""
         found = self.total[where][:, list(classes)].sum(axis=1)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from model.labels import CORE, EDEMA, ENHANCING
+from model.planes import as_slices
 from model.probabilities import ProbabilityAccumulator
 
 # Voxels that are less probably tumour count as certainly healthy: a brain has a million of them.
@@ -36,8 +37,10 @@ def expected_by_region(
     labels : (X, Y, Z) uint8 network indices
     """
     asked = (probabilities.tumour() >= MIN_PROBABILITY) | (labels > 0)
+    means = probabilities.by_slices(asked)
+    marked = as_slices(labels, "axial")[as_slices(asked, "axial")]
     found = {
-        short: expected_dice(probabilities.of(asked, classes), np.isin(labels[asked], classes))
+        short: expected_dice(means[:, classes].sum(axis=1), np.isin(marked, classes))
         for short, classes in REGIONS.items()
     }
     return {short: dice for short, dice in found.items() if dice is not None}

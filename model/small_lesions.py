@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
+from model.geometry import bounding_box
 from model.labels import ENHANCING
 
 CONNECTIVITY = 26
@@ -32,6 +33,11 @@ def small_uncertain(labels: np.ndarray, confidence: np.ndarray) -> tuple[SmallLe
     labels : (X, Y, Z) uint8 network indices at 1 mm
     confidence : (X, Y, Z) uint8, calibrated probability of the label, 255 is 1
     """
+    if not labels.any():
+        return ()
+    # The tumour's box alone: the brain is many times larger.
+    box = bounding_box(labels > 0)
+    labels, confidence = labels[box], confidence[box]
     parts = cc3d.connected_components(labels > 0, connectivity=CONNECTIVITY)
     found = _lesions("WT", parts, confidence)
     found += _lesions("ET", (labels == ENHANCING).astype(np.uint8), confidence)

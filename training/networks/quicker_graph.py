@@ -1,7 +1,7 @@
 """Rewrites of an exported network that leave what it computes as it is, and make it quicker on a CPU.
 
-Both are identities of linear layers, so the result differs by rounding alone. Together they take a fifth to a third
-off the time of MobileUNet on a processor with AVX2, since OpenVINO's kernels for what they replace are slow there.
+Both are identities of linear layers, so the result differs by rounding alone. OpenVINO's kernels for what they
+replace are slow: a copy of two arrays into one, and a softmax of four numbers that lie side by side.
 """
 
 from collections.abc import Sequence
