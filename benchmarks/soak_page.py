@@ -14,8 +14,8 @@ EMPTY = (
 AS_PROMISED = ("disk_full", "database_busy")
 # The sum that SECURITY.md states.
 MOST_BYTES = 5.3e9
-# Memory and open files may differ by this share between the halves of the undisturbed time.
-FLAT_WITHIN = 0.1
+# Memory and open files may differ by this share between the halves of the undisturbed time, if it was this long.
+FLAT_WITHIN, LEAST_S = 0.1, 60.0
 
 
 def passed(findings: dict[str, Any]) -> bool:
@@ -27,12 +27,13 @@ def passed(findings: dict[str, Any]) -> bool:
 def is_flat(samples: list[tuple[float, int, int]]) -> bool:
     """Say whether memory and open files of (seconds, bytes, files) stay what they are once warm.
 
-    The first quarter is left to warming up. Too few samples say nothing.
+    The first quarter is left to warming up. Less than LEAST_S says nothing: a server that was just killed is
+    still starting.
     """
+    if not samples or samples[-1][0] - samples[0][0] < LEAST_S:
+        return True
     warm = samples[len(samples) // 4 :]
     half = len(warm) // 2
-    if half < 3:
-        return True
     for column in (1, 2):
         before, after = (
             statistics.median(sample[column] for sample in part)
