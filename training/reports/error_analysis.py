@@ -35,7 +35,7 @@ from training.settings import read_toml
 PAGE = Path(__file__).parents[2] / "docs" / "error-analysis.md"
 # Experiments that differ in the length of training, and in the number of patients trained on.
 LENGTHS = ("three-planes", "long-patches")
-PATIENTS = ("half-patients", "base")
+PATIENTS = ("later-none", "later-quarter", "later-half", "later-all")
 MOVED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "one voxel inwards": ndimage.binary_erosion,
     "one voxel outwards": ndimage.binary_dilation,
@@ -166,7 +166,8 @@ The longer training also has the shipped post-processing.
 
 ## Number of patients
 
-Trained on half of the other folds' patients, and on all of them:
+A short training without the patients who came with the last stage, with a quarter and half of those of each source,
+and with all of them; scored on patients whom none of these saw:
 
 {patients}
 
