@@ -8,6 +8,8 @@ from model.card import CARD, WEIGHTS, file_of, read_card, verified
 from model.errors import ModelError
 from training.networks.provenance import by_network
 
+# The twin of the shipped model, trained without the test patients.
+TWIN = Path(__file__).parents[1] / "held_out"
 # Networks that are averaged must have these settings in common: their kind and their input.
 COMMON = ("network", "neighbours", "mirror")
 # What is known of a training. A run keeps each in a file, a card under its name.

@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.progress import track
 from scipy import ndimage
 
-from model.card import ModelCard
+from model.card import ModelCard, read_card
 from model.errors import CaseError, ModelError
 from model.inference.segmenter import Segmenter
 from model.io.case import find_case_files, find_mask_file, load_case
 from model.labels import from_file_values
 from training.data.labelled import find_labelled_cases, read_labels
 from training.experiments import CONFIG, Experiment, read_experiments
-from training.networks.provenance import stages_by_network
+from training.networks.trained import TWIN
 from training.reports.card_tables import table
 from training.reports.experiments_page import SHOWN, dice_table
 from training.scoring.labelled_case import score_folder
@@ -117,9 +117,7 @@ def fit_table(card: ModelCard, fitted: dict[str, dict]) -> str:
     if card.scores:
         regions = card.scores["regions"]
         rows.append(("test patients, never seen", *_dice(regions[s]["dice"] for s in SHOWN)))
-    # The last stage of the shipped model was trained on all; earlier ones held the test patients out.
-    networks = stages_by_network(card.weights, card.training)
-    tested = {name for stages in networks for stage in stages for name in stage["split"]["test"]}
+    tested = set(read_card(TWIN).training["split"]["test"])
     groups = {
         "test patients, trained on": [fitted[name] for name in tested & set(fitted)],
         "all patients, trained on": list(fitted.values()),

@@ -32,12 +32,12 @@ from training.data.head import with_head
 from training.data.labelled import find_labelled_cases, read_labels
 from training.data.split import read_patients
 from training.data.taken_apart import TakenApart, taken_apart
+from training.networks.trained import TWIN
 from training.reports.card_tables import table
 from training.scoring.by_source import ALL, names_by_source
 from training.scoring.scores import SHORT, dice
 
 PAGE = Path(__file__).parents[2] / "docs" / "preparation.md"
-TWIN = Path(__file__).parents[1] / "held_out"
 KINDS = ("as they are", "taken apart", "taken apart, with a head")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 
