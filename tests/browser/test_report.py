@@ -65,7 +65,11 @@ def test_key_images_have_the_window_that_was_read(page: Page, demo_address):
     told = pane(page, "axial").locator("[data-part=pane-window]").inner_text()
     width, level = (int(number) for number in re.fullmatch(r"W (\d+) L (\d+)", told).groups())
     page.wait_for_url(re.compile("window_t1ce="))
-    page.get_by_role("link", name="Report to read or print").click()
+    link = page.get_by_role("link", name="Report to read or print")
+    # Sequences that are not shown are loaded one after the other.
+    for name in ("flair", "t1", "t1ce", "t2"):
+        expect(link).to_have_attribute("href", re.compile(f"window_{name}="))
+    link.click()
     page.wait_for_load_state("networkidle")
     asked = parse_qs(urlsplit(page.url).query)
     # The other sequences have the window of the preset.

@@ -34,7 +34,8 @@ export class Correction {
 
   /**
    * `bar` is its part of the page, `data` that of the viewer. `host` has: grid, onChange(change) after each change of
-   * the mask, onState() when what is offered changes, and range(), the intensities of the sequence that is read.
+   * the mask, onState() when what is offered changes, onSaved() once a version was added, and range(), the intensities of
+   * the sequence that is read.
    */
   constructor(bar, data, host) {
     this.#bar = bar;
@@ -286,7 +287,7 @@ export class Correction {
         this.#saved = true;
         clearTimeout(this.#draftTimer);
         await removeDraft(this.#data.id);
-        window.location.reload();
+        this.host.onSaved();
         return;
       }
     } catch (error) {

@@ -81,6 +81,7 @@ const correction = new Correction(part(viewer, "correction"), data, {
   get plane() { return state.plane; },
   onChange: maskChanged,
   onState: draw,
+  onSaved: reload,
   range: () => {
     const { modality } = readState();
     const [black, white] = stage.limitsOf(modality, state);
@@ -191,9 +192,21 @@ function drawNow() {
   });
   tell(modality);
   clearTimeout(addressTimer);
-  addressTimer = setTimeout(() => {
-    window.history.replaceState(null, "", `?${formatQuery(state, DEFAULTS)}`);
-  }, ADDRESS_DELAY_MS);
+  addressTimer = setTimeout(writeAddress, ADDRESS_DELAY_MS);
+}
+
+function writeAddress() { window.history.replaceState(null, "", `?${formatQuery(state, DEFAULTS)}`); }
+
+/** Load the page again, as it looks now. */
+function reload() {
+  writeAddress();
+  window.location.reload();
+}
+
+/** A report shows its key images as they were read. */
+function linkReports() {
+  const windows = reportQuery(stage.windowsOf(state));
+  for (const link of reports) link.href = `${link.dataset.report}?${windows}`;
 }
 
 /** Whose picture a pane shows; beside the prior, of which day. */
@@ -215,9 +228,7 @@ function tell(modality) {
     // A whole chart is painted anew for each change.
     if (now.getAttribute("x1") !== place) for (const name of ["x1", "x2"]) now.setAttribute(name, place);
   }
-  // A report shows its key images as they were read.
-  const windows = reportQuery(stage.windowsOf(state));
-  for (const link of reports) link.href = `${link.dataset.report}?${windows}`;
+  linkReports();
   const { mm, value, region, confidence } = stage.reading(crosshairPoint(), modality);
   // Signed, because zero of a scanner's or an atlas' coordinates is not the middle of the head.
   const place = mm.map((found) => found.toFixed(1).replace("-", "−")).join(", ");
@@ -689,7 +700,10 @@ async function start() {
     }
     marker.load().then(draw, (error) => say(error.message));
     // What may be wanted next, one by one.
-    for (const modality of modalities) await stage.loadScan(modality);
+    for (const modality of modalities) {
+      await stage.loadScan(modality);
+      linkReports();
+    }
   } catch (error) {
     fail(error.message);
   }
