@@ -53,7 +53,7 @@ class ProbabilityAccumulator:
     def by_slices(self, where: np.ndarray) -> np.ndarray:
         """Return the mean probabilities of the n voxels `where`, (n, classes) float32, slice by slice.
 
-        Their order is that of axial slices, in which they lie in memory: many times faster than `of` for many.
+        That is how they lie in memory: quicker than `of` where there are many.
         """
         places = as_slices(where, "axial")
         return as_slices(self.total, "axial")[places] / as_slices(self.weight, "axial")[places]
